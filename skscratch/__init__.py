@@ -1,0 +1,35 @@
+"""A neural network from scratch on NumPy, with a scikit-learn face."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from skscratch.activations import ACTIVATIONS, d_sigmoid, d_tanh, sigmoid, tanh
+from skscratch.estimators import ScratchMLPClassifier
+from skscratch.gradient_check import GradientCheck, check_gradients
+from skscratch.layers import Layer
+from skscratch.losses import LOSSES, d_logloss, logloss
+from skscratch.network import Network
+from skscratch.optimizers import OPTIMIZERS
+from skscratch.schedules import SCHEDULES
+
+try:
+    __version__ = version("skscratch")
+except PackageNotFoundError:  # Run from a checkout that is not installed.
+    __version__ = "0+unknown"
+
+__all__ = [
+    "ACTIVATIONS",
+    "LOSSES",
+    "OPTIMIZERS",
+    "SCHEDULES",
+    "GradientCheck",
+    "Layer",
+    "Network",
+    "ScratchMLPClassifier",
+    "check_gradients",
+    "d_logloss",
+    "d_sigmoid",
+    "d_tanh",
+    "logloss",
+    "sigmoid",
+    "tanh",
+]

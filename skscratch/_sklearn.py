@@ -1,0 +1,12 @@
+"""What the estimators need of scikit-learn that has no public name.
+
+Parameter constraints and the decorator that checks them are private in scikit-learn,
+but they alone give its error messages and its way of skipping repeated checks in
+nested estimators. All such imports stand here, so that there is one place to mend.
+"""
+
+from sklearn.base import _fit_context as fit_context
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+
+__all__ = ["Interval", "Options", "StrOptions", "check_sample_weight", "fit_context"]

@@ -1,0 +1,64 @@
+"""Arrays that a training step allocates once and writes into ever after.
+
+The mathematics asks for room with ``buffers(name, shape)`` and hands what it gets to
+NumPy as ``out``. ``FRESH`` answers None, and NumPy allocates as it always does: the
+article's program and prediction run the same lines as training.
+"""
+
+import math
+
+import numpy as np
+
+__all__ = ["FRESH", "Buffers"]
+
+
+def FRESH(name, shape, order="C"):
+    """No buffer at all: NumPy allocates a new array."""
+    return None
+
+
+class Buffers:
+    """Named arrays that are kept and handed out again.
+
+    Each name owns one block of memory, as large as its largest shape so far; the
+    shorter last batch of an epoch is a view into the same block.
+
+    Parameters
+    ----------
+    dtype : dtype
+        Of every array.
+    """
+
+    def __init__(self, dtype):
+        self.dtype = np.dtype(dtype)
+        self._blocks = {}
+        self._views = {}
+
+    def __call__(self, name, shape, order="C"):
+        """Array of this name and shape; what it holds is whatever was last in it.
+
+        Parameters
+        ----------
+        name : str
+        shape : tuple of int
+        order : {"C", "F"}, default="C"
+            Memory order. Of a (neurons, samples) array, "F" keeps a sample's
+            neurons together.
+
+        Returns
+        -------
+        ndarray of shape ``shape``
+        """
+        key = (name, shape, order)
+        try:
+            return self._views[key]
+        except KeyError:
+            return self._views.setdefault(key, self._view(name, shape, order))
+
+    def _view(self, name, shape, order):
+        size = math.prod(shape)
+        if name not in self._blocks or self._blocks[name].size < size:
+            self._blocks[name] = np.empty(size, self.dtype)
+            # Views into the block that was just replaced would keep it alive.
+            self._views = {key: v for key, v in self._views.items() if key[0] != name}
+        return self._blocks[name][:size].reshape(shape, order=order)

@@ -1,0 +1,246 @@
+"""A check of a network's gradients against finite differences, for anyone to run."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import issparse
+
+from skscratch.losses import LOSSES
+
+__all__ = ["GradientCheck", "check_gradients"]
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """What ``check_gradients`` found.
+
+    Attributes
+    ----------
+    max_relative_error : float
+        The largest of all comparisons: ``|analytic - numerical|`` relative to the
+        larger of the two, or to the typical size of the gradient where both are
+        small.
+    where : str
+        The comparison it was found in: a parameter by layer and index, an input, or
+        a direction.
+    analytic, numerical : float
+        The two values compared there.
+    n_comparisons : int
+        How many comparisons were made.
+    tolerance : float
+        The largest relative error that counts as agreement.
+    """
+
+    max_relative_error: float
+    where: str
+    analytic: float
+    numerical: float
+    n_comparisons: int
+    tolerance: float
+
+    @property
+    def passed(self):
+        """Whether every comparison agrees within the tolerance."""
+        return self.max_relative_error <= self.tolerance
+
+    def __str__(self):
+        verdict = "agree" if self.passed else "DIFFER"
+        return (
+            f"gradients {verdict}: largest relative error "
+            f"{self.max_relative_error:.2e} (tolerance {self.tolerance:.0e}) at "
+            f"{self.where}: analytic {self.analytic:.8g}, numerical "
+            f"{self.numerical:.8g}; {self.n_comparisons} comparisons"
+        )
+
+
+def check_gradients(
+    network,
+    X,
+    y,
+    *,
+    alpha=0.0,
+    sample_weight=None,
+    n_directions=10,
+    n_parameters=50,
+    step=1e-5,
+    tolerance=1e-5,
+    raise_on_failure=False,
+    random_state=0,
+):
+    """Compare a network's gradients with central differences of its cost.
+
+    The whole gradient is compared along random directions, two forward passes each
+    whatever the number of parameters, and by single parameters, which name the place
+    of an error. For dense ``X`` the gradient by the inputs is compared as well. All is
+    computed in float64 on a copy: the network itself is left as it is.
+
+    Parameters
+    ----------
+    network : Network
+        For example the ``network_`` of a fitted estimator.
+    X : {array-like, sparse array} of shape (n_samples, n_features)
+        Samples to compute the cost on; some ten are enough.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Targets. In one dimension, for a softmax output, the numbers 0, 1, … of the
+        classes; else the targets as they are.
+    alpha : float, default=0.0
+        Strength of the L2 regularisation.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Sample weights; None means 1 for each.
+    n_directions : int, default=10
+        Number of random directions, in the space of parameters and in that of inputs.
+    n_parameters : int, default=50
+        Number of single weights, and of biases, drawn at random from each layer; all
+        of them where there are not more.
+    step : float, default=1e-5
+        Length of the difference to either side.
+    tolerance : float, default=1e-5
+        Largest relative error that counts as agreement. Activations with a kink may
+        exceed it where a sample lies within ``step`` of the kink.
+    raise_on_failure : bool, default=False
+        Whether to raise rather than report a disagreement.
+    random_state : int, RandomState or None, default=0
+        Source of directions and places.
+
+    Returns
+    -------
+    GradientCheck
+
+    Raises
+    ------
+    AssertionError
+        With ``raise_on_failure``, where the gradients disagree.
+    ValueError
+        If shapes do not fit the network.
+
+    Examples
+    --------
+    >>> from skscratch import Network, check_gradients
+    >>> network = Network.glorot([2, 5, 3], "tanh", random_state=0)
+    >>> check_gradients(network, [[1.0, 2.0], [-1.0, 0.5]], [0, 2]).passed
+    True
+    """
+    cost = _Cost(network, X, y, alpha, sample_weight)
+    if not isinstance(random_state, np.random.RandomState):
+        random_state = np.random.RandomState(random_state)
+    comparisons = [
+        (
+            where,
+            float(np.vdot(gradient, direction)),
+            cost.difference(vector, direction, step),
+        )
+        for where, vector, gradient, direction in _places(
+            cost, n_directions, n_parameters, random_state
+        )
+    ]
+    report = _report(comparisons, tolerance)
+    if raise_on_failure and not report.passed:
+        raise AssertionError(str(report))
+    return report
+
+
+class _Cost:
+    """The cost of a float64 copy of a network as a function of its numbers."""
+
+    def __init__(self, network, X, y, alpha, sample_weight):
+        self.network = network.astype(np.float64)
+        layers, self.loss = network.layers, LOSSES[network.loss]
+        X = X.astype(np.float64) if issparse(X) else np.array(X, dtype=np.float64)
+        if X.ndim != 2 or X.shape[1] != layers[0].inputs:
+            raise ValueError(
+                f"X must have shape (n_samples, {layers[0].inputs}), got {X.shape}."
+            )
+        self.A1 = X.T
+        self.Y = _targets(y, X.shape[0], layers[-1].neurons, self.loss)
+        if sample_weight is not None:
+            sample_weight = np.asarray(sample_weight, dtype=np.float64)
+            if sample_weight.shape != (X.shape[0],):
+                raise ValueError(
+                    f"sample_weight must have shape ({X.shape[0]},), got "
+                    f"{sample_weight.shape}."
+                )
+        self.options = {"alpha": alpha, "weights": sample_weight}
+        _, dA1 = self.network.cost_and_gradients(
+            self.A1, self.Y, input_gradient=True, **self.options
+        )
+        self.gradients = self.network.gradients.copy()
+        self.input_gradients = None if issparse(X) else dA1.ravel(order="F")
+        self.inputs = None if issparse(X) else X.reshape(-1)
+
+    def __call__(self):
+        cost = self.network.cost(self.A1, self.Y, **self.options)
+        reported = self.network.cost(self.A1, self.Y, **(self.options | {"alpha": 0}))
+        # A loss may report less than it descends, the penalty aside.
+        return cost + (self.loss.descended(len(self.Y)) - 1) * reported
+
+    def difference(self, vector, direction, step):
+        """Central difference of the cost as ``vector`` moves along ``direction``."""
+        start = vector.copy()
+        costs = []
+        for sign in (1, -1):
+            vector[...] = start + sign * step * direction
+            costs.append(self())
+        vector[...] = start
+        return (costs[0] - costs[1]) / (2 * step)
+
+
+def _targets(y, n_samples, n_outputs, loss):
+    y = np.asarray(y)
+    if y.ndim == 1 and loss.output == "softmax":
+        classes = np.arange(n_outputs)
+        if not np.isin(y, classes).all():
+            raise ValueError(f"y must hold class numbers from 0 to {n_outputs - 1}.")
+        y = y[:, np.newaxis] == classes
+    elif y.ndim == 1:
+        y = y[:, np.newaxis]
+    if y.shape != (n_samples, n_outputs):
+        raise ValueError(
+            f"y must have shape ({n_samples},) or {(n_samples, n_outputs)}, got "
+            f"{y.shape}."
+        )
+    return y.T.astype(np.float64)
+
+
+def _places(cost, n_directions, n_parameters, random_state):
+    """Yield where to compare: a name, the numbers, their gradient and a direction."""
+    spaces = [("parameters", cost.network.parameters, cost.gradients)]
+    if cost.inputs is not None:
+        spaces.append(("inputs", cost.inputs, cost.input_gradients))
+    for name, vector, gradients in spaces:
+        for i in range(n_directions):
+            direction = random_state.standard_normal(len(vector))
+            direction /= np.linalg.norm(direction)
+            yield f"random direction {i} of the {name}", vector, gradients, direction
+    cost.network.gradients[...] = cost.gradients
+    for number, layer in enumerate(cost.network.layers, start=1):
+        for name, values, gradients in (
+            ("W", layer.W, layer.dW.copy()),
+            ("b", layer.b, layer.db.copy()),
+        ):
+            for index in random_state.permutation(values.size)[:n_parameters]:
+                i, j = (int(k) for k in np.unravel_index(index, values.shape))
+                place = f"layer {number}, {name}[{i}, {j}]"
+                # One element, as a view of one row and one column.
+                element = (slice(i, i + 1), slice(j, j + 1))
+                yield place, values[element], gradients[element], np.ones((1, 1))
+
+
+def _report(comparisons, tolerance):
+    analytic, numerical = (
+        np.array(c) for c in list(zip(*comparisons, strict=True))[1:]
+    )
+    # Rounding of the cost makes the difference of a tiny component meaningless by
+    # itself: it is measured against the typical component instead.
+    sizes = np.maximum(np.abs(analytic), np.abs(numerical))
+    floor = max(1e-3 * np.sqrt(np.mean(sizes**2)), 1e-8)
+    errors = np.abs(analytic - numerical) / np.maximum(sizes, floor)
+    errors[~np.isfinite(errors)] = np.inf
+    worst = int(np.argmax(errors))
+    return GradientCheck(
+        max_relative_error=float(errors[worst]),
+        where=comparisons[worst][0],
+        analytic=float(analytic[worst]),
+        numerical=float(numerical[worst]),
+        n_comparisons=len(comparisons),
+        tolerance=tolerance,
+    )

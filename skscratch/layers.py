@@ -1,0 +1,271 @@
+"""One layer of a network: the article's ``Layer``, which is what trains here too.
+
+A batch is ``(inputs, samples)``, one column a sample; ``W`` is ``(neurons, inputs)``
+and ``b`` is ``(neurons, 1)``.
+"""
+
+import numbers
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+from skscratch.activations import ACTIVATIONS
+from skscratch.buffers import FRESH
+
+__all__ = ["Layer"]
+
+
+class Layer:
+    """A fully connected layer, ``A = activation(W A1 + b)``.
+
+    Parameters
+    ----------
+    inputs : int
+        Number of inputs, the neurons of the layer before.
+    neurons : int
+        Number of neurons, which is the number of outputs.
+    activation : {"identity", "logistic", "sigmoid", "tanh", "relu"}
+        Name of the activation function, a key of ``ACTIVATIONS``.
+    random_state : int, RandomState, Generator or None, default=None
+        Source of the initial weights, drawn from a standard normal distribution.
+        Pass an int for the same weights at each call.
+
+    Attributes
+    ----------
+    W : ndarray of shape (neurons, inputs)
+        Weights.
+    b : ndarray of shape (neurons, 1)
+        Biases.
+    dW, db : ndarray
+        Their gradients, of their shapes: the mean over the samples of the batch.
+    A1 : ndarray of shape (inputs, samples)
+        The inputs of the last ``feedforward``.
+    Z, A : ndarray of shape (neurons, samples)
+        Its pre-activations and outputs.
+    learning_rate : float, default=0.1
+        Length of the step of ``backprop``. An attribute of the class, which an
+        instance may override.
+
+    Raises
+    ------
+    ValueError
+        If a size is not a positive integer, or the activation is not known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skscratch import Layer
+    >>> layer = Layer(2, 3, "tanh", random_state=0)
+    >>> layer.feedforward(np.array([[0, 0, 1, 1], [0, 1, 0, 1]])).shape
+    (3, 4)
+    """
+
+    learning_rate = 0.1
+    buffers = staticmethod(FRESH)
+    order = "F"
+    A1: Any = None
+    Z = A = dW = db = A1
+
+    def __init__(self, inputs, neurons, activation, *, random_state=None):
+        for name, size in (("inputs", inputs), ("neurons", neurons)):
+            if not isinstance(size, numbers.Integral) or size < 1:
+                raise ValueError(f"{name} must be a positive integer, got {size!r}.")
+        if not hasattr(random_state, "standard_normal"):
+            random_state = np.random.RandomState(random_state)
+        self.activation = activation
+        self._W = random_state.standard_normal((neurons, inputs))
+        self._b = np.zeros((neurons, 1))
+
+    @classmethod
+    def from_arrays(cls, W, b, activation):
+        """Make a layer of given weights and biases, which it keeps without a copy.
+
+        Parameters
+        ----------
+        W : ndarray of shape (neurons, inputs)
+        b : ndarray of shape (neurons, 1)
+        activation : str
+            As in the constructor.
+
+        Returns
+        -------
+        Layer
+        """
+        if np.ndim(W) != 2 or np.shape(b) != (len(W), 1):
+            raise ValueError(
+                "W and b must have shapes (neurons, inputs) and (neurons, 1), got "
+                f"{np.shape(W)} and {np.shape(b)}."
+            )
+        layer = cls.__new__(cls)
+        layer.activation, layer._W, layer._b = activation, W, b
+        return layer
+
+    def feedforward(self, A1):
+        """Outputs of the layer for a batch; keeps ``A1``, ``Z`` and ``A``.
+
+        Parameters
+        ----------
+        A1 : {ndarray, sparse array} of shape (inputs, samples)
+
+        Returns
+        -------
+        A : ndarray of shape (neurons, samples)
+
+        Raises
+        ------
+        ValueError
+            If ``A1`` has another number of rows than the layer has inputs.
+        """
+        Z, A = self.forward(A1, self.buffers)
+        self.A1, self.Z, self.A = A1, Z, A
+        return A
+
+    def forward(self, A1, buffers=FRESH):
+        """Compute ``Z = W A1 + b`` and ``A = activation(Z)``, keeping nothing."""
+        self._check_shape("A1", A1, self.inputs)
+        shape = (self.neurons, A1.shape[-1])
+        Z = _product(self._W, A1, out=buffers("Z", shape, self.order))
+        Z += self._b
+        activation = ACTIVATIONS[self._activation]
+        A = activation.function(Z, out=buffers("A", shape, self.order))
+        return Z, A
+
+    def gradients(self, dA, *, count=None, input_gradient=True):
+        """Gradients of the cost at the last ``feedforward``; changes no weight.
+
+        Parameters
+        ----------
+        dA : ndarray of shape (neurons, samples)
+            Gradient of each sample's cost by the outputs of the layer.
+        count : float, default=None
+            What the sums over the batch are divided by to give ``dW`` and ``db``;
+            None means the number of samples, for the mean.
+        input_gradient : bool, default=True
+            Whether ``dA1`` is wanted: the first layer of a network saves its product.
+
+        Returns
+        -------
+        dA1 : ndarray of shape (inputs, samples) or None
+            Gradient of each sample's cost by the inputs of the layer.
+
+        Raises
+        ------
+        ValueError
+            If there was no ``feedforward`` yet, or ``dA`` is not of its shape.
+        """
+        if self.Z is None:
+            raise ValueError("call feedforward before gradients or backprop.")
+        self._check_shape("dA", dA, *self.Z.shape)
+        samples = dA.shape[-1]
+        activation = ACTIVATIONS[self._activation]
+        dZ = activation.derivative(
+            self.Z, self.A, out=self.buffers("dZ", dA.shape, self.order)
+        )
+        dZ *= dA
+        self.dW = _product_transposed(dZ, self.A1, out=self.dW)
+        self.db = np.sum(dZ, axis=-1, keepdims=True, out=self.db)
+        if count is None:
+            count = samples
+        if count != 1:
+            self.dW /= count
+            self.db /= count
+        if not input_gradient:
+            return None
+        shape = (self.inputs, samples)
+        return np.matmul(self._W.mT, dZ, out=self.buffers("dA1", shape, self.order))
+
+    def backprop(self, dA):
+        """Descend one step along the gradients; see ``gradients``.
+
+        Returns
+        -------
+        dA1 : ndarray of shape (inputs, samples)
+            By the weights from before the step.
+        """
+        dA1 = self.gradients(dA)
+        self._W -= self.learning_rate * self.dW
+        self._b -= self.learning_rate * self.db
+        return dA1
+
+    def forget(self):
+        """Let go of the last batch and of the buffers."""
+        self.A1 = self.Z = self.A = None
+        self.buffers = FRESH
+
+    @property
+    def W(self):
+        """Weights, (neurons, inputs); assigned values are copied in."""
+        return self._W
+
+    @W.setter
+    def W(self, values):
+        self._check_shape("W", values, *self._W.shape)
+        self._W[...] = values
+
+    @property
+    def b(self):
+        """Biases, (neurons, 1); assigned values are copied in."""
+        return self._b
+
+    @b.setter
+    def b(self, values):
+        self._check_shape("b", values, *self._b.shape)
+        self._b[...] = values
+
+    @property
+    def activation(self):
+        """Name of the activation function."""
+        return self._activation
+
+    @activation.setter
+    def activation(self, name):
+        if not isinstance(name, str) or name not in ACTIVATIONS:
+            raise ValueError(
+                f"activation must be one of {sorted(ACTIVATIONS)}, got {name!r}."
+            )
+        self._activation = name
+
+    @property
+    def inputs(self):
+        """Number of inputs."""
+        return self._W.shape[-1]
+
+    @property
+    def neurons(self):
+        """Number of neurons."""
+        return self._W.shape[-2]
+
+    def __repr__(self):
+        return (
+            f"{type(self).__name__}({self.inputs}, {self.neurons}, {self.activation!r})"
+        )
+
+    def __getstate__(self):
+        kept = ("_activation", "_W", "_b", "order", "learning_rate")
+        return {name: value for name, value in vars(self).items() if name in kept}
+
+    @staticmethod
+    def _check_shape(name, array, rows, columns=None):
+        shape = np.shape(array)
+        if len(shape) < 2 or shape[-2] != rows or columns not in (None, shape[-1]):
+            wanted = f"({rows}, {'samples' if columns is None else columns})"
+            raise ValueError(f"{name} must have shape {wanted}, got {shape}.")
+
+
+def _product(W, A1, out):
+    """``W A1`` for a dense or a sparse ``A1``, which stays sparse."""
+    if issparse(A1):
+        return (A1.T @ W.T).T
+    return np.matmul(W, A1, out=out)
+
+
+def _product_transposed(dZ, A1, out):
+    """``dZ A1ᵀ`` for a dense or a sparse ``A1``."""
+    if not issparse(A1):
+        return np.matmul(dZ, A1.mT, out=out)
+    dW = (A1 @ dZ.T).T
+    if out is None:
+        return dW
+    np.copyto(out, dW)
+    return out

@@ -1,0 +1,224 @@
+"""The losses: what training minimises, and how its gradient starts.
+
+First the article's ``logloss``, on probabilities. Then the losses that networks are
+trained with: they take the network's raw outputs ``Z`` (logits), which no saturated
+probability can spoil, and own value, gradient and predictions. Shapes are the
+article's: ``Z`` and the targets ``Y`` are (n_outputs, n_samples).
+"""
+
+from abc import ABC, abstractmethod
+from functools import cache
+
+import numpy as np
+from scipy.special import expit, log_expit, log_softmax, xlog1py, xlogy
+
+from skscratch.buffers import FRESH
+
+__all__ = ["LOSSES", "Loss", "d_logloss", "logloss"]
+
+
+def logloss(y, a):
+    """Log-loss of each sample: ``-(y log a + (1 - y) log(1 - a))``.
+
+    Parameters
+    ----------
+    y : array-like
+        Targets, 0 or 1.
+    a : array-like
+        Predicted probabilities of 1. Where one is saturated (0 or 1 exactly), the
+        nearest number that is not stands in, so that the loss stays finite.
+
+    Returns
+    -------
+    ndarray
+        The loss, of the broadcast shape of ``y`` and ``a``.
+    """
+    a = _unsaturated(a)
+    return -(xlogy(y, a) + xlog1py(1 - np.asarray(y), -a))
+
+
+def d_logloss(y, a):
+    """Derivative of ``logloss`` by ``a``: ``(a - y) / (a (1 - a))``.
+
+    Parameters and shapes are those of ``logloss``.
+    """
+    a = _unsaturated(a)
+    return (a - y) / (a * (1 - a))
+
+
+def _unsaturated(a):
+    """Move probabilities of exactly 0 and 1 to their nearest neighbour inside."""
+    a = np.asarray(a)
+    if a.dtype.kind != "f":
+        a = a.astype(np.float64)
+    limits = np.finfo(a.dtype)
+    return np.clip(a, limits.tiny, 1 - limits.epsneg)
+
+
+@cache
+def _epsilon(dtype):
+    """Smallest probability that a reported log-loss knows, as in scikit-learn."""
+    return np.finfo(dtype).eps
+
+
+class Loss(ABC):
+    """A loss on raw outputs, with the predictions that belong to it.
+
+    Each loss goes with the output function that is its canonical link's inverse, so
+    that the gradient by the raw outputs is ``predictions - targets`` for all of them
+    (McCullagh and Nelder, *Generalized Linear Models*, 1989, section 2.5).
+
+    Attributes
+    ----------
+    output : str
+        Name of the output function, as in scikit-learn's ``out_activation_``.
+    """
+
+    output: str
+
+    @abstractmethod
+    def predictions(self, Z, out=None):
+        """Probabilities or means, (n_outputs, n_samples), from raw outputs ``Z``."""
+
+    def log_predictions(self, Z):
+        """Logarithm of the predictions, finite where they underflow."""
+        return np.log(self.predictions(Z))
+
+    @abstractmethod
+    def values(self, Z, P, Y, out=None):
+        """Loss of each output of each sample, to be summed over both.
+
+        ``P`` is ``predictions(Z)``; ``out`` may be used and returned.
+        """
+
+    def descended(self, n_outputs):
+        """How many times the reported cost is the one that the gradient derives."""
+        return 1
+
+    def cost(self, Z, Y, weights=None, total=None):
+        """Sum of the samples' losses, each by its weight, divided by ``total``.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_outputs, n_samples)
+            Raw outputs.
+        Y : ndarray of shape (n_outputs, n_samples)
+            Targets: indicators of the class, or numbers.
+        weights : ndarray of shape (n_samples,), default=None
+            Sample weights; None means 1 for each.
+        total : float, default=None
+            What the sum is divided by; None means the sum of the weights.
+
+        Returns
+        -------
+        float
+        """
+        return self._cost(Z, self.predictions(Z), Y, weights, total, FRESH)[0]
+
+    def cost_and_gradient(self, Z, Y, weights=None, total=None, buffers=FRESH):
+        """Cost and its gradient by ``Z``; see ``cost`` for the parameters.
+
+        Returns
+        -------
+        cost : float
+        dZ : ndarray of shape (n_outputs, n_samples)
+            Weights and ``total`` are in it already: the layers only sum.
+        """
+        P = self.predictions(Z, out=buffers("P", Z.shape))
+        cost, total = self._cost(Z, P, Y, weights, total, buffers)
+        dZ = np.subtract(P, Y, out=P)
+        if weights is None:
+            dZ *= 1 / total
+        else:
+            dZ *= weights / total
+        return cost, dZ
+
+    def _cost(self, Z, P, Y, weights, total, buffers):
+        values = self.values(Z, P, Y, out=buffers("values", Z.shape))
+        if total is None:
+            total = Z.shape[-1] if weights is None else weights.sum()
+        if weights is not None:
+            values *= weights
+        return float(values.sum()) / float(total), float(total)
+
+
+class LogLoss(Loss):
+    """Log-loss of one class among several, by softmax (multinomial)."""
+
+    output = "softmax"
+
+    def predictions(self, Z, out=None):
+        """Softmax over the outputs; shifted by the largest, so it can't overflow."""
+        P = np.subtract(Z, Z.max(axis=-2, keepdims=True), out=out)
+        np.exp(P, out=P)
+        P /= P.sum(axis=-2, keepdims=True)
+        return P
+
+    def log_predictions(self, Z):
+        """Logarithm of the predictions, finite where they underflow."""
+        return log_softmax(Z, axis=-2)
+
+    def values(self, Z, P, Y, out=None):
+        """``-Y log P``, with ``P`` clipped at the dtype's epsilon."""
+        epsilon = _epsilon(P.dtype)
+        values = np.maximum(P, epsilon, out=out)
+        np.minimum(values, 1 - epsilon, out=values)
+        np.log(values, out=values)
+        values *= Y
+        return np.negative(values, out=values)
+
+
+class BinaryLogLoss(Loss):
+    """Log-loss of independent yes-or-no outputs, by the logistic sigmoid."""
+
+    output = "logistic"
+
+    def predictions(self, Z, out=None):
+        """Logistic sigmoid of each output."""
+        return expit(Z, out=out)
+
+    def log_predictions(self, Z):
+        """Logarithm of the predictions, finite where they underflow."""
+        return log_expit(Z)
+
+    def values(self, Z, P, Y, out=None):
+        """``log(1 + exp(Z)) - Y Z``, clipped as if ``P`` were clipped at epsilon."""
+        epsilon = _epsilon(P.dtype)
+        values = np.logaddexp(0, Z, out=out)
+        values -= Y * Z
+        np.maximum(values, -np.log1p(-epsilon), out=values)
+        return np.minimum(values, -np.log(epsilon), out=values)
+
+
+class SquaredError(Loss):
+    """Half the squared error; the cost is the mean over the outputs.
+
+    The gradient is that of the sum over the outputs, as in scikit-learn.
+    """
+
+    output = "identity"
+
+    def predictions(self, Z, out=None):
+        """Return the raw outputs, as a copy."""
+        if out is None:
+            return Z.copy()
+        np.copyto(out, Z)
+        return out
+
+    def descended(self, n_outputs):
+        """The sum over the outputs is descended, their mean is reported."""
+        return n_outputs
+
+    def values(self, Z, P, Y, out=None):
+        """``(P - Y)² / (2 n_outputs)``."""
+        values = np.subtract(P, Y, out=out)
+        values *= values
+        values *= 0.5 / Z.shape[-2]
+        return values
+
+
+LOSSES: dict[str, Loss] = {
+    "log_loss": LogLoss(),
+    "binary_log_loss": BinaryLogLoss(),
+    "squared_error": SquaredError(),
+}

@@ -1,0 +1,291 @@
+"""A network: a stack of layers whose trainable numbers are one flat vector.
+
+Because weights, biases and their gradients are views into two vectors, an optimizer,
+a snapshot or a gradient check is one line, whatever the layers are.
+"""
+
+import copy
+import itertools
+
+import numpy as np
+
+from skscratch.activations import ACTIVATIONS
+from skscratch.buffers import FRESH, Buffers
+from skscratch.layers import Layer
+from skscratch.losses import LOSSES
+
+__all__ = ["Network"]
+
+
+class Network:
+    """Layers, one feeding the next, and the loss that trains them.
+
+    The last layer gives the raw outputs (logits, where the loss is a log-loss); the
+    loss turns them into predictions.
+
+    Parameters
+    ----------
+    layers : list of Layer
+        From input to output. The network takes them over: their arrays become views
+        into its vectors.
+    loss : {"log_loss", "binary_log_loss", "squared_error"}, default="log_loss"
+        Name of the loss, a key of ``LOSSES``.
+    dtype : dtype, default=None
+        Of all numbers; None means that of the layers' weights.
+
+    Attributes
+    ----------
+    parameters : ndarray of shape (n_parameters,)
+        All weights, layer by layer, then all biases.
+    gradients : ndarray of shape (n_parameters,)
+        Their gradients, as ``cost_and_gradients`` last left them.
+    weights, weight_gradients : ndarray of shape (n_weights,)
+        The parts of the two that L2 regularisation acts on: views.
+
+    Raises
+    ------
+    ValueError
+        If there is no layer, one does not fit the next, or the loss is not known.
+    """
+
+    def __init__(self, layers, loss="log_loss", *, dtype=None):
+        layers = list(layers)
+        if not layers or not all(isinstance(layer, Layer) for layer in layers):
+            raise ValueError(f"layers must be a list of Layer objects, got {layers!r}.")
+        for i, (layer, following) in enumerate(itertools.pairwise(layers)):
+            if layer.neurons != following.inputs:
+                raise ValueError(
+                    f"layers[{i}] has {layer.neurons} neurons, but layers[{i + 1}] "
+                    f"has {following.inputs} inputs: they must be equal."
+                )
+        if len({id(layer) for layer in layers}) < len(layers):
+            raise ValueError("layers must not hold the same Layer object twice.")
+        if loss not in LOSSES:
+            raise ValueError(f"loss must be one of {sorted(LOSSES)}, got {loss!r}.")
+        self._adopt(layers, loss, dtype)
+
+    @classmethod
+    def glorot(
+        cls,
+        sizes,
+        activation="relu",
+        loss="log_loss",
+        *,
+        random_state=None,
+        dtype=np.float64,
+    ):
+        """Make a network with the uniform initial weights of Glorot and Bengio (2010).
+
+        Weights, then biases, of each layer in turn are drawn between ±bound, ``bound
+        = sqrt(c / (fan_in + fan_out))`` with the activation's ``variance_factor`` c:
+        the draws of scikit-learn's ``MLPClassifier``, in its order.
+
+        Parameters
+        ----------
+        sizes : sequence of int
+            Number of features, neurons of each hidden layer, number of outputs.
+        activation : str, default="relu"
+            Of the hidden layers; the last layer's is the identity.
+        loss : str, default="log_loss"
+            As in the constructor.
+        random_state : int, RandomState or None, default=None
+            Source of the draws.
+        dtype : dtype, default=float64
+            Of all numbers.
+
+        Returns
+        -------
+        Network
+        """
+        if not isinstance(random_state, np.random.RandomState):
+            random_state = np.random.RandomState(random_state)
+        factor = ACTIVATIONS[activation].variance_factor
+        layers = []
+        for i, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
+            bound = np.sqrt(factor / (fan_in + fan_out))
+            W = random_state.uniform(-bound, bound, (fan_in, fan_out)).T
+            b = random_state.uniform(-bound, bound, fan_out)[:, np.newaxis]
+            is_output = i == len(sizes) - 2
+            name = "identity" if is_output else activation
+            layers.append(
+                Layer.from_arrays(W.astype(dtype, copy=False), b.astype(dtype), name)
+            )
+        return cls(layers, loss)
+
+    def _adopt(self, layers, loss, dtype=None):
+        """Move the layers' numbers into one vector and make them views of it."""
+        self.layers, self.loss = layers, loss
+        dtype = dtype or np.result_type(*(layer.W for layer in layers))
+        n_weights = sum(layer.W.size for layer in layers)
+        n_biases = sum(layer.b.size for layer in layers)
+        self.parameters = np.empty(n_weights + n_biases, dtype)
+        self.gradients = np.zeros_like(self.parameters)
+        self.weights = self.parameters[:n_weights]
+        self.weight_gradients = self.gradients[:n_weights]
+        at_W, at_b = 0, n_weights
+        for layer in layers:
+            W, b = layer.W, layer.b
+            to_W, to_b = at_W + W.size, at_b + b.size
+            layer._W = self.parameters[at_W:to_W].reshape(W.shape[::-1]).T
+            layer.dW = self.gradients[at_W:to_W].reshape(W.shape[::-1]).T
+            layer._b = self.parameters[at_b:to_b].reshape(b.shape)
+            layer.db = self.gradients[at_b:to_b].reshape(b.shape)
+            layer.W, layer.b = W, b
+            at_W, at_b = to_W, to_b
+        self.buffers = FRESH
+
+    @property
+    def dtype(self):
+        """Of all numbers of the network."""
+        return self.parameters.dtype
+
+    @property
+    def output(self):
+        """Name of the function that makes predictions of the raw outputs."""
+        return LOSSES[self.loss].output
+
+    def feedforward(self, A1):
+        """Raw outputs for a batch, each layer keeping what its gradients need.
+
+        Parameters
+        ----------
+        A1 : {ndarray, sparse array} of shape (n_features, n_samples)
+
+        Returns
+        -------
+        Z : ndarray of shape (n_outputs, n_samples)
+        """
+        for layer in self.layers:
+            A1 = layer.feedforward(A1)
+        return A1
+
+    def raw_outputs(self, A1):
+        """As ``feedforward``, but nothing is kept: safe from many threads."""
+        for layer in self.layers:
+            _, A1 = layer.forward(A1)
+        return A1
+
+    def predict(self, A1):
+        """Probabilities or means for a batch; nothing is kept, as in ``raw_outputs``.
+
+        Returns
+        -------
+        ndarray of shape (n_outputs, n_samples)
+        """
+        return LOSSES[self.loss].predictions(self.raw_outputs(A1))
+
+    def cost(self, A1, Y, *, alpha=0.0, weights=None, total=None):
+        """Cost of a batch, the number that ``cost_and_gradients`` derives."""
+        cost = LOSSES[self.loss].cost(self.raw_outputs(A1), Y, weights, total)
+        return cost + self._penalty(alpha / _total(Y, weights, total))
+
+    def cost_and_gradients(
+        self, A1, Y, *, alpha=0.0, weights=None, total=None, input_gradient=False
+    ):
+        """Cost of a batch; its gradient by every parameter goes to ``gradients``.
+
+        The cost is ``(sum of the samples' weighted losses + alpha / 2 · |W|²) /
+        total``.
+
+        Parameters
+        ----------
+        A1 : {ndarray, sparse array} of shape (n_features, n_samples)
+        Y : ndarray of shape (n_outputs, n_samples)
+            Targets: indicators of the class, or numbers.
+        alpha : float, default=0.0
+            Strength of the L2 regularisation of the weights; biases are left alone.
+        weights : ndarray of shape (n_samples,), default=None
+            Sample weights; None means 1 for each.
+        total : float, default=None
+            What the sums are divided by; None means the sum of the weights.
+        input_gradient : bool, default=False
+            Whether the gradient by ``A1`` is returned too.
+
+        Returns
+        -------
+        cost : float
+        dA1 : ndarray of shape (n_features, n_samples)
+            Only with ``input_gradient``.
+        """
+        total = _total(Y, weights, total)
+        Z = self.feedforward(A1)
+        cost, dA = LOSSES[self.loss].cost_and_gradient(
+            Z, Y, weights, total, self.buffers
+        )
+        first = self.layers[0]
+        for layer in reversed(self.layers):
+            # The loss has divided by `total` already: the layers only sum.
+            dA = layer.gradients(
+                dA, count=1, input_gradient=input_gradient or layer is not first
+            )
+        if alpha:
+            cost += self._penalty(alpha / total)
+            self.weight_gradients += (alpha / total) * self.weights
+        return (cost, dA) if input_gradient else cost
+
+    def _penalty(self, strength):
+        return 0.5 * strength * float(self.weights @ self.weights)
+
+    def reuse_buffers(self):
+        """From now on write each batch into the arrays of the one before."""
+        if self.buffers is FRESH:
+            self.buffers = Buffers(self.dtype)
+            for layer in self.layers:
+                layer.buffers = Buffers(self.dtype)
+
+    def forget(self):
+        """Let go of the last batch and of the buffers."""
+        self.buffers = FRESH
+        for layer in self.layers:
+            layer.forget()
+
+    def astype(self, dtype):
+        """Copy of the network with all numbers of another dtype."""
+        return type(self)(copy.deepcopy(self.layers), self.loss, dtype=dtype)
+
+    def snapshot(self):
+        """Copy of all parameters, for ``restore``."""
+        return self.parameters.copy()
+
+    def restore(self, snapshot):
+        """Set all parameters to those of a ``snapshot``."""
+        self.parameters[...] = snapshot
+
+    def __repr__(self):
+        rows = [("layer", "inputs", "neurons", "activation", "parameters")]
+        for i, layer in enumerate(self.layers, start=1):
+            n_parameters = layer.W.size + layer.b.size
+            rows.append(
+                (
+                    f"{i}",
+                    f"{layer.inputs:,}",
+                    f"{layer.neurons:,}",
+                    layer.activation,
+                    f"{n_parameters:,}",
+                )
+            )
+        sizes = [self.layers[0].inputs] + [layer.neurons for layer in self.layers]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            f"{type(self).__name__} {' → '.join(map(str, sizes))}, {self.output} "
+            f"output, {self.loss}, {self.dtype}, {self.parameters.size:,} parameters"
+        ]
+        for row in rows:
+            cells = (
+                f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)
+            )
+            lines.append("  " + "  ".join(cells))
+        return "\n".join(lines)
+
+    def __getstate__(self):
+        return {"layers": self.layers, "loss": self.loss}
+
+    def __setstate__(self, state):
+        self._adopt(**state)
+
+
+def _total(Y, weights, total):
+    """What the sums over a batch are divided by."""
+    if total is not None:
+        return total
+    return Y.shape[-1] if weights is None else float(weights.sum())
