@@ -30,12 +30,19 @@ class Activation(NamedTuple):
         weights: Glorot and Bengio (2010), eq. 16.
     kinks : tuple of float, default=()
         Where the derivative jumps, which a finite difference must keep away from.
+    needs_Z : bool, default=False
+        Whether the derivative reads ``Z``. Where it does not, training lets ``A``
+        take the place of ``Z`` in memory.
+    in_place : bool, default=False
+        Whether the derivative may be written over ``A``.
     """
 
     function: Callable[..., np.ndarray]
     derivative: Callable[..., np.ndarray]
     variance_factor: float = 6.0
     kinks: tuple[float, ...] = ()
+    needs_Z: bool = False
+    in_place: bool = False
 
 
 def identity(Z, out=None):
@@ -91,9 +98,9 @@ def d_relu(Z, A=None, out=None):
 _LOGISTIC = Activation(sigmoid, d_sigmoid, variance_factor=2.0)
 
 ACTIVATIONS: dict[str, Activation] = {
-    "identity": Activation(identity, d_identity),
+    "identity": Activation(identity, d_identity, in_place=True),
     "logistic": _LOGISTIC,
     "sigmoid": _LOGISTIC,
-    "tanh": Activation(tanh, d_tanh),
-    "relu": Activation(relu, d_relu, kinks=(0.0,)),
+    "tanh": Activation(tanh, d_tanh, in_place=True),
+    "relu": Activation(relu, d_relu, kinks=(0.0,), in_place=True),
 }

@@ -27,10 +27,13 @@ class Buffers:
     ----------
     dtype : dtype
         Of every array.
+    shared : dict of str to str, default=None
+        Names that have no block of their own, and the names whose block they share.
     """
 
-    def __init__(self, dtype):
+    def __init__(self, dtype, shared=None):
         self.dtype = np.dtype(dtype)
+        self.shared = shared or {}
         self._blocks = {}
         self._views = {}
 
@@ -56,9 +59,10 @@ class Buffers:
             return self._views.setdefault(key, self._view(name, shape, order))
 
     def _view(self, name, shape, order):
+        name = self.shared.get(name, name)
         size = math.prod(shape)
         if name not in self._blocks or self._blocks[name].size < size:
             self._blocks[name] = np.empty(size, self.dtype)
-            # Views into the block that was just replaced would keep it alive.
-            self._views = {key: v for key, v in self._views.items() if key[0] != name}
+            # A view into the block that was just replaced would keep it alive.
+            self._views.clear()
         return self._blocks[name][:size].reshape(shape, order=order)

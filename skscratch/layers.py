@@ -62,6 +62,8 @@ class Layer:
     """
 
     learning_rate = 0.1
+    # Where the results of a batch are written, and whether a sample's neurons lie
+    # together in memory ("F") or a neuron's samples ("C").
     buffers = staticmethod(FRESH)
     order = "F"
     A1: Any = None
@@ -117,14 +119,15 @@ class Layer:
         ValueError
             If ``A1`` has another number of rows than the layer has inputs.
         """
-        Z, A = self.forward(A1, self.buffers)
-        self.A1, self.Z, self.A = A1, Z, A
-        return A
+        self.Z, self.A = self.forward(A1, self.buffers)
+        self.A1 = A1
+        return self.A
 
     def forward(self, A1, buffers=FRESH):
         """Compute ``Z = W A1 + b`` and ``A = activation(Z)``, keeping nothing."""
-        self._check_shape("A1", A1, self.inputs)
-        shape = (self.neurons, A1.shape[-1])
+        if A1.shape[-2] != self._W.shape[-1]:
+            raise self._wrong_shape("A1", A1, self.inputs)
+        shape = (self._W.shape[-2], A1.shape[-1])
         Z = _product(self._W, A1, out=buffers("Z", shape, self.order))
         Z += self._b
         activation = ACTIVATIONS[self._activation]
@@ -156,24 +159,24 @@ class Layer:
         """
         if self.Z is None:
             raise ValueError("call feedforward before gradients or backprop.")
-        self._check_shape("dA", dA, *self.Z.shape)
-        samples = dA.shape[-1]
+        if dA.shape != self.Z.shape:
+            raise self._wrong_shape("dA", dA, *self.Z.shape)
         activation = ACTIVATIONS[self._activation]
         dZ = activation.derivative(
             self.Z, self.A, out=self.buffers("dZ", dA.shape, self.order)
         )
         dZ *= dA
         self.dW = _product_transposed(dZ, self.A1, out=self.dW)
-        self.db = np.sum(dZ, axis=-1, keepdims=True, out=self.db)
+        self.db = np.add.reduce(dZ, axis=-1, keepdims=True, out=self.db)
         if count is None:
-            count = samples
+            count = dZ.shape[-1]
         if count != 1:
             self.dW /= count
             self.db /= count
         if not input_gradient:
             return None
-        shape = (self.inputs, samples)
-        return np.matmul(self._W.mT, dZ, out=self.buffers("dA1", shape, self.order))
+        shape = (self._W.shape[-1], dZ.shape[-1])
+        return np.matmul(self._W.mT, dZ, out=self.buffers("dA1", shape, "F"))
 
     def backprop(self, dA):
         """Descend one step along the gradients; see ``gradients``.
@@ -200,7 +203,8 @@ class Layer:
 
     @W.setter
     def W(self, values):
-        self._check_shape("W", values, *self._W.shape)
+        if np.shape(values) != self._W.shape:
+            raise self._wrong_shape("W", values, *self._W.shape)
         self._W[...] = values
 
     @property
@@ -210,7 +214,8 @@ class Layer:
 
     @b.setter
     def b(self, values):
-        self._check_shape("b", values, *self._b.shape)
+        if np.shape(values) != self._b.shape:
+            raise self._wrong_shape("b", values, *self._b.shape)
         self._b[...] = values
 
     @property
@@ -246,11 +251,9 @@ class Layer:
         return {name: value for name, value in vars(self).items() if name in kept}
 
     @staticmethod
-    def _check_shape(name, array, rows, columns=None):
+    def _wrong_shape(name, array, rows, columns="samples"):
         shape = np.shape(array)
-        if len(shape) < 2 or shape[-2] != rows or columns not in (None, shape[-1]):
-            wanted = f"({rows}, {'samples' if columns is None else columns})"
-            raise ValueError(f"{name} must have shape {wanted}, got {shape}.")
+        return ValueError(f"{name} must have shape ({rows}, {columns}), got {shape}.")
 
 
 def _product(W, A1, out):

@@ -8,6 +8,7 @@ import copy
 import itertools
 
 import numpy as np
+from scipy.linalg import get_blas_funcs
 
 from skscratch.activations import ACTIVATIONS
 from skscratch.buffers import FRESH, Buffers
@@ -15,6 +16,9 @@ from skscratch.layers import Layer
 from skscratch.losses import LOSSES
 
 __all__ = ["Network"]
+
+# Activations can be computed in place: ``A`` where ``Z`` was.
+SHARED = {"A": "Z"}
 
 
 class Network:
@@ -60,6 +64,8 @@ class Network:
                 )
         if len({id(layer) for layer in layers}) < len(layers):
             raise ValueError("layers must not hold the same Layer object twice.")
+        if dtype is not None and np.dtype(dtype) not in (np.float32, np.float64):
+            raise ValueError(f"dtype must be float32 or float64, got {dtype!r}.")
         if loss not in LOSSES:
             raise ValueError(f"loss must be one of {sorted(LOSSES)}, got {loss!r}.")
         self._adopt(layers, loss, dtype)
@@ -115,7 +121,10 @@ class Network:
     def _adopt(self, layers, loss, dtype=None):
         """Move the layers' numbers into one vector and make them views of it."""
         self.layers, self.loss = layers, loss
-        dtype = dtype or np.result_type(*(layer.W for layer in layers))
+        # The loss compares a sample's outputs with each other, which is many times
+        # faster between rows of memory than along a short one.
+        layers[-1].order = "C"
+        dtype = dtype or np.result_type(np.float32, *(layer.W for layer in layers))
         n_weights = sum(layer.W.size for layer in layers)
         n_biases = sum(layer.b.size for layer in layers)
         self.parameters = np.empty(n_weights + n_biases, dtype)
@@ -133,6 +142,8 @@ class Network:
             layer.W, layer.b = W, b
             at_W, at_b = to_W, to_b
         self.buffers = FRESH
+        # y ← y + a x in one pass and without a temporary, which NumPy lacks.
+        self._axpy = get_blas_funcs("axpy", dtype=self.dtype)
 
     @property
     def dtype(self):
@@ -161,8 +172,10 @@ class Network:
 
     def raw_outputs(self, A1):
         """As ``feedforward``, but nothing is kept: safe from many threads."""
-        for layer in self.layers:
-            _, A1 = layer.forward(A1)
+        # Two rooms, for a layer reads what the one before wrote.
+        rooms = Buffers(self.dtype, SHARED), Buffers(self.dtype, SHARED)
+        for i, layer in enumerate(self.layers):
+            _, A1 = layer.forward(A1, rooms[i % 2])
         return A1
 
     def predict(self, A1):
@@ -220,18 +233,25 @@ class Network:
             )
         if alpha:
             cost += self._penalty(alpha / total)
-            self.weight_gradients += (alpha / total) * self.weights
+            self._axpy(self.weights, self.weight_gradients, a=alpha / total)
         return (cost, dA) if input_gradient else cost
 
     def _penalty(self, strength):
         return 0.5 * strength * float(self.weights @ self.weights)
 
     def reuse_buffers(self):
-        """From now on write each batch into the arrays of the one before."""
+        """From now on write each batch into the arrays of the one before.
+
+        Where an activation's derivative can do without ``Z``, ``A`` takes its place.
+        """
         if self.buffers is FRESH:
             self.buffers = Buffers(self.dtype)
             for layer in self.layers:
-                layer.buffers = Buffers(self.dtype)
+                activation = ACTIVATIONS[layer.activation]
+                shared = {} if activation.needs_Z else dict(SHARED)
+                if activation.in_place:
+                    shared["dZ"] = shared.get("A", "A")
+                layer.buffers = Buffers(self.dtype, shared)
 
     def forget(self):
         """Let go of the last batch and of the buffers."""

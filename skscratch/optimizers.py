@@ -4,6 +4,8 @@ Each works on one flat vector, in place, and only updates: when to stop and at w
 learning rate is decided elsewhere. They stand in order of growing complexity.
 """
 
+import math
+
 import numpy as np
 
 __all__ = ["OPTIMIZERS", "Adam", "GradientDescent", "Optimizer"]
@@ -122,11 +124,11 @@ class Adam(Optimizer):
     def update(self, parameters, gradients, learning_rate):
         """Take one step; see ``Optimizer.update``."""
         self.n_steps += 1
-        root = np.sqrt(1 - self.beta_2)
-        correction = np.sqrt(1 - self.beta_2**self.n_steps) / root
+        root = math.sqrt(1 - self.beta_2)
+        correction = math.sqrt(1 - self.beta_2**self.n_steps) / root
         correction *= (1 - self.beta_1) / (1 - self.beta_1**self.n_steps)
-        self._scaled_epsilon = float(self.epsilon / root)
-        super().update(parameters, gradients, float(learning_rate * correction))
+        self._scaled_epsilon = self.epsilon / root
+        super().update(parameters, gradients, learning_rate * correction)
 
     def _update_block(self, parameters, gradients, block, step, learning_rate):
         first_moment, second_moment = (

@@ -1,0 +1,288 @@
+"""Further figures of ``speed.py``: all but the time of an epoch.
+
+Each figure is a function from `Settings` to records, one for each line of its
+table; ``speed.py`` calls it in a process of its own. A list in a record holds the
+raw repeats, of which the table shows the median.
+"""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _common import (
+    OURS,
+    THEIRS,
+    estimator_classes,
+    format_number,
+    format_table,
+    ignore_convergence_warnings,
+    in_fresh_process,
+    interleaved,
+    seconds,
+    traced_peak,
+)
+from _peers import CASES, Case, fit_estimator, make_data
+
+MEGABYTE = 1e6
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line says about every figure."""
+
+    repeats: int
+    dtype: str
+    scale: float
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure's title and what measures it."""
+
+    title: str
+    measure: Callable[[Settings], list[Record]]
+
+
+def format_records(records: Sequence[Record]) -> str:
+    """Return records as a table, with the median of each list."""
+    header = list(dict.fromkeys(key for record in records for key in record))
+    return format_table(
+        header, [[_cell(record.get(key, "")) for key in header] for record in records]
+    )
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, list):
+        value = statistics.median(value)
+    return format_number(value) if isinstance(value, float) else str(value)
+
+
+def versus(timings: Mapping[str, Sequence[float]]) -> Record:
+    """Return both estimators' milliseconds and the ratio of their medians."""
+    ratio = statistics.median(timings[THEIRS]) / statistics.median(timings[OURS])
+    return {
+        "ours ms": [1e3 * t for t in timings[OURS]],
+        "MLPClassifier ms": [1e3 * t for t in timings[THEIRS]],
+        "ratio": ratio,
+    }
+
+
+def measure_lbfgs(settings: Settings) -> list[Record]:
+    """Time fits of 20 iterations of L-BFGS, in float64 as SciPy works in it."""
+    ignore_convergence_warnings()
+    records = []
+    for case in (CASES[2], replace(CASES[4], hidden=(100,))):
+        case = case.scaled(settings.scale)
+        X, y = make_data(case, "float64")
+        estimators = {
+            name: estimator_class(
+                case.hidden, solver="lbfgs", max_iter=20, random_state=0
+            )
+            for name, estimator_class in estimator_classes().items()
+        }
+        fits = {name: partial(e.fit, X, y) for name, e in estimators.items()}
+        record: Record = {"case": f"{len(X)}x{case.n_features}"} | versus(
+            interleaved(fits, settings.repeats)
+        )
+        for name, title in ((OURS, "our"), (THEIRS, "MLPClassifier")):
+            record[f"{title} loss"] = float(estimators[name].loss_)
+        records.append(record)
+    return records
+
+
+def measure_predict(settings: Settings) -> list[Record]:
+    """Time `predict_proba` on one row and on many; memory for the many."""
+    from sklearn.utils.validation import check_is_fitted, validate_data
+
+    ignore_convergence_warnings()
+    many = replace(CASES[2], n_samples=100_000).scaled(settings.scale)
+    X, y = make_data(many, settings.dtype)
+    estimators = {
+        name: estimator_class(many.hidden, max_iter=2, random_state=0).fit(
+            X[:1000], y[:1000]
+        )
+        for name, estimator_class in estimator_classes().items()
+    }
+
+    def validate() -> None:
+        check_is_fitted(estimators[THEIRS])
+        validate_data(
+            estimators[THEIRS], X[:1], accept_sparse=["csr", "csc"], reset=False
+        )
+
+    predict = {n: partial(e.predict_proba, X[:1]) for n, e in estimators.items()}
+    timings = interleaved(
+        predict | {"validation": validate}, settings.repeats, calls=300
+    )
+    record: Record = {"rows": "1"} | versus(timings)
+    alone = statistics.median(timings["validation"])
+    theirs, ours = (statistics.median(timings[name]) - alone for name in (THEIRS, OURS))
+    record["validation ms"] = [1e3 * t for t in timings["validation"]]
+    record["ratio beyond validation"] = theirs / ours
+
+    predict = {n: partial(e.predict_proba, X) for n, e in estimators.items()}
+    large: Record = {"rows": f"{len(X):,}"} | versus(
+        interleaved(predict, settings.repeats)
+    )
+    large["our peak MB"] = traced_peak(predict[OURS]) / MEGABYTE
+    large["MLPClassifier peak MB"] = traced_peak(predict[THEIRS]) / MEGABYTE
+    return [record, large]
+
+
+def measure_sparse(settings: Settings) -> list[Record]:
+    """Time one epoch on a sparse matrix with many columns."""
+    from scipy import sparse
+
+    ignore_convergence_warnings()
+    case = Case(20_000, 50_000, 10, (100,), 200, epochs=1).scaled(settings.scale)
+    random = np.random.default_rng(0)
+    X = sparse.random(
+        case.n_samples,
+        case.n_features,
+        density=0.001,
+        format="csr",
+        dtype=np.dtype(settings.dtype),
+        random_state=random,
+    )
+    y = random.integers(case.n_classes, size=case.n_samples)
+    fits = {n: partial(fit_estimator, n, case, X, y, 1) for n in (OURS, THEIRS)}
+    timings = interleaved(fits, settings.repeats)
+    return [{"case": f"{case.n_samples}x{case.n_features}"} | versus(timings)]
+
+
+def peak_resident() -> int:
+    """Return the most bytes that this process has held in memory so far."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def memory_of(name: str, case: Case, dtype: str) -> tuple[int, int]:
+    """Return one fit's peak above its input: resident, and traced in a second fit."""
+    ignore_convergence_warnings()
+    X, y = make_data(case, dtype)
+    # Imports and BLAS take memory once, which is not the fit's.
+    tiny = replace(case, n_samples=100, batch_size=100, hidden=(10,))
+    fit_estimator(name, tiny, X[:100], y[:100], 1)
+    fit = partial(fit_estimator, name, case, X, y, 1)
+    before = peak_resident()
+    fit()
+    return peak_resident() - before, traced_peak(fit)
+
+
+def measure_memory(settings: Settings) -> list[Record]:
+    """Measure the peak memory of fits, each in a process of its own."""
+    case = CASES[6].scaled(settings.scale)
+    records = []
+    for name in (OURS, THEIRS):
+        resident, traced = in_fresh_process(memory_of, name, case, settings.dtype)
+        records.append(
+            {
+                "estimator": name,
+                "case": str(case),
+                "peak resident MB": resident / MEGABYTE,
+                "peak traced MB": traced / MEGABYTE,
+            }
+        )
+    return records
+
+
+IMPORTS = """
+import time
+start = time.perf_counter()
+import sklearn.neural_network
+middle = time.perf_counter()
+import skscratch
+print(middle - start, time.perf_counter() - middle)
+"""
+
+
+def measure_import(settings: Settings) -> list[Record]:
+    """Time imports in fresh interpreters."""
+    timings = []
+    for _ in range(settings.repeats):
+        output = subprocess.check_output([sys.executable, "-c", IMPORTS], text=True)
+        timings.append([1e3 * float(field) for field in output.split()])
+    theirs, beyond = (list(column) for column in zip(*timings, strict=True))
+    return [
+        {"import": "sklearn.neural_network", "ms": theirs},
+        {"import": "skscratch after it", "ms": beyond},
+    ]
+
+
+def growth_of(name: str, case: Case, dtype: str, repeats: int) -> Record:
+    """Return an estimator's time and extra memory for an epoch of a case."""
+    return growth_record(name, case, *make_data(case, dtype), repeats)
+
+
+def growth_record(
+    name: str, case: Case, X: np.ndarray, y: np.ndarray, repeats: int
+) -> Record:
+    """Return the time and extra memory of fits of one epoch on given data."""
+    ignore_convergence_warnings()
+    fit = partial(fit_estimator, name, case, X, y, 1)
+    times = [seconds(fit) for _ in range(repeats)]
+    return {
+        "estimator": name,
+        "rows": f"{len(X):,}",
+        "features": str(X.shape[1]),
+        "epoch ms": [1e3 * t for t in times],
+        "microseconds a row": 1e6 * statistics.median(times) / len(X),
+        "extra bytes a row": traced_peak(fit) / len(X),
+    }
+
+
+def measure_growth(settings: Settings) -> list[Record]:
+    """Measure epochs of ever more rows, at last of a file larger than 4 GB."""
+    records = []
+    for n_samples in (10_000, 100_000, 1_000_000):
+        case = replace(CASES[5], n_samples=n_samples).scaled(settings.scale)
+        records += [
+            in_fresh_process(growth_of, name, case, settings.dtype, settings.repeats)
+            for name in (OURS, THEIRS)
+        ]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "X.float32"
+        # 4.3e9 bytes, beyond what 32 bits can address.
+        case = replace(CASES[5], n_samples=4_200_000, n_features=256)
+        case = case.scaled(settings.scale)
+        write_features(path, case)
+        records.append(in_fresh_process(growth_of_file, path, case))
+    return records
+
+
+def write_features(path: Path, case: Case) -> None:
+    """Write a case's features as float32, the same rows over and over."""
+    block, _ = make_data(
+        replace(case, n_samples=min(10_000, case.n_samples)), "float32"
+    )
+    with path.open("wb") as file:
+        for start in range(0, case.n_samples, len(block)):
+            block[: case.n_samples - start].tofile(file)
+
+
+def growth_of_file(path: Path, case: Case) -> Record:
+    """Return ours for features that stay in a file."""
+    shape = (case.n_samples, case.n_features)
+    X = np.memmap(path, np.float32, "r", shape=shape)
+    record = growth_record(OURS, case, X, np.asarray(X[:, 0] > 0), 1)
+    return record | {"rows": f"{len(X):,} in a file of {X.nbytes / 1e9:.1f} GB"}
+
+
+FIGURES = {
+    "predict": Figure("predict_proba, 64 features, (100)", measure_predict),
+    "sparse": Figure("One epoch on sparse rows, 0.1 % filled, (100)", measure_sparse),
+    "memory": Figure("Peak memory of a fit above its input", measure_memory),
+    "import": Figure("Import time in a fresh interpreter", measure_import),
+    "lbfgs": Figure("Fits of 20 iterations of L-BFGS, (100)", measure_lbfgs),
+    "growth": Figure("One epoch of ever more rows, (64), batch 200", measure_growth),
+}

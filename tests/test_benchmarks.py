@@ -1,0 +1,226 @@
+"""The benchmarks run, and say what they promise; no time is asserted."""
+
+import importlib
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+ESTIMATORS = {"ScratchMLPClassifier", "MLPClassifier"}
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning",
+)
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """Return what imports a file of the benchmarks."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    return importlib.import_module
+
+
+def run(script: str, *arguments: object) -> str:
+    """Return what a script prints, when called as its docstring says."""
+    command = [sys.executable, FOLDER / script, *arguments]
+    result = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def machine_is_described(machine: dict[str, Any]) -> bool:
+    """Tell whether a report says where it was measured, without naming the place."""
+    facts = {"cpu", "cores", "load", "system", "python", "versions", "threads"}
+    return set(machine) == facts
+
+
+def write_csv(path: Path) -> None:
+    """Write a data set with a text column, empty cells, and the word NA."""
+    random = np.random.default_rng(0)
+    lines = ["x0,x1,target"]
+    for row in range(60):
+        number = "" if row % 7 == 0 else f"{random.normal():.3f}"
+        text = "" if row % 11 == 0 else ("NA", "red", "blue")[row % 3]
+        lines.append(f"{number},{text},{'no' if row % 2 else 'yes'}")
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_compare_reports_both_estimators_on_bundled_data_and_csv_files(tmp_path):
+    pytest.importorskip("pandas")
+    write_csv(tmp_path / "mine.csv")
+    file = tmp_path / "report.json"
+
+    printed = run(
+        "compare.py", "--data", tmp_path, "--only", "iris", "mine", "--repeats", 2,
+        "--max-iter", 2, "--dtype", "float32", "--json", file,
+    )  # fmt: skip
+
+    report = json.loads(file.read_text())
+    assert machine_is_described(report["machine"])
+    assert report["settings"]["dtype"] == "float32"
+    assert set(report["datasets"]) == {"iris", "mine"}
+    measures = {"error", "log_loss", "fit_seconds", "predict_seconds"}
+    for name, result in report["datasets"].items():
+        assert set(result["raw"]) == set(result["summaries"]) == ESTIMATORS
+        assert set(result["ratios"]) == measures
+        for splits in result["raw"].values():
+            assert len(splits) == 3
+            assert all(set(split) == measures for split in splits)
+            assert all(len(split["fit_seconds"]) == 2 for split in splits)
+        assert f"\n{name} " in printed
+    assert set(report["geometric_means"]) == measures
+    assert "\ngeometric mean " in printed
+
+
+def test_compare_names_the_data_sets_that_there_are(load):
+    with pytest.raises(SystemExit, match=r"no data set mnist; there are iris, wine"):
+        load("compare").main(["--only", "mnist"])
+
+
+def test_csv_columns_are_told_apart(load, tmp_path):
+    pytest.importorskip("pandas")
+    compare = load("compare")
+    write_csv(tmp_path / "mine.csv")
+
+    dataset = compare.read_csv(tmp_path / "mine.csv")
+    X_train, X_test, y_train, _ = compare.prepared_split(dataset, 0, "float64")
+
+    assert dataset.categorical == (1,)
+    assert X_train.shape == (45, 4)  # the number, and NA, blue, red
+    assert np.isfinite(X_train).all() and np.isfinite(X_test).all()
+    assert set(y_train) == {"no", "yes"}
+
+
+def test_csv_without_pandas_says_what_to_install(load, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(SystemExit, match=r"pandas.*skscratch\[bench\]"):
+        load("compare").read_csv(tmp_path / "mine.csv")
+
+
+def test_speed_reports_every_repeat_of_every_installed_peer(load, tmp_path):
+    file = tmp_path / "report.json"
+    peers = [name for name in load("_peers").RIVALS if name in ("sklearn", "jax")]
+
+    printed = run(
+        "speed.py", "--cases", 1, "--peers", *peers, "--epochs", 2,
+        "--repeats", 2, "--scale", 0.1, "--json", file,
+    )  # fmt: skip
+
+    report = json.loads(file.read_text())
+    assert machine_is_described(report["machine"])
+    epochs = report["epochs"]
+    (case,) = epochs["cases"].values()
+    assert case["epochs"] == 2
+    names = set(case["timings"])
+    assert names >= {"ours", "floor", "sklearn"}
+    assert set(case["epoch_ms"]) == set(case["ratios"]) == names
+    assert all(len(t["fit_seconds"]) == 2 for t in case["timings"].values())
+    assert case["ratios"]["ours"] == 1
+    assert case["timings"]["floor"]["loss"] is None
+    assert math.isfinite(case["timings"]["sklearn"]["loss"])
+    assert set(epochs["geometric_means"]) == names
+    assert f"\n1: {case['case']} " in printed
+    assert ("JAX is skipped" in printed) == ("jax" not in names)
+    assert ("\n1: JAX " in printed) == ("jax" in names)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("name", ["ours", "sklearn", "skorch", "torch", "jax"])
+def test_peers_learn_what_the_teacher_knows(load, name, n_classes):
+    peers = load("_peers")
+    for package in peers.PEERS[name].packages:
+        pytest.importorskip(package)
+    case = peers.Case(330, 5, n_classes, (20, 10), 32, epochs=60)
+    X, y = peers.make_data(case, "float32")
+
+    losses = [peers.PEERS[name].fit(case, X, y, epochs) for epochs in (1, 60)]
+
+    assert losses[1] < 0.5 * losses[0]
+
+
+def test_floor_computes_all_products_of_a_step(load):
+    peers = load("_peers")
+    case = peers.Case(100, 5, 3, (7, 6), 30, epochs=1)
+
+    products = peers.step_products(case, 30, "float64")
+
+    shapes = [(*a.shape, b.shape[1]) for a, b, _ in products]
+    assert shapes == [
+        *((7, 5, 30), (6, 7, 30), (3, 6, 30)),
+        *((3, 30, 6), (6, 3, 30), (6, 30, 7), (7, 6, 30), (7, 30, 5)),
+    ]
+    assert all(out.shape == (a @ b).shape for a, b, out in products)
+    assert list(case.batches()) == [30, 30, 30, 10]
+    assert math.isnan(peers.fit_floor(case, *peers.make_data(case, "float64"), 1))
+
+
+def test_compiling_has_paid_when_its_time_is_gained(load):
+    compiling = load("speed").compiling
+    figures = compiling([1.5, 0.5], epoch_ms=10.0, ours_ms=30.0)
+    assert figures["compile_seconds"] == 1
+    assert figures["overtakes_after_epochs"] == pytest.approx(50)
+    assert figures["epoch_ms_compile_counted"] == pytest.approx(15)
+    assert compiling([1.5, 0.5], 30.0, 10.0)["overtakes_after_epochs"] is None
+
+
+def test_failing_peer_tells_why(load):
+    speed = load("speed")
+    # NumPy draws no normal numbers of this type.
+    with (
+        pytest.raises(RuntimeError, match=r"(?s)floor failed on .*float16"),
+        speed.workers(["floor"], "float16"),
+    ):
+        pass
+
+
+def test_plot_is_drawn(load, tmp_path):
+    pytest.importorskip("matplotlib")
+    speed = load("speed")
+    case = speed.CASES[1]
+    timings = {
+        name: {"warmup_seconds": [0.2, 0.1], "fit_seconds": [length]}
+        for name, length in {"ours": 0.2, "floor": 0.1, "jax": 0.3}.items()
+    }
+
+    speed.plot_ratios({1: speed.summarize(case, timings)}, tmp_path / "plot.png")
+
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "columns"),
+    [
+        ("predict", {"1", "100"}, {"ratio beyond validation", "our peak MB"}),
+        ("sparse", {"100x50000"}, {"ours ms", "MLPClassifier ms", "ratio"}),
+        ("memory", ESTIMATORS, {"peak resident MB", "peak traced MB"}),
+        ("import", {"sklearn.neural_network", "skscratch after it"}, {"ms"}),
+        ("lbfgs", {"100x64", "100x16"}, {"ours ms", "ratio", "our loss"}),
+        ("growth", ESTIMATORS, {"microseconds a row", "extra bytes a row"}),
+    ],
+)
+def test_figures_are_tables(load, monkeypatch, name, labels, columns):
+    figures = load("_figures")
+    # Fresh processes are for honest figures, not for a fast test.
+    monkeypatch.setattr(
+        figures, "in_fresh_process", lambda function, *rest: function(*rest)
+    )
+
+    records = figures.FIGURES[name].measure(figures.Settings(1, "float32", 1e-4))
+
+    assert {next(iter(record.values())) for record in records} == labels
+    assert columns <= {key for record in records for key in record}
+    table = figures.format_records(records)
+    assert len(table.splitlines()) == len(records) + 2
+    json.dumps(records)
+
+
+def test_every_figure_is_tested(load):
+    (mark,) = test_figures_are_tables.pytestmark
+    assert {values[0] for values in mark.args[1]} == set(load("_figures").FIGURES)
