@@ -1,7 +1,5 @@
 """A neural network from scratch on NumPy, with a scikit-learn face."""
 
-from importlib.metadata import PackageNotFoundError, version
-
 from skscratch.activations import ACTIVATIONS, d_sigmoid, d_tanh, sigmoid, tanh
 from skscratch.estimators import ScratchMLPClassifier
 from skscratch.gradient_check import GradientCheck, check_gradients
@@ -11,10 +9,7 @@ from skscratch.network import Network
 from skscratch.optimizers import OPTIMIZERS
 from skscratch.schedules import SCHEDULES
 
-try:
-    __version__ = version("skscratch")
-except PackageNotFoundError:  # Run from a checkout that is not installed.
-    __version__ = "0+unknown"
+__version__ = "0.1.0"
 
 __all__ = [
     "ACTIVATIONS",

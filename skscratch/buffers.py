@@ -1,15 +1,30 @@
-"""Arrays that a training step allocates once and writes into ever after.
+"""What makes a training step fast: arrays that are used again, sums in one pass.
 
 The mathematics asks for room with ``buffers(name, shape)`` and hands what it gets to
 NumPy as ``out``. ``FRESH`` answers None, and NumPy allocates as it always does: the
-article's program and prediction run the same lines as training.
+article's program runs the same lines as training.
 """
 
 import math
 
 import numpy as np
+from scipy.linalg.blas import daxpy, saxpy
 
-__all__ = ["FRESH", "Buffers"]
+__all__ = ["FRESH", "Buffers", "add_scaled"]
+
+_AXPY = {np.dtype(np.float32): saxpy, np.dtype(np.float64): daxpy}
+
+
+def add_scaled(y, x, factor):
+    """``y += factor · x`` in one pass and without a temporary, which NumPy lacks.
+
+    Parameters
+    ----------
+    y, x : ndarray of shape (n,)
+        Contiguous, both of float32 or both of float64.
+    factor : float
+    """
+    _AXPY[y.dtype](x, y, a=factor)
 
 
 def FRESH(name, shape, order="C"):

@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from skscratch._sklearn import fit_context
 from skscratch.losses import LOSSES
-from skscratch.perceptron import CHUNK, BaseScratchMLP
+from skscratch.perceptron import BaseScratchMLP
 
 __all__ = ["ScratchMLPClassifier"]
 
@@ -310,14 +310,13 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         return np.hstack([complement, values])
 
     def _is_multilabel(self):
-        return self._label_binarizer.y_type_.startswith("multilabel")
+        return self._target_type.startswith("multilabel")
 
     def _stratifies(self):
         return self.n_outputs_ == 1
 
     def _loss(self):
-        several = self._label_binarizer.y_type_ == "multiclass"
-        return "log_loss" if several else "binary_log_loss"
+        return "log_loss" if self._target_type == "multiclass" else "binary_log_loss"
 
     def _goodness(self, Z, Y, weights):
         """Accuracy; of multilabel targets the share of rows with every label right."""
@@ -332,11 +331,7 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         if first and incremental and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
         if first:
-            multilabel = type_of_target(y, input_name="y").startswith("multilabel")
-            self._label_binarizer = LabelBinarizer().fit(
-                y if classes is None or multilabel else np.asarray(classes)
-            )
-            self.classes_ = self._label_binarizer.classes_
+            self._learn_classes(y, classes)
         elif classes is not None and not np.array_equal(
             self.classes_, unique_labels(classes)
         ):
@@ -346,7 +341,27 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
             )
         if incremental or not first:
             self._check_known_classes(unique_labels(y), incremental)
-        return self._indicators(y)
+        if self._is_multilabel():
+            return self._label_binarizer.transform(y).astype(bool)
+        codes = np.searchsorted(self.classes_, y)
+        if len(self.classes_) > 2:
+            return codes[:, np.newaxis] == np.arange(len(self.classes_))
+        return codes[:, np.newaxis] == 1
+
+    def _learn_classes(self, y, classes):
+        """Set what there is to know of the targets: their type and the classes."""
+        self._target_type = type_of_target(y, input_name="y")
+        if self._is_multilabel():
+            self._label_binarizer = LabelBinarizer().fit(y)
+            self.classes_ = self._label_binarizer.classes_
+            return
+        if self._target_type not in ("binary", "multiclass"):
+            raise ValueError(
+                f"Unknown label type: {self._target_type}. y must hold class labels, "
+                "one a sample, or be a matrix of zeros and ones with a column a label."
+            )
+        self.classes_ = unique_labels(y if classes is None else classes)
+        self._target_type = "multiclass" if len(self.classes_) > 2 else "binary"
 
     def _check_known_classes(self, found, incremental):
         if incremental and not np.isin(found, self.classes_).all():
@@ -359,17 +374,6 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
                 "warm_start can only be used where `y` has the same classes as in the "
                 f"previous call to fit. Previously got {self.classes_}, `y` has {found}"
             )
-
-    def _indicators(self, y):
-        if self._is_multilabel():
-            return self._label_binarizer.transform(y).astype(bool)
-        n_columns = len(self.classes_) if len(self.classes_) > 2 else 1
-        Y = np.empty((len(y), n_columns), bool)
-        # By chunks: the binarizer's own integers take eight times the room.
-        for start in range(0, len(y), CHUNK):
-            chunk = slice(start, start + CHUNK)
-            Y[chunk] = self._label_binarizer.transform(y[chunk])
-        return Y
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -8,10 +8,9 @@ import copy
 import itertools
 
 import numpy as np
-from scipy.linalg import get_blas_funcs
 
 from skscratch.activations import ACTIVATIONS
-from skscratch.buffers import FRESH, Buffers
+from skscratch.buffers import FRESH, Buffers, add_scaled
 from skscratch.layers import Layer
 from skscratch.losses import LOSSES
 
@@ -142,8 +141,6 @@ class Network:
             layer.W, layer.b = W, b
             at_W, at_b = to_W, to_b
         self.buffers = FRESH
-        # y ← y + a x in one pass and without a temporary, which NumPy lacks.
-        self._axpy = get_blas_funcs("axpy", dtype=self.dtype)
 
     @property
     def dtype(self):
@@ -233,7 +230,7 @@ class Network:
             )
         if alpha:
             cost += self._penalty(alpha / total)
-            self._axpy(self.weights, self.weight_gradients, a=alpha / total)
+            add_scaled(self.weight_gradients, self.weights, alpha / total)
         return (cost, dA) if input_gradient else cost
 
     def _penalty(self, strength):

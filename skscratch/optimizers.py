@@ -8,11 +8,16 @@ import math
 
 import numpy as np
 
+from skscratch.buffers import add_scaled
+
 __all__ = ["OPTIMIZERS", "Adam", "GradientDescent", "Optimizer"]
 
 # Elements that a sequence of element-wise passes works on at a time, few enough that
 # the four or five arrays of a block stay in a core's own cache from pass to pass.
-BLOCK = 16384
+BLOCK = 32768
+
+# Up to what weight Adam's new gradients grow before its moments are scaled back.
+LARGEST_WEIGHT = 1e4
 
 
 class Optimizer:
@@ -84,13 +89,11 @@ class GradientDescent(Optimizer):
 
     def _update_block(self, parameters, gradients, block, step, learning_rate):
         velocity = self.velocity[block]
-        np.multiply(gradients, learning_rate, out=step)
         velocity *= self.momentum
-        velocity -= step
+        add_scaled(velocity, gradients, -learning_rate)
         if self.nesterovs_momentum:
-            parameters -= step
-            np.multiply(velocity, self.momentum, out=step)
-            parameters += step
+            add_scaled(parameters, velocity, self.momentum)
+            add_scaled(parameters, gradients, -learning_rate)
         else:
             parameters += velocity
 
@@ -98,9 +101,12 @@ class GradientDescent(Optimizer):
 class Adam(Optimizer):
     """Adam (Kingma and Ba, *Adam: a method for stochastic optimization*, 2015).
 
-    The paper's averages are kept without their constant factors, ``m = (1 - beta_1)
-    · first_moment`` and ``v = (1 - beta_2) · second_moment``, which go into the step
-    and into epsilon instead: two passes over the vectors less, the same step.
+    The moments are the paper's, in other units. The paper lets past gradients fade at
+    each step, ``m ← beta · m + (1 - beta) · g``, which takes three passes over the
+    vector. Here new gradients enter with a weight that grows instead, ``m ← m +
+    beta ** -t · g``, which takes one; the factors that are the same for all elements
+    go into the step and into epsilon. Before the weight grows large, the moment is
+    brought back to a weight of 1.
 
     Parameters
     ----------
@@ -120,31 +126,48 @@ class Adam(Optimizer):
         self.n_steps = 0
         self.first_moment = np.zeros(n_parameters, dtype)
         self.second_moment = np.zeros(n_parameters, dtype)
+        self._weights = [1.0, 1.0]
 
     def update(self, parameters, gradients, learning_rate):
         """Take one step; see ``Optimizer.update``."""
         self.n_steps += 1
-        root = math.sqrt(1 - self.beta_2)
-        correction = math.sqrt(1 - self.beta_2**self.n_steps) / root
-        correction *= (1 - self.beta_1) / (1 - self.beta_1**self.n_steps)
-        self._scaled_epsilon = self.epsilon / root
-        super().update(parameters, gradients, learning_rate * correction)
+        self._weights = [
+            self._grown(weight, beta, moment)
+            for weight, beta, moment in zip(
+                self._weights,
+                (self.beta_1, self.beta_2),
+                (self.first_moment, self.second_moment),
+                strict=True,
+            )
+        ]
+        # In the paper's units, the moments are these times ours.
+        unit_1 = (1 - self.beta_1) / self._weights[0]
+        unit_2 = (1 - self.beta_2) / self._weights[1]
+        bias_1 = 1 - self.beta_1**self.n_steps
+        bias_2 = 1 - self.beta_2**self.n_steps
+        self._scaled_epsilon = self.epsilon / math.sqrt(unit_2)
+        step = unit_1 / bias_1 * math.sqrt(bias_2 / unit_2)
+        super().update(parameters, gradients, learning_rate * step)
+
+    @staticmethod
+    def _grown(weight, beta, moment):
+        """Weight of the next gradient, in units of ``moment``."""
+        if weight < LARGEST_WEIGHT * beta:
+            return weight / beta
+        # The step's last gradient had `weight`; from now on it has beta.
+        moment *= beta / weight
+        return 1.0
 
     def _update_block(self, parameters, gradients, block, step, learning_rate):
-        first_moment, second_moment = (
-            self.first_moment[block],
-            self.second_moment[block],
-        )
-        first_moment *= self.beta_1
-        first_moment += gradients
-        second_moment *= self.beta_2
+        first_moment = self.first_moment[block]
+        second_moment = self.second_moment[block]
+        add_scaled(first_moment, gradients, self._weights[0])
         np.multiply(gradients, gradients, out=step)
-        second_moment += step
+        add_scaled(second_moment, step, self._weights[1])
         np.sqrt(second_moment, out=step)
         step += self._scaled_epsilon
         np.divide(first_moment, step, out=step)
-        step *= learning_rate
-        parameters -= step
+        add_scaled(parameters, step, -learning_rate)
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": GradientDescent, "adam": Adam}

@@ -32,7 +32,7 @@ from skscratch.optimizers import OPTIMIZERS
 from skscratch.schedules import SCHEDULES
 from skscratch.training import Batches, TrainingState, minimise_lbfgs, train
 
-__all__ = ["CHUNK", "BaseScratchMLP"]
+__all__ = ["BaseScratchMLP"]
 
 # Rows that are predicted, or encoded, at a time.
 CHUNK = 4096
