@@ -108,7 +108,7 @@ class Layer:
 
         Parameters
         ----------
-        A1 : {ndarray, sparse array} of shape (inputs, samples)
+        A1 : {array-like, sparse array} of shape (inputs, samples)
 
         Returns
         -------
@@ -119,13 +119,14 @@ class Layer:
         ValueError
             If ``A1`` has another number of rows than the layer has inputs.
         """
+        A1 = A1 if issparse(A1) else np.asarray(A1)
         self.Z, self.A = self.forward(A1, self.buffers)
         self.A1 = A1
         return self.A
 
     def forward(self, A1, buffers=FRESH):
         """Compute ``Z = W A1 + b`` and ``A = activation(Z)``, keeping nothing."""
-        if A1.shape[-2] != self._W.shape[-1]:
+        if A1.shape[-2:-1] != self._W.shape[-1:]:
             raise self._wrong_shape("A1", A1, self.inputs)
         shape = (self._W.shape[-2], A1.shape[-1])
         Z = _product(self._W, A1, out=buffers("Z", shape, self.order))
@@ -159,6 +160,7 @@ class Layer:
         """
         if self.Z is None:
             raise ValueError("call feedforward before gradients or backprop.")
+        dA = np.asarray(dA)
         if dA.shape != self.Z.shape:
             raise self._wrong_shape("dA", dA, *self.Z.shape)
         activation = ACTIVATIONS[self._activation]

@@ -149,7 +149,8 @@ class LogLoss(Loss):
 
     def predictions(self, Z, out=None):
         """Softmax over the outputs; shifted by the largest, so it can't overflow."""
-        P = np.subtract(Z, Z.max(axis=-2, keepdims=True), out=out)
+        with np.errstate(over="ignore"):  # From -inf, exp comes to 0 as it should.
+            P = np.subtract(Z, Z.max(axis=-2, keepdims=True), out=out)
         np.exp(P, out=P)
         P /= P.sum(axis=-2, keepdims=True)
         return P
