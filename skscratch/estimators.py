@@ -260,9 +260,8 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         ndarray of shape (n_samples, n_classes)
             In the order of ``classes_``.
         """
-        Z = self._outputs_for(X)
-        P = LOSSES[self.network_.loss].predictions(Z.T).T
-        return self._by_class(P, 1 - P, certain=1)
+        P = self._outputs_for(X, lambda Z: self._trained_loss().predictions(Z))
+        return self._by_class(P, lambda: 1 - P, certain=1)
 
     def predict_log_proba(self, X):
         """Logarithm of the probabilities, finite where they underflow.
@@ -278,8 +277,8 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
             In the order of ``classes_``.
         """
         Z = self._outputs_for(X)
-        log_P = LOSSES[self.network_.loss].log_predictions(Z.T).T
-        return self._by_class(log_P, log_expit(-Z), certain=0)
+        log_P = self._trained_loss().log_predictions(Z.T).T
+        return self._by_class(log_P, lambda: log_expit(-Z), certain=0)
 
     def decision_function(self, X):
         """Raw outputs of the network: logits.
@@ -307,7 +306,10 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
             return values
         if len(self.classes_) == 1:
             return np.full_like(values, certain)
-        return np.hstack([complement, values])
+        return np.hstack([complement(), values])
+
+    def _trained_loss(self):
+        return LOSSES[self.network_.loss]
 
     def _is_multilabel(self):
         return self._target_type.startswith("multilabel")

@@ -260,14 +260,14 @@ class Layer:
 
 def _product(W, A1, out):
     """``W A1`` for a dense or a sparse ``A1``, which stays sparse."""
-    if issparse(A1):
-        return (A1.T @ W.T).T
-    return np.matmul(W, A1, out=out)
+    if isinstance(A1, np.ndarray):
+        return np.matmul(W, A1, out=out)
+    return (A1.T @ W.T).T
 
 
 def _product_transposed(dZ, A1, out):
     """``dZ A1ᵀ`` for a dense or a sparse ``A1``."""
-    if not issparse(A1):
+    if isinstance(A1, np.ndarray):
         return np.matmul(dZ, A1.mT, out=out)
     dW = (A1 @ dZ.T).T
     if out is None:

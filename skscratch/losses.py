@@ -77,7 +77,7 @@ class Loss(ABC):
     output: str
 
     @abstractmethod
-    def predictions(self, Z, out=None):
+    def predictions(self, Z, buffers=FRESH):
         """Probabilities or means, (n_outputs, n_samples), from raw outputs ``Z``."""
 
     def log_predictions(self, Z):
@@ -85,10 +85,10 @@ class Loss(ABC):
         return np.log(self.predictions(Z))
 
     @abstractmethod
-    def values(self, Z, P, Y, out=None):
+    def values(self, Z, P, Y, buffers=FRESH):
         """Loss of each output of each sample, to be summed over both.
 
-        ``P`` is ``predictions(Z)``; ``out`` may be used and returned.
+        ``P`` is ``predictions(Z)``.
         """
 
     def descended(self, n_outputs):
@@ -124,17 +124,18 @@ class Loss(ABC):
         dZ : ndarray of shape (n_outputs, n_samples)
             Weights and ``total`` are in it already: the layers only sum.
         """
-        P = self.predictions(Z, out=buffers("P", Z.shape))
+        P = self.predictions(Z, buffers)
         cost, total = self._cost(Z, P, Y, weights, total, buffers)
         dZ = np.subtract(P, Y, out=P)
         if weights is None:
             dZ *= 1 / total
         else:
-            dZ *= weights / total
+            shares = np.divide(weights, total, out=buffers("shares", weights.shape))
+            dZ *= shares
         return cost, dZ
 
     def _cost(self, Z, P, Y, weights, total, buffers):
-        values = self.values(Z, P, Y, out=buffers("values", Z.shape))
+        values = self.values(Z, P, Y, buffers)
         if total is None:
             total = Z.shape[-1] if weights is None else weights.sum()
         if weights is not None:
@@ -147,22 +148,24 @@ class LogLoss(Loss):
 
     output = "softmax"
 
-    def predictions(self, Z, out=None):
+    def predictions(self, Z, buffers=FRESH):
         """Softmax over the outputs; shifted by the largest, so it can't overflow."""
+        room = buffers("per sample", (*Z.shape[:-2], 1, Z.shape[-1]))
+        largest = np.maximum.reduce(Z, axis=-2, keepdims=True, out=room)
         with np.errstate(over="ignore"):  # From -inf, exp comes to 0 as it should.
-            P = np.subtract(Z, Z.max(axis=-2, keepdims=True), out=out)
+            P = np.subtract(Z, largest, out=buffers("P", Z.shape))
         np.exp(P, out=P)
-        P /= P.sum(axis=-2, keepdims=True)
+        P /= np.add.reduce(P, axis=-2, keepdims=True, out=room)
         return P
 
     def log_predictions(self, Z):
         """Logarithm of the predictions, finite where they underflow."""
         return log_softmax(Z, axis=-2)
 
-    def values(self, Z, P, Y, out=None):
+    def values(self, Z, P, Y, buffers=FRESH):
         """``-Y log P``, with ``P`` clipped at the dtype's epsilon."""
         epsilon = _epsilon(P.dtype)
-        values = np.maximum(P, epsilon, out=out)
+        values = np.maximum(P, epsilon, out=buffers("values", Z.shape))
         np.minimum(values, 1 - epsilon, out=values)
         np.log(values, out=values)
         values *= Y
@@ -174,19 +177,19 @@ class BinaryLogLoss(Loss):
 
     output = "logistic"
 
-    def predictions(self, Z, out=None):
+    def predictions(self, Z, buffers=FRESH):
         """Logistic sigmoid of each output."""
-        return expit(Z, out=out)
+        return expit(Z, out=buffers("P", Z.shape))
 
     def log_predictions(self, Z):
         """Logarithm of the predictions, finite where they underflow."""
         return log_expit(Z)
 
-    def values(self, Z, P, Y, out=None):
+    def values(self, Z, P, Y, buffers=FRESH):
         """``log(1 + exp(Z)) - Y Z``, clipped as if ``P`` were clipped at epsilon."""
         epsilon = _epsilon(P.dtype)
-        values = np.logaddexp(0, Z, out=out)
-        values -= Y * Z
+        values = np.logaddexp(0, Z, out=buffers("values", Z.shape))
+        values -= np.multiply(Y, Z, out=buffers("Y Z", Z.shape))
         np.maximum(values, -np.log1p(-epsilon), out=values)
         return np.minimum(values, -np.log(epsilon), out=values)
 
@@ -199,20 +202,17 @@ class SquaredError(Loss):
 
     output = "identity"
 
-    def predictions(self, Z, out=None):
+    def predictions(self, Z, buffers=FRESH):
         """Return the raw outputs, as a copy."""
-        if out is None:
-            return Z.copy()
-        np.copyto(out, Z)
-        return out
+        return np.positive(Z, out=buffers("P", Z.shape))
 
     def descended(self, n_outputs):
         """The sum over the outputs is descended, their mean is reported."""
         return n_outputs
 
-    def values(self, Z, P, Y, out=None):
+    def values(self, Z, P, Y, buffers=FRESH):
         """``(P - Y)² / (2 n_outputs)``."""
-        values = np.subtract(P, Y, out=out)
+        values = np.subtract(P, Y, out=buffers("values", Z.shape))
         values *= values
         values *= 0.5 / Z.shape[-2]
         return values

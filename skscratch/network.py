@@ -167,13 +167,30 @@ class Network:
             A1 = layer.feedforward(A1)
         return A1
 
-    def raw_outputs(self, A1):
-        """As ``feedforward``, but nothing is kept: safe from many threads."""
-        # Two rooms, for a layer reads what the one before wrote.
-        rooms = Buffers(self.dtype, SHARED), Buffers(self.dtype, SHARED)
-        for i, layer in enumerate(self.layers):
-            _, A1 = layer.forward(A1, rooms[i % 2])
+    def raw_outputs(self, A1, rooms=(FRESH, FRESH)):
+        """As ``feedforward``, but nothing is kept: safe from many threads.
+
+        Parameters
+        ----------
+        A1 : {ndarray, sparse array} of shape (n_features, n_samples)
+        rooms : tuple of two Buffers, default=(FRESH, FRESH)
+            The caller's, to be used again for the next batch: see ``rooms``.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_outputs, n_samples)
+            Written into one of the rooms.
+        """
+        here, there = rooms
+        for layer in self.layers:
+            A1 = layer.forward(A1, here)[1]
+            # A layer reads what the one before wrote.
+            here, there = there, here
         return A1
+
+    def rooms(self):
+        """Buffers for a caller of ``raw_outputs`` who has many batches."""
+        return Buffers(self.dtype, SHARED), Buffers(self.dtype, SHARED)
 
     def predict(self, A1):
         """Probabilities or means for a batch; nothing is kept, as in ``raw_outputs``.

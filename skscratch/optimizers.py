@@ -41,6 +41,7 @@ class Optimizer:
 
     def __init__(self, n_parameters, dtype):
         self.n_parameters, self.dtype = n_parameters, np.dtype(dtype)
+        self._scratch = np.empty(min(n_parameters, BLOCK), dtype)
 
     def update(self, parameters, gradients, learning_rate):
         """Take one step: change ``parameters`` in place.
@@ -52,11 +53,17 @@ class Optimizer:
         learning_rate : float
             Length of the step.
         """
-        scratch = np.empty(min(self.n_parameters, BLOCK), self.dtype)
         for start in range(0, self.n_parameters, BLOCK):
             block = slice(start, start + BLOCK)
             p, g = parameters[block], gradients[block]
-            self._update_block(p, g, block, scratch[: len(p)], learning_rate)
+            self._update_block(p, g, block, self._scratch[: len(p)], learning_rate)
+
+    def __getstate__(self):
+        return {name: v for name, v in vars(self).items() if name != "_scratch"}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self._scratch = np.empty(min(self.n_parameters, BLOCK), self.dtype)
 
     def _update_block(self, parameters, gradients, block, step, learning_rate):
         """Update a block of the vector; ``step`` is room of its length."""

@@ -34,8 +34,14 @@ from skscratch.training import Batches, TrainingState, minimise_lbfgs, train
 
 __all__ = ["BaseScratchMLP"]
 
-# Rows that are predicted, or encoded, at a time.
-CHUNK = 4096
+# Rows that are predicted at a time: few enough that a layer's outputs stay in a core's
+# own cache, and so few that arrays to use again are not worth their making.
+CHUNK = 1024
+FEW = 32
+
+
+def _as_it_is(Z):
+    return Z
 
 
 class BaseScratchMLP(BaseEstimator):
@@ -394,7 +400,7 @@ class BaseScratchMLP(BaseEstimator):
         weights = None if weights is None else weights[rows]
 
         def score():
-            Z = self._raw_outputs(X, rows)
+            Z = self._outputs(X, rows)
             if not np.isfinite(Z).all():
                 return math.nan
             return self._goodness(Z, Y[rows], weights)
@@ -441,23 +447,27 @@ class BaseScratchMLP(BaseEstimator):
             self.best_loss_ = state.best_loss
             self.validation_scores_ = self.best_validation_score_ = None
 
-    def _raw_outputs(self, X, rows=None):
-        """Raw outputs, (n_samples, n_outputs), a chunk of rows at a time."""
+    def _outputs(self, X, rows=None, finish=_as_it_is):
+        """Outputs, (n_samples, n_outputs), a chunk of rows at a time.
+
+        ``finish`` makes them of a chunk's raw outputs, (n_outputs, n_samples).
+        """
         network = self.network_
         n_samples = X.shape[0] if rows is None else len(rows)
-        if rows is None and n_samples <= CHUNK:
-            return network.raw_outputs(X.T).T
+        if rows is None and n_samples <= FEW:
+            return finish(network.raw_outputs(X.T)).T
         if issparse(X):
             X = X.tocsr()
         Z = np.empty((n_samples, self.n_outputs_), network.dtype)
+        rooms = network.rooms()
         for start in range(0, n_samples, CHUNK):
             chunk = slice(start, start + CHUNK)
             taken = X[chunk if rows is None else rows[chunk]]
-            Z[chunk] = network.raw_outputs(taken.T).T
+            Z[chunk] = finish(network.raw_outputs(taken.T, rooms)).T
         return Z
 
-    def _outputs_for(self, X):
-        """Raw outputs for a user's samples."""
+    def _outputs_for(self, X, finish=_as_it_is):
+        """As ``_outputs``, for a user's samples."""
         check_is_fitted(self)
         X = validate_data(
             self,
@@ -466,7 +476,7 @@ class BaseScratchMLP(BaseEstimator):
             dtype=self.network_.dtype,
             reset=False,
         )
-        return self._raw_outputs(X)
+        return self._outputs(X, finish=finish)
 
     @property
     def coefs_(self):

@@ -66,7 +66,7 @@ class Batches:
         if mean_weight is None and weights is not None:
             mean_weight = float((weights if rows is None else weights[rows]).mean())
         self.mean_weight = mean_weight or 1.0
-        self._buffers = Buffers(dtype)
+        self._buffers, self._raw_buffers = Buffers(dtype), Buffers(Y.dtype)
 
     def __iter__(self):
         """Yield the batches of one epoch: ``A1, Y, weights, total`` of each."""
@@ -79,18 +79,23 @@ class Batches:
             yield self._batch(rows if self.order is None else self.order[rows])
 
     def _batch(self, rows):
-        A1 = self._gather(self.X, rows, "X").T
-        weights = None if self.weights is None else self.weights[rows]
-        Y = self._buffers("Y", (self.Y.shape[1], A1.shape[1]))
-        np.copyto(Y, self.Y[rows].T)
+        A1 = _gather(self.X, rows, self._buffers, "X").T
+        targets = _gather(self.Y, rows, self._raw_buffers, "Y").T
+        Y = self._buffers("Y", targets.shape)
+        np.copyto(Y, targets)
+        weights = self.weights
+        if weights is not None:
+            weights = _gather(weights, rows, self._buffers, "weights")
         return A1, Y, weights, A1.shape[1] * self.mean_weight
 
-    def _gather(self, array, rows, name):
-        if isinstance(rows, slice) or not isinstance(array, np.ndarray):
-            return array[rows]
-        out = self._buffers(name, (len(rows), array.shape[1]))
-        # mode="clip" writes straight into `out`; the default mode copies first.
-        return array.take(rows, axis=0, out=out, mode="clip")
+
+def _gather(array, rows, buffers, name):
+    """Rows of an array: a view of neighbours, else gathered into a buffer."""
+    if isinstance(rows, slice) or not isinstance(array, np.ndarray):
+        return array[rows]
+    out = buffers(name, (len(rows), *array.shape[1:]))
+    # mode="clip" writes straight into `out`; the default mode copies first.
+    return array.take(rows, axis=0, out=out, mode="clip")
 
 
 @dataclass
