@@ -12,6 +12,10 @@ from scipy.linalg.blas import daxpy, saxpy
 
 __all__ = ["FRESH", "Buffers", "add_scaled"]
 
+# OpenBLAS adds longer vectors on several threads, those of scipy's own copy of it,
+# which have to wait for a core while the threads of NumPy's copy still hold theirs.
+_ONE_THREAD = 10_000
+
 _AXPY = {np.dtype(np.float32): saxpy, np.dtype(np.float64): daxpy}
 
 
@@ -24,7 +28,9 @@ def add_scaled(y, x, factor):
         Contiguous, both of float32 or both of float64.
     factor : float
     """
-    _AXPY[y.dtype](x, y, a=factor)
+    axpy, size = _AXPY[y.dtype], len(y)
+    for start in range(0, size, _ONE_THREAD):
+        axpy(x, y, min(_ONE_THREAD, size - start), factor, start, 1, start)
 
 
 def FRESH(name, shape, order="C"):
