@@ -16,6 +16,10 @@ from skscratch.schedules import Constant
 
 __all__ = ["Batches", "Epoch", "TrainingState", "minimise_lbfgs", "train"]
 
+# Rows that L-BFGS sums over at a time: few enough that a layer's outputs stay in a
+# core's own cache.
+CHUNK = 1024
+
 
 class Batches:
     """Minibatches of the rows of a data set, an epoch at a time.
@@ -284,12 +288,26 @@ def minimise_lbfgs(
     OptimizeResult
         Of ``scipy.optimize.minimize``.
     """
-    A1, Y = X.T, np.ascontiguousarray(Y.T, dtype=network.dtype)
+    total = X.shape[0] if weights is None else float(weights.sum())
+    chunks = [
+        (
+            X[rows].T,
+            np.ascontiguousarray(Y[rows].T, dtype=network.dtype),
+            None if weights is None else weights[rows],
+        )
+        for rows in (slice(i, i + CHUNK) for i in range(0, X.shape[0], CHUNK))
+    ]
 
     def cost_and_gradients(parameters):
         network.restore(parameters)
-        cost = network.cost_and_gradients(A1, Y, alpha=alpha, weights=weights)
-        return cost, network.gradients.copy()
+        cost, gradients, penalty = 0.0, np.zeros_like(parameters), alpha
+        for A1, targets, shares in chunks:
+            cost += network.cost_and_gradients(
+                A1, targets, alpha=penalty, weights=shares, total=total
+            )
+            gradients += network.gradients
+            penalty = 0.0  # The penalty counts once.
+        return cost, gradients
 
     def after_iteration(intermediate_result):
         if report is not None:
