@@ -1,0 +1,93 @@
+"""Arrays that are handed out again."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import few
+
+from skscratch.buffers import FRESH, Buffers, add_scaled
+
+names = st.sampled_from(["Z", "A"])
+shapes = st.tuples(st.integers(1, 4), st.integers(1, 6))
+orders = st.sampled_from("CF")
+
+
+@given(
+    requests=st.lists(st.tuples(names, shapes, orders), min_size=1, max_size=12),
+    dtype=st.sampled_from([np.float32, np.float64]),
+)
+def test_every_request_is_met_in_one_block_for_each_name(requests, dtype):
+    buffers = Buffers(dtype)
+    latest, largest = {}, {}
+    for name, shape, order in requests:
+        array = buffers(name, shape, order)
+        assert (array.shape, array.dtype) == (shape, dtype)
+        assert array.flags.c_contiguous if order == "C" else array.flags.f_contiguous
+        grown = math.prod(shape) > largest.get(name, 0)
+        if name in latest:
+            # The same memory as ever, but where it was too small.
+            assert np.shares_memory(array, latest[name]) is not grown
+        latest[name], largest[name] = array, max(math.prod(shape), largest.get(name, 0))
+    if len(latest) == 2:
+        assert not np.shares_memory(latest["Z"], latest["A"])
+
+
+def test_same_request_is_answered_with_the_same_array():
+    buffers = Buffers(np.float64)
+    first = buffers("Z", (3, 4))
+    first[...] = 7
+    again = buffers("Z", (3, 4))
+    assert again.ctypes.data == first.ctypes.data
+    assert (again == 7).all()
+
+
+def test_smaller_batch_lies_at_the_beginning_of_the_larger_ones_memory():
+    buffers = Buffers(np.float64)
+    large, small = buffers("Z", (3, 8)), buffers("Z", (3, 5))
+    assert small.ctypes.data == large.ctypes.data
+    assert np.shares_memory(buffers("Z", (3, 8)), small)
+
+
+def test_views_into_outgrown_memory_are_not_handed_out():
+    buffers = Buffers(np.float64)
+    small = buffers("Z", (3, 2))
+    large = buffers("Z", (3, 8))
+    again = buffers("Z", (3, 2))
+    assert not np.shares_memory(again, small)
+    assert np.shares_memory(again, large)
+
+
+def test_names_that_share_memory_share_it_through_growth():
+    buffers = Buffers(np.float64, {"A": "Z"})
+    for shape in ((3, 2), (3, 8), (3, 1)):
+        Z, A = buffers("Z", shape), buffers("A", shape)
+        assert Z.ctypes.data == A.ctypes.data
+        assert not np.shares_memory(buffers("dZ", shape), Z)
+
+
+def test_neurons_of_a_sample_lie_together_where_columns_come_first():
+    array = Buffers(np.float32)("Z", (3, 8), "F")
+    assert array.strides == (4, 12)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_fresh_lets_numpy_allocate(order):
+    out = FRESH("Z", (2, 2), order)
+    results = [np.matmul(np.eye(2), np.eye(2), out=out) for _ in range(2)]
+    assert not np.shares_memory(*results)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@given(n=st.integers(1, 50), factor=st.floats(-10, 10, width=32))
+@few
+def test_scaled_vector_is_added_in_place(dtype, n, factor):
+    whole = np.arange(2 * n, dtype=dtype)
+    y, x = whole[n:], np.cos(whole[:n])
+    expected, kept = y + dtype(factor) * x, x.copy()
+    assert add_scaled(y, x, factor) is None
+    np.testing.assert_allclose(y, expected, rtol=1e-5 if dtype == np.float32 else 1e-13)
+    np.testing.assert_array_equal(whole[:n], np.arange(n))
+    np.testing.assert_array_equal(x, kept)

@@ -1,0 +1,421 @@
+"""The ladder of files, what each may import, and documents that fit the code."""
+
+import ast
+import importlib
+import inspect
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import skscratch
+from skscratch import ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES
+
+PACKAGE = Path(skscratch.__file__).parent
+REPOSITORY = Path(__file__).parents[1]
+
+# A file imports only from rungs below its own.
+LADDER = [
+    ["buffers"],
+    ["activations", "losses", "schedules", "optimizers"],
+    ["layers"],
+    ["network"],
+    ["gradient_check", "training"],
+    ["_sklearn"],
+    ["perceptron"],
+    ["estimators"],
+    ["tables", "plotting"],
+    ["study"],
+    ["__main__"],
+    ["__init__"],
+]
+RUNGS = {name: height for height, rung in enumerate(LADDER) for name in rung}
+
+# Beside NumPy and the standard library, as `import` names them. The command line's
+# extras are imported where they are needed, so that the library does without them.
+THIRD_PARTY = {
+    "buffers": {"scipy"},
+    "activations": {"scipy"},
+    "losses": {"scipy"},
+    "layers": {"scipy"},
+    "network": {"scipy"},
+    "gradient_check": {"scipy"},
+    "training": {"scipy"},
+    "_sklearn": {"sklearn"},
+    "perceptron": {"scipy", "sklearn", "joblib"},
+    "estimators": {"scipy", "sklearn", "joblib"},
+    "tables": {"scipy", "sklearn"},
+    "plotting": {"sklearn"},
+    "study": {"scipy", "sklearn", "joblib", "threadpoolctl"},
+    "__main__": {"sklearn"},
+}
+EXTRAS = {
+    "tables": {"pandas"},
+    "plotting": {"matplotlib"},
+    "study": {"rich"},
+    "__main__": {"matplotlib", "pandas", "rich", "skops"},
+}
+PRINTING = {"perceptron", "study", "__main__"}
+REGISTRIES = {
+    "activation": set(ACTIVATIONS),
+    "loss": set(LOSSES),
+    "solver": {*OPTIMIZERS, "lbfgs"},
+    "learning_rate": set(SCHEDULES),
+}
+
+# Documented in one line, which names where the parameters stand.
+SHORT = {"FRESH", "d_logloss", "d_sigmoid", "d_tanh", "sigmoid", "tanh"}
+
+SOURCES = {path.stem: path.read_text("utf-8") for path in PACKAGE.glob("*.py")}
+TREES = {name: ast.parse(source) for name, source in SOURCES.items()}
+# What a reader meets; the command line's files are for its users.
+LIBRARY = sorted(name for name in SOURCES if RUNGS.get(name, 0) <= RUNGS["estimators"])
+every_file = pytest.mark.parametrize("name", sorted(SOURCES))
+every_library_file = pytest.mark.parametrize("name", LIBRARY)
+
+
+def imports(tree):
+    """Yield the full name of each module that is imported, and what from it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, None) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = "skscratch." * bool(node.level) + (node.module or "")
+            yield from ((module.rstrip("."), alias.name) for alias in node.names)
+
+
+def own_imports(name):
+    """Yield the files of the package that a file imports, and what from each."""
+    for module, item in imports(TREES[name]):
+        package, _, file = module.partition(".")
+        if package == "skscratch":
+            # `from skscratch import network` is the file, if there is one.
+            yield file or (item if item in SOURCES else "__init__"), item
+
+
+def third_parties(tree):
+    own = {"skscratch", "numpy", *sys.stdlib_module_names}
+    return {module.partition(".")[0] for module, _ in imports(tree)} - own
+
+
+def at_module_level(tree):
+    """Copy of a module without its functions and what is for type checkers."""
+    kept = [
+        node
+        for node in tree.body
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test))
+    ]
+    return ast.Module(kept, type_ignores=[])
+
+
+# The ladder
+
+
+@every_file
+def test_every_file_has_a_rung(name):
+    assert name in RUNGS
+
+
+@every_file
+def test_a_file_imports_only_from_rungs_below_its_own(name):
+    above = {f for f, _ in own_imports(name) if not RUNGS[f] < RUNGS[name]}
+    assert not above
+
+
+@every_file
+def test_a_file_imports_only_the_packages_of_its_rung(name):
+    allowed = THIRD_PARTY.get(name, set())
+    assert third_parties(at_module_level(TREES[name])) <= allowed
+    assert third_parties(TREES[name]) <= allowed | EXTRAS.get(name, set())
+
+
+@every_file
+def test_a_file_imports_only_what_another_offers(name):
+    for file, item in own_imports(name):
+        offered = getattr(importlib.import_module(f"skscratch.{file}"), "__all__", None)
+        if offered is not None and item is not None:
+            assert item in offered
+
+
+def test_the_check_itself_sees_what_climbs():
+    source = """
+import skscratch.layers
+from skscratch.network import Network
+from skscratch import training, Layer
+from .losses import LOSSES
+from . import buffers
+def later():
+    from skscratch.estimators import ScratchMLPClassifier
+    import sklearn.base
+"""
+    TREES["probe"] = ast.parse(source)
+    try:
+        assert [file for file, _ in own_imports("probe")] == [
+            *("layers", "network", "training", "__init__", "losses", "buffers"),
+            "estimators",
+        ]
+        assert third_parties(TREES["probe"]) == {"sklearn"}
+        assert third_parties(at_module_level(TREES["probe"])) == set()
+    finally:
+        del TREES["probe"]
+
+
+def test_importing_the_package_needs_no_extra():
+    missing = "dict.fromkeys(['matplotlib', 'pandas', 'rich', 'skops'])"
+    command = f"import sys; sys.modules.update({missing}); import skscratch"
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", command], check=True, cwd=PACKAGE.parent
+    )
+
+
+# What a file contains
+
+
+@every_file
+def test_every_file_says_what_lives_there(name):
+    docstring = ast.get_docstring(TREES[name])
+    assert docstring
+    assert docstring.split("\n")[0].endswith((".", ":"))
+
+
+@every_file
+def test_only_estimators_and_the_command_line_print(name):
+    calls = [
+        node.lineno
+        for node in ast.walk(TREES[name])
+        if isinstance(node, ast.Name) and node.id == "print"
+    ]
+    assert not calls or name in PRINTING
+
+
+@every_file
+def test_nothing_runs_text_as_code_or_unpickles(name):
+    names = {n.id for n in ast.walk(TREES[name]) if isinstance(n, ast.Name)}
+    assert not names & {"eval", "exec", "compile", "__import__"}
+    modules = {module.partition(".")[0] for module, _ in imports(TREES[name])}
+    assert not modules & {
+        "pickle",
+        "cPickle",
+        "dill",
+        "cloudpickle",
+        "marshal",
+        "shelve",
+    }
+    attributes = {n.attr for n in ast.walk(TREES[name]) if isinstance(n, ast.Attribute)}
+    assert "allow_pickle" not in SOURCES[name]
+    assert not ("joblib" in modules and attributes & {"load"})
+
+
+@every_file
+def test_randomness_is_an_argument(name):
+    """NumPy's global state is what `np.random` offers in lower case, sources aside."""
+    for node in ast.walk(TREES[name]):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "np.random":
+            assert node.attr in {"RandomState", "Generator", "default_rng"}
+    assert "random" not in {module for module, _ in imports(TREES[name])}
+
+
+@every_library_file
+def test_everything_offered_exists_and_is_listed_once(name):
+    module = importlib.import_module(
+        f"skscratch.{name}" if name != "__init__" else "skscratch"
+    )
+    assert len(set(module.__all__)) == len(module.__all__)
+    assert all(hasattr(module, item) for item in module.__all__)
+
+
+def test_package_offers_what_it_imports():
+    offered = {
+        item
+        for node in TREES["__init__"].body
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("skscratch.")
+        for item in (alias.asname or alias.name for alias in node.names)
+    }
+    assert set(skscratch.__all__) - {"__version__"} == offered
+    for name in ("tanh", "d_tanh", "sigmoid", "d_sigmoid", "logloss", "d_logloss"):
+        assert name in offered
+
+
+def test_visible_entries_of_the_repository_are_few():
+    git = shutil.which("git")
+    if git is None or not (REPOSITORY / ".git").exists():
+        pytest.skip("not a git checkout")
+    listed = subprocess.run(
+        [git, "-C", REPOSITORY, "ls-files"], capture_output=True, text=True, check=True
+    )
+    entries = {line.split("/")[0] for line in listed.stdout.splitlines()}
+    visible = {entry for entry in entries if not entry.startswith(".")}
+    assert visible <= {
+        "README.md",
+        "benchmarks",
+        "pyproject.toml",
+        "skscratch",
+        "tests",
+    }
+
+
+# What the documentation says
+
+
+def public_things():
+    """Yield name and object of every public class, function and method."""
+    for file in LIBRARY:
+        module = importlib.import_module("skscratch." + file)
+        for name in module.__all__:
+            thing = getattr(module, name)
+            if getattr(thing, "__module__", None) != module.__name__:
+                continue
+            if inspect.isclass(thing) or inspect.isfunction(thing):
+                yield f"{file}.{name}", thing
+            if inspect.isclass(thing):
+                for method, function in vars(thing).items():
+                    function = getattr(function, "__func__", function)
+                    if method[0] != "_" and inspect.isfunction(function):
+                        yield f"{file}.{name}.{method}", function
+
+
+THINGS = dict(public_things())
+every_thing = pytest.mark.parametrize("name", THINGS)
+
+
+def section(thing, title):
+    """Entries of a numpydoc section: names, and type with default as written."""
+    docstring = inspect.cleandoc(thing.__doc__ or "")
+    match = re.search(
+        rf"^{title}\n-+\n(.*?)(?=^\S[^\n]*\n-+$|\Z)", docstring, re.M | re.S
+    )
+    if match is None:
+        return None
+    heads = re.findall(
+        r"^(\*{0,2}\w[\w, *]*?)(?: : ((?:.|\n(?= +\S.*\}))*))?$", match[1], re.M
+    )
+    return [(names.split(", "), kind) for names, kind in heads]
+
+
+def documented_defaults(entries):
+    """Pairs of a name and its default as documented, None where there is none."""
+    for names, kind in entries:
+        _, marked, default = kind.partition(", default=")
+        if not marked:
+            defaults = [None] * len(names)
+        elif len(names) == 1:
+            defaults = [default]
+        else:
+            defaults = default.split(", ")
+        yield from zip(names, defaults, strict=True)
+
+
+def written(default):
+    """Classes and functions as their names, alone or in a tuple."""
+    if isinstance(default, tuple):
+        return f"({', '.join(map(written, default))})"
+    return getattr(default, "__name__", repr(default))
+
+
+def says(documented, default):
+    """Whether a documented default is the real one."""
+    if documented is None or default is inspect.Parameter.empty:
+        return documented is None and default is inspect.Parameter.empty
+    try:
+        value = ast.literal_eval(documented)
+    except ValueError:
+        return documented == written(default)
+    return type(value) is type(default) and value == default
+
+
+def parameters(thing):
+    own = inspect.signature(thing).parameters.values()
+    return [(p.name, p.default) for p in own if p.name not in ("self", "cls")]
+
+
+@every_thing
+def test_every_public_thing_is_documented(name):
+    assert inspect.getdoc(THINGS[name])
+
+
+@every_thing
+def test_parameters_and_defaults_are_documented_as_they_are(name):
+    thing = THINGS[name]
+    entries = section(thing, "Parameters")
+    if entries is None:
+        # A record documents its fields as attributes, a method may be of one line.
+        is_record = inspect.isclass(thing) and hasattr(thing, "__annotations__")
+        is_method = name.count(".") == 2
+        inherits = inspect.isclass(thing) and "__init__" not in vars(thing)
+        assert is_record or is_method or inherits or thing.__name__ in SHORT
+        return
+    documented, real = list(documented_defaults(entries)), parameters(thing)
+    assert [name for name, _ in documented] == [name for name, _ in real]
+    for (name, said), (_, default) in zip(documented, real, strict=True):
+        # "As in the constructor" documents a type elsewhere, never a default.
+        assert says(said, default), f"{name}={default!r} is documented as {said}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        n
+        for n, t in THINGS.items()
+        if hasattr(t, "_fields") or hasattr(t, "__dataclass_fields__")
+    ],
+)
+def test_fields_of_records_are_documented_as_they_are(name):
+    record = THINGS[name]
+    documented = [n for names, _ in section(record, "Attributes") for n in names]
+    assert documented == [name for name, _ in parameters(record)]
+    for name, said in documented_defaults(section(record, "Attributes")):
+        default = dict(parameters(record))[name]
+        assert said is None or says(said, default)
+
+
+@every_thing
+def test_accepted_names_are_those_of_the_registry(name):
+    for (parameter, *_), kind in section(THINGS[name], "Parameters") or []:
+        listed = re.match(r"\{(.*?)\}", kind, re.S)
+        if listed and parameter in REGISTRIES:
+            names = re.findall(r"""["']([^"']+)["']""", listed[1])
+            assert set(names) == REGISTRIES[parameter]
+            assert len(names) == len(set(names))
+
+
+def test_the_check_itself_sees_what_has_drifted():
+    def documented(alpha, beta=2, *, gamma="auto", delta=(1,)):
+        """Do nothing.
+
+        Parameters
+        ----------
+        alpha : float
+            More of it, default=1 or not.
+        beta, gamma : int or str, default=2, 'auto'
+            Both.
+        delta : tuple of int, default=(1,)
+
+        Returns
+        -------
+        nothing : float, default=3
+        """
+
+    entries = section(documented, "Parameters")
+    found = list(documented_defaults(entries))
+    assert found == [
+        ("alpha", None),
+        ("beta", "2"),
+        ("gamma", "'auto'"),
+        ("delta", "(1,)"),
+    ]
+    assert all(
+        says(said, default)
+        for (_, said), (_, default) in zip(found, parameters(documented), strict=True)
+    )
+    assert not says("3", 2)
+    assert not says("2", 2.0)
+    assert not says(None, 2)
+    assert not says("None", inspect.Parameter.empty)
+    assert not says("'aut'", "auto")
+    assert says("(int, 1)", (int, 1))
+    assert not says("(int, 1)", (float, 1))
+    assert section(documented, "Attributes") is None
