@@ -44,6 +44,16 @@ class Activation(NamedTuple):
     needs_Z: bool = False
     in_place: bool = False
 
+    @property
+    def room_of_A(self):
+        """Name of the buffer that ``A`` is written into."""
+        return "A" if self.needs_Z else "Z"
+
+    @property
+    def room_of_dZ(self):
+        """Name of the buffer that the derivative is written into."""
+        return self.room_of_A if self.in_place else "dZ"
+
 
 def identity(Z, out=None):
     """Return ``Z`` itself."""

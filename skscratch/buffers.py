@@ -48,13 +48,10 @@ class Buffers:
     ----------
     dtype : dtype
         Of every array.
-    shared : dict of str to str, default=None
-        Names that have no block of their own, and the names whose block they share.
     """
 
-    def __init__(self, dtype, shared=None):
+    def __init__(self, dtype):
         self.dtype = np.dtype(dtype)
-        self.shared = shared or {}
         self._blocks = {}
         self._views = {}
 
@@ -80,7 +77,6 @@ class Buffers:
             return self._views.setdefault(key, self._view(name, shape, order))
 
     def _view(self, name, shape, order):
-        name = self.shared.get(name, name)
         size = math.prod(shape)
         if name not in self._blocks or self._blocks[name].size < size:
             self._blocks[name] = np.empty(size, self.dtype)

@@ -5,7 +5,6 @@ estimators share.
 """
 
 import numpy as np
-from scipy.special import log_expit
 from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.metaestimators import available_if
@@ -260,11 +259,10 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         ndarray of shape (n_samples, n_classes)
             In the order of ``classes_``.
         """
-        P = self._outputs_for(X, lambda Z: self._trained_loss().predictions(Z))
-        return self._by_class(P, lambda: 1 - P, certain=1)
+        return self._outputs_for(X, self._probabilities)
 
     def predict_log_proba(self, X):
-        """Logarithm of the probabilities, finite where they underflow.
+        """Logarithm of the probabilities, finite also where they underflow.
 
         Parameters
         ----------
@@ -276,9 +274,7 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         ndarray of shape (n_samples, n_classes)
             In the order of ``classes_``.
         """
-        Z = self._outputs_for(X)
-        log_P = self._trained_loss().log_predictions(Z.T).T
-        return self._by_class(log_P, lambda: log_expit(-Z), certain=0)
+        return self._outputs_for(X, self._log_probabilities)
 
     def decision_function(self, X):
         """Raw outputs of the network: logits.
@@ -297,16 +293,25 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         Z = self._outputs_for(X)
         return Z if self.n_outputs_ > 1 or self._is_multilabel() else Z[:, 0]
 
-    def _by_class(self, values, complement, certain):
-        """One column for each class; ``values`` has one for the second of two.
-
-        The only class of one-class data is certain.
-        """
+    def _probabilities(self, Z):
+        """Probabilities of all classes, (n_classes, n_samples), from raw outputs."""
+        predictions = self._trained_loss().predictions
         if self.n_outputs_ > 1 or self._is_multilabel():
-            return values
+            return predictions(Z)
         if len(self.classes_) == 1:
-            return np.full_like(values, certain)
-        return np.hstack([complement(), values])
+            return np.ones_like(Z)
+        return np.concatenate([predictions(-Z), predictions(Z)])
+
+    def _log_probabilities(self, Z):
+        P = self._probabilities(Z)
+        # Equal probabilities keep equal logarithms, as long as they tell anything.
+        small = np.finfo(P.dtype).eps > P
+        log_P = np.log(np.where(small, 1, P))
+        if small.any():
+            exact = self._trained_loss().log_predictions
+            Z = Z if len(P) == len(Z) else np.concatenate([-Z, Z])
+            log_P[small] = exact(Z)[small]
+        return log_P
 
     def _trained_loss(self):
         return LOSSES[self.network_.loss]
@@ -358,6 +363,7 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
             self.classes_ = self._label_binarizer.classes_
             return
         if self._target_type not in ("binary", "multiclass"):
+            unique_labels(y)  # What is wrong with it, scikit-learn tells best.
             raise ValueError(
                 f"Unknown label type: {self._target_type}. y must hold class labels, "
                 "one a sample, or be a matrix of zeros and ones with a column a label."

@@ -145,7 +145,7 @@ class _Cost:
     def __init__(self, network, X, y, alpha, sample_weight):
         self.network = network.astype(np.float64)
         layers, self.loss = network.layers, LOSSES[network.loss]
-        X = X.astype(np.float64) if issparse(X) else np.array(X, dtype=np.float64)
+        X = X.astype(np.float64) if issparse(X) else np.array(X, np.float64, order="C")
         if X.ndim != 2 or X.shape[1] != layers[0].inputs:
             raise ValueError(
                 f"X must have shape (n_samples, {layers[0].inputs}), got {X.shape}."

@@ -132,8 +132,8 @@ class Layer:
         Z = _product(self._W, A1, out=buffers("Z", shape, self.order))
         Z += self._b
         activation = ACTIVATIONS[self._activation]
-        A = activation.function(Z, out=buffers("A", shape, self.order))
-        return Z, A
+        room = buffers(activation.room_of_A, shape, self.order)
+        return Z, activation.function(Z, out=room)
 
     def gradients(self, dA, *, count=None, input_gradient=True):
         """Gradients of the cost at the last ``feedforward``; changes no weight.
@@ -164,9 +164,8 @@ class Layer:
         if dA.shape != self.Z.shape:
             raise self._wrong_shape("dA", dA, *self.Z.shape)
         activation = ACTIVATIONS[self._activation]
-        dZ = activation.derivative(
-            self.Z, self.A, out=self.buffers("dZ", dA.shape, self.order)
-        )
+        room = self.buffers(activation.room_of_dZ, dA.shape, self.order)
+        dZ = activation.derivative(self.Z, self.A, out=room)
         dZ *= dA
         self.dW = _product_transposed(dZ, self.A1, out=self.dW)
         self.db = np.add.reduce(dZ, axis=-1, keepdims=True, out=self.db)

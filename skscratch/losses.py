@@ -186,12 +186,21 @@ class BinaryLogLoss(Loss):
         return log_expit(Z)
 
     def values(self, Z, P, Y, buffers=FRESH):
-        """``log(1 + exp(Z)) - Y Z``, clipped as if ``P`` were clipped at epsilon."""
+        """``-(Y log P + (1 - Y) log(1 - P))``, with ``P`` clipped at epsilon.
+
+        From ``P``, where the logits would tell more of saturated samples: it is what
+        scikit-learn reports, and what decides when its training stops.
+        """
         epsilon = _epsilon(P.dtype)
-        values = np.logaddexp(0, Z, out=buffers("values", Z.shape))
-        values -= np.multiply(Y, Z, out=buffers("Y Z", Z.shape))
-        np.maximum(values, -np.log1p(-epsilon), out=values)
-        return np.minimum(values, -np.log(epsilon), out=values)
+        log_P = np.maximum(P, epsilon, out=buffers("values", Z.shape))
+        np.minimum(log_P, 1 - epsilon, out=log_P)
+        log_Q = np.subtract(1, log_P, out=buffers("1 - P", Z.shape))
+        np.log(log_P, out=log_P)
+        np.log(log_Q, out=log_Q)
+        log_P *= Y
+        log_Q *= np.subtract(1, Y, out=buffers("1 - Y", Z.shape))
+        log_P += log_Q
+        return np.negative(log_P, out=log_P)
 
 
 class SquaredError(Loss):

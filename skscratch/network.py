@@ -16,9 +16,6 @@ from skscratch.losses import LOSSES
 
 __all__ = ["Network"]
 
-# Activations can be computed in place: ``A`` where ``Z`` was.
-SHARED = {"A": "Z"}
-
 
 class Network:
     """Layers, one feeding the next, and the loss that trains them.
@@ -190,7 +187,7 @@ class Network:
 
     def rooms(self):
         """Buffers for a caller of ``raw_outputs`` who has many batches."""
-        return Buffers(self.dtype, SHARED), Buffers(self.dtype, SHARED)
+        return Buffers(self.dtype), Buffers(self.dtype)
 
     def predict(self, A1):
         """Probabilities or means for a batch; nothing is kept, as in ``raw_outputs``.
@@ -261,11 +258,7 @@ class Network:
         if self.buffers is FRESH:
             self.buffers = Buffers(self.dtype)
             for layer in self.layers:
-                activation = ACTIVATIONS[layer.activation]
-                shared = {} if activation.needs_Z else dict(SHARED)
-                if activation.in_place:
-                    shared["dZ"] = shared.get("A", "A")
-                layer.buffers = Buffers(self.dtype, shared)
+                layer.buffers = Buffers(self.dtype)
 
     def forget(self):
         """Let go of the last batch and of the buffers."""

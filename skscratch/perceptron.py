@@ -373,7 +373,7 @@ class BaseScratchMLP(BaseEstimator):
         """Rows to train on and rows to validate on, at random."""
         n_samples = len(Y)
         # Two classes are stratified, more are not: as in scikit-learn.
-        stratify = Y[:, 0] if self._stratifies() else None
+        stratify = Y[:, 0].astype(str) if self._stratifies() else None
         n_groups = 1 if stratify is None else len(np.unique(stratify))
         needed = max(2, n_groups)
         size = self.validation_fraction
@@ -458,13 +458,15 @@ class BaseScratchMLP(BaseEstimator):
             return finish(network.raw_outputs(X.T)).T
         if issparse(X):
             X = X.tocsr()
-        Z = np.empty((n_samples, self.n_outputs_), network.dtype)
-        rooms = network.rooms()
+        rooms, outputs = network.rooms(), None
         for start in range(0, n_samples, CHUNK):
             chunk = slice(start, start + CHUNK)
             taken = X[chunk if rows is None else rows[chunk]]
-            Z[chunk] = finish(network.raw_outputs(taken.T, rooms)).T
-        return Z
+            finished = finish(network.raw_outputs(taken.T, rooms)).T
+            if outputs is None:
+                outputs = np.empty((n_samples, finished.shape[1]), finished.dtype)
+            outputs[chunk] = finished
+        return outputs
 
     def _outputs_for(self, X, finish=_as_it_is):
         """As ``_outputs``, for a user's samples."""

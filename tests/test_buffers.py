@@ -60,14 +60,6 @@ def test_views_into_outgrown_memory_are_not_handed_out():
     assert np.shares_memory(again, large)
 
 
-def test_names_that_share_memory_share_it_through_growth():
-    buffers = Buffers(np.float64, {"A": "Z"})
-    for shape in ((3, 2), (3, 8), (3, 1)):
-        Z, A = buffers("Z", shape), buffers("A", shape)
-        assert Z.ctypes.data == A.ctypes.data
-        assert not np.shares_memory(buffers("dZ", shape), Z)
-
-
 def test_neurons_of_a_sample_lie_together_where_columns_come_first():
     array = Buffers(np.float32)("Z", (3, 8), "F")
     assert array.strides == (4, 12)
@@ -81,13 +73,17 @@ def test_fresh_lets_numpy_allocate(order):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@given(n=st.integers(1, 50), factor=st.floats(-10, 10, width=32))
+@given(
+    n=st.integers(1, 50) | st.sampled_from([9_999, 10_000, 10_001, 25_003]),
+    factor=st.floats(-10, 10, width=32),
+)
 @few
 def test_scaled_vector_is_added_in_place(dtype, n, factor):
     whole = np.arange(2 * n, dtype=dtype)
     y, x = whole[n:], np.cos(whole[:n])
     expected, kept = y + dtype(factor) * x, x.copy()
     assert add_scaled(y, x, factor) is None
-    np.testing.assert_allclose(y, expected, rtol=1e-5 if dtype == np.float32 else 1e-13)
+    rounding = 1e-5 if dtype == np.float32 else 1e-13
+    np.testing.assert_allclose(y, expected, rtol=rounding)
     np.testing.assert_array_equal(whole[:n], np.arange(n))
     np.testing.assert_array_equal(x, kept)

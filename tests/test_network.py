@@ -21,7 +21,16 @@ from strategies import (
     seeds,
 )
 
-from skscratch import ACTIVATIONS, LOSSES, Layer, Network, d_logloss, logloss
+from skscratch import (
+    ACTIVATIONS,
+    LOSSES,
+    Layer,
+    Network,
+    check_gradients,
+    d_logloss,
+    logloss,
+)
+from skscratch.activations import Activation
 
 every_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
 every_loss = pytest.mark.parametrize("loss", LOSSES)
@@ -329,7 +338,7 @@ def test_restored_snapshot_undoes_what_happened_since(problem):
 )
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_copies_stand_on_their_own_vector(duplicate, dtype):
-    problem = example(dtype=dtype)
+    problem = example("binary_log_loss", dtype=dtype)
     network = problem.network
     network.reuse_buffers()
     expected = step(problem)
@@ -471,7 +480,6 @@ def test_reused_buffers_change_no_result(activation, loss):
     network = make_network([4, 5, 3, 2], [activation] * 3, loss, random)
     reusing = network.astype(np.float64)
     reusing.reuse_buffers()
-    reusing.reuse_buffers()  # Twice is once.
     for n_samples in (5, 5, 3, 5, 8, 1, 8, 5):
         A1 = random.standard_normal((4, n_samples))
         Y = make_targets(loss, 2, n_samples, random)
@@ -487,9 +495,9 @@ def test_reused_buffers_change_no_result(activation, loss):
 
 def test_reused_buffers_are_the_same_memory():
     problem = example()
-    problem.network.reuse_buffers()
     addresses = []
     for _ in range(2):
+        problem.network.reuse_buffers()  # Twice is once.
         step(problem)
         addresses.append(
             [
@@ -499,6 +507,35 @@ def test_reused_buffers_are_the_same_memory():
             ]
         )
     assert addresses[0] == addresses[1]
+
+
+@pytest.mark.parametrize("reused", [False, True])
+def test_one_entry_makes_an_activation_known_even_if_its_derivative_needs_z(
+    monkeypatch, reused
+):
+    def swish(Z, out=None):
+        return np.divide(Z, 1 + np.exp(-Z), out=out)
+
+    def d_swish(Z, A=None, out=None):
+        slope = 1 / (1 + np.exp(-Z))
+        return np.add(slope, Z * slope * (1 - slope), out=out)
+
+    entry = Activation(swish, d_swish, variance_factor=3.0, needs_Z=True)
+    monkeypatch.setitem(ACTIVATIONS, "swish", entry)
+    network = Network.glorot([4, 5, 3, 2], "swish", random_state=0)
+    bound = np.sqrt(3 / (4 + 5))
+    first = np.random.RandomState(0).uniform(-bound, bound, (4, 5)).T
+    np.testing.assert_array_equal(network.layers[0].W, first)
+    random = np.random.RandomState(0)
+    A1 = random.standard_normal((4, 7))
+    problem = Problem(network, A1, make_targets("log_loss", 2, 7, random), {})
+    if reused:
+        network.reuse_buffers()
+    for _ in range(2):
+        _, gradients, _ = step(problem)
+        numerical = derivatives(problem.cost, network.parameters)
+        np.testing.assert_allclose(gradients, numerical, rtol=1e-6, atol=1e-8)
+    assert check_gradients(network, A1.T, problem.Y.T).passed
 
 
 @every_activation

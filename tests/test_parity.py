@@ -98,8 +98,9 @@ def train_both(parameters, calls):
         try:
             _, expected = call.make_on(theirs)
         except ValueError as error:
-            assert NON_FINITE in str(error)
-            return None
+            if NON_FINITE in str(error):
+                return None
+            raise
         if not is_finite(theirs):
             return None
         _, found = call.make_on(ours)
@@ -135,7 +136,7 @@ def how_it_ended(setting, warned):
 
 
 def test_200_random_settings_are_in_parity():
-    """All solvers, kinds of target, formats; a quarter of the fits stop by themselves."""
+    """All solvers, targets and formats; a quarter of the fits stop by themselves."""
     seen = Counter()
     for seed in range(200):
         setting = draw_setting(Seeded(seed))
@@ -273,7 +274,7 @@ def test_a_warm_fit_that_beats_no_earlier_score_keeps_its_last_weights():
     X, y = make_data("many classes", 60)
     Z = np.where(np.arange(60) % 2, y, 3 - y)
     calls = [Call("fit", X, y, changes={"learning_rate_init": 0.03}), Call("fit", X, Z)]
-    ours, theirs, _ = train_both(parameters, calls)
+    ours, _, _ = train_both(parameters, calls)
     assert max(ours.validation_scores_[3:]) <= max(ours.validation_scores_[:3])
     best_once, _, _ = train_both(parameters, calls[:1])
     assert not np.allclose(ours.coefs_[0], best_once.coefs_[0])
@@ -304,8 +305,8 @@ def test_a_random_state_is_drawn_from_as_often(setting, seed):
         try:
             quietly(estimator.fit, X, y)
         except ValueError as error:
-            assert NON_FINITE in str(error)
-            assume(False)
+            assume(NON_FINITE not in str(error))
+            raise
         streams.append(stream)
         estimators.append(estimator)
     assume(is_finite(estimators[0]))

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils import shuffle
 from strategies import make_network, make_targets, make_weights, seeds
 
-from skscratch import OPTIMIZERS, SCHEDULES, Network
+from skscratch import OPTIMIZERS, SCHEDULES, Network, training
 from skscratch.training import Batches, TrainingState, minimise_lbfgs, train
 
 sizes = {"n_samples": st.integers(1, 20), "batch_size": st.integers(1, 25)}
@@ -273,6 +273,18 @@ def test_loop_stops_when_the_loss_does_and_not_before(
     assert state.best_loss == min(state.loss_curve)
 
 
+@pytest.mark.parametrize(("tol", "n_epochs"), [(0, 9), (1e-9, 5)])
+def test_loss_that_stays_improves_by_nothing_which_is_enough_where_tol_is_zero(
+    tol, n_epochs
+):
+    network, X, Y = linear_problem()
+    state = new_state(network, rate=0.0)
+    options = {"max_epochs": 9, "alpha": 0.1, "tol": tol, "patience": 3}
+    epochs = list(train(network, Batches(X, Y, 4, X.dtype), state, **options))
+    assert len(set(state.loss_curve)) == 1
+    assert len(epochs) == n_epochs
+
+
 @given(
     scores=st.lists(
         st.sampled_from([0.1, 0.5, 0.55, 0.6, 0.9]), min_size=12, max_size=12
@@ -444,8 +456,10 @@ def independent_cost(vector, X, Y, weights, alpha):
 
 @pytest.mark.parametrize("make", [np.array, sparse.csr_array])
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("seed", range(3))
-def test_lbfgs_finds_the_minimum_that_scipy_finds(seed, weighted, make):
+@pytest.mark.parametrize("chunk", [7, 1024])
+def test_lbfgs_finds_the_minimum_that_scipy_finds(monkeypatch, chunk, weighted, make):
+    monkeypatch.setattr(training, "CHUNK", chunk)
+    seed = chunk
     network, X, Y = linear_problem("log_loss", n_samples=30, n_outputs=3, seed=seed)
     random = np.random.RandomState(seed)
     weights = make_weights(30, random) if weighted else None
@@ -507,6 +521,18 @@ def test_lbfgs_reports_a_cost_for_each_iteration_and_ends_with_the_solution():
     cost = network.cost_and_gradients(X.T, Y.T, alpha=0.1)
     assert cost == pytest.approx(result.fun, rel=1e-12)
     assert abs(network.gradients).max() <= 1e-4
+
+
+@pytest.mark.parametrize("max_fun", range(1, 20, 3))
+def test_lbfgs_leaves_the_solution_in_the_network_wherever_it_stops(max_fun):
+    random = np.random.RandomState(0)
+    network = make_network([3, 5, 2], ["tanh", "identity"], "log_loss", random)
+    X = 10 * random.standard_normal((20, 3))
+    Y = make_targets("log_loss", 2, 20, random).T
+    options = {"alpha": 0.1, "tol": 1e-9, "max_iter": 500, "max_fun": max_fun}
+    result = minimise_lbfgs(network, X, Y, **options)
+    np.testing.assert_array_equal(network.parameters, result.x)
+    assert network.cost(X.T, Y.T, alpha=0.1) == pytest.approx(result.fun, rel=1e-12)
 
 
 def test_lbfgs_stops_at_what_it_is_allowed():
