@@ -94,7 +94,8 @@ def test_csv_columns_are_told_apart(load, tmp_path):
 
     assert dataset.categorical == (1,)
     assert X_train.shape == (45, 4)  # the number, and NA, blue, red
-    assert np.isfinite(X_train).all() and np.isfinite(X_test).all()
+    assert np.isfinite(X_train).all()
+    assert np.isfinite(X_test).all()
     assert set(y_train) == {"no", "yes"}
 
 
