@@ -5,6 +5,7 @@ target is, in ``estimators``.
 """
 
 import contextlib
+import copy
 import math
 import numbers
 import warnings
@@ -350,7 +351,8 @@ class BaseScratchMLP(BaseEstimator):
         old = self._training
         optimizer_class = OPTIMIZERS[self.solver]
         if incremental and old is not None and type(old.optimizer) is optimizer_class:
-            return old
+            # A copy: if training diverges, the old state still stands.
+            return old.continued(*copy.deepcopy((old.optimizer, old.schedule)))
         schedule_class = SCHEDULES[self.learning_rate]
         if self.solver not in (schedule_class.solvers or OPTIMIZERS):
             schedule_class = SCHEDULES["constant"]
@@ -525,12 +527,15 @@ class LayerViews(list):
                 )
         else:
             targets, arrays = [self[index]], [array]
+        # Copies first: the new values may be views of what they are to replace.
+        new = []
         for target, values in zip(targets, arrays, strict=True):
-            if np.shape(values) != target.shape:
+            new.append(np.array(values, dtype=target.dtype))
+            if new[-1].shape != target.shape:
                 raise ValueError(
-                    f"an array must have shape {target.shape}, got {np.shape(values)}."
+                    f"an array must have shape {target.shape}, got {new[-1].shape}."
                 )
-        for target, values in zip(targets, arrays, strict=True):
+        for target, values in zip(targets, new, strict=True):
             target[...] = values
 
     def assign(self, name, arrays):

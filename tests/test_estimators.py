@@ -780,7 +780,8 @@ def weighted_settings(draw, **options):
     return setting, np.array(weights)
 
 
-@pytest.mark.parametrize("learning_rate", SCHEDULES)
+# Inverse scaling counts rows, as scikit-learn's does.
+@pytest.mark.parametrize("learning_rate", sorted(set(SCHEDULES) - {"invscaling"}))
 @given(weighted_settings())
 @settings(max_examples=20)
 def test_a_weight_of_k_is_k_copies_where_a_batch_covers_the_data(
@@ -850,6 +851,7 @@ def test_a_class_of_no_weight_is_no_class():
 @settings(max_examples=30)
 def test_in_fit_weights_count_by_their_mean_and_l2_with_them(setting, factor, seed):
     """All weights ``factor`` times as large make ``alpha`` count so much less."""
+    assume(setting.parameters["learning_rate"] != "invscaling")  # It counts samples.
     X, y = setting.make_data()
     weights = np.random.default_rng(seed).uniform(0.5, 2, len(y))
     alpha = setting.parameters["alpha"]

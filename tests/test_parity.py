@@ -216,6 +216,25 @@ def test_float32_stays_close_over_five_epochs(setting, n_epochs):
     assert all(a.dtype == np.float32 for a in [*ours.coefs_, *ours.intercepts_])
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.0, 0.9), (0.5, 0.5)])
+def test_thousands_of_steps_are_in_parity(betas, dtype):
+    """On a linear model, whose one optimum rounding does not lead away from."""
+    X, y = make_data("many classes", 60, dtype=dtype)
+    parameters = {
+        "hidden_layer_sizes": (),
+        "alpha": 1.0,
+        "batch_size": 3,
+        "beta_1": betas[0],
+        "beta_2": betas[1],
+        "max_iter": 150,
+        "n_iter_no_change": np.inf,
+        "random_state": 0,
+    }
+    ours, _, _ = train_both(parameters, [Call("fit", X, y)])
+    assert ours.n_iter_ == 150
+
+
 @st.composite
 def sequences(draw):
     """Parameters, and calls in a row that ``MLPClassifier`` accepts."""
@@ -317,6 +336,7 @@ def test_a_random_state_is_drawn_from_as_often(setting, seed):
 @given(settings_of_parameters(), st.integers(0, 100))
 def test_weights_are_scikit_learns_where_a_batch_covers_the_data(setting, seed):
     """Their mean then is the batch's own, by which scikit-learn divides."""
+    assume(setting.parameters["learning_rate"] != "invscaling")  # It counts samples.
     X, y = setting.make_data()
     setting.parameters |= {"batch_size": len(y), "early_stopping": False}
     weights = np.random.default_rng(seed).uniform(0.1, 5, len(y))

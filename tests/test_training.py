@@ -523,13 +523,15 @@ def test_lbfgs_reports_a_cost_for_each_iteration_and_ends_with_the_solution():
     assert abs(network.gradients).max() <= 1e-4
 
 
-@pytest.mark.parametrize("max_fun", range(1, 20, 3))
-def test_lbfgs_leaves_the_solution_in_the_network_wherever_it_stops(max_fun):
-    random = np.random.RandomState(0)
-    network = make_network([3, 5, 2], ["tanh", "identity"], "log_loss", random)
-    X = 10 * random.standard_normal((20, 3))
+@pytest.mark.parametrize("scale", [1, 10, 1e3, 1e6])
+@pytest.mark.parametrize("max_fun", [1, 2, 5, 10, 1000])
+def test_lbfgs_leaves_the_solution_in_the_network_wherever_it_stops(max_fun, scale):
+    # Among the ends is a line search that fails, far from where it set out.
+    random = np.random.RandomState(59)
+    network = make_network([3, 5, 2], ["relu", "identity"], "log_loss", random)
+    X = scale * random.standard_normal((20, 3))
     Y = make_targets("log_loss", 2, 20, random).T
-    options = {"alpha": 0.1, "tol": 1e-9, "max_iter": 500, "max_fun": max_fun}
+    options = {"alpha": 0.1, "tol": 0, "max_iter": 500, "max_fun": max_fun}
     result = minimise_lbfgs(network, X, Y, **options)
     np.testing.assert_array_equal(network.parameters, result.x)
     assert network.cost(X.T, Y.T, alpha=0.1) == pytest.approx(result.fun, rel=1e-12)
