@@ -670,6 +670,12 @@ def test_unknown_losses_are_refused_by_name(loss):
         Network([Layer(2, 2, "tanh")], loss)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, int, complex, "longdouble"])
+def test_numbers_other_than_float32_and_float64_are_refused(dtype):
+    with pytest.raises(ValueError, match="dtype must be float32 or float64, got"):
+        Network([Layer(2, 2, "tanh")], dtype=dtype)
+
+
 @pytest.mark.parametrize("shape", [(3, 7), (7, 4), (4,)])
 def test_batches_of_another_width_are_refused(shape):
     problem = example()

@@ -1,6 +1,8 @@
 """The optimizers against their papers and scikit-learn's, over the registry."""
 
+import copy
 import inspect
+import pickle
 from unittest import mock
 
 import numpy as np
@@ -200,6 +202,23 @@ def test_optimizers_do_not_share_their_memory(name):
         trajectory(other, parameters, gradients, rates)
         first.update(beside, gradients[step], rates[step])
         np.testing.assert_array_equal(beside, alone[step])
+
+
+@every_optimizer
+@pytest.mark.parametrize(
+    "duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
+def test_copies_go_on_where_the_original_stood(name, duplicate):
+    parameters, gradients = drawn(5, 6, seed=0)
+    rates = [0.1] * 6
+    whole = trajectory(OPTIMIZERS[name](5, np.float64), parameters, gradients, rates)
+    first = OPTIMIZERS[name](5, np.float64)
+    trajectory(first, parameters, gradients[:3], rates[:3])
+    twin = duplicate(first)
+    # One after the other, so that memory in common would show.
+    for optimizer in (first, twin):
+        path = trajectory(optimizer, whole[2], gradients[3:], rates[3:])
+        np.testing.assert_array_equal(path, whole[3:])
 
 
 @every_optimizer
