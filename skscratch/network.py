@@ -304,6 +304,10 @@ class Network:
             lines.append("  " + "  ".join(cells))
         return "\n".join(lines)
 
+    def __copy__(self):
+        # Layers belong to one network: a copy has layers of its own.
+        return copy.deepcopy(self)
+
     def __getstate__(self):
         return {"layers": self.layers, "loss": self.loss}
 

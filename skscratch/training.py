@@ -63,7 +63,7 @@ class Batches:
         self.X, self.Y, self.weights = X, Y, weights
         self.batch_size = batch_size
         self.random_state = random_state
-        self.order = rows
+        self.order = None if rows is None else np.array(rows)
         if rows is None and random_state is not None:
             self.order = np.arange(X.shape[0])
         self.n_samples = X.shape[0] if rows is None else len(rows)

@@ -851,7 +851,6 @@ def test_a_class_of_no_weight_is_no_class():
 @settings(max_examples=30)
 def test_in_fit_weights_count_by_their_mean_and_l2_with_them(setting, factor, seed):
     """All weights ``factor`` times as large make ``alpha`` count so much less."""
-    assume(setting.parameters["learning_rate"] != "invscaling")  # It counts samples.
     X, y = setting.make_data()
     weights = np.random.default_rng(seed).uniform(0.5, 2, len(y))
     alpha = setting.parameters["alpha"]

@@ -702,3 +702,12 @@ def test_leaving_the_regularisation_out_is_to_set_it_to_zero():
     assert cost == problem.network.cost(problem.A1, problem.Y, alpha=0.0)
     assert cost == problem.network.cost_and_gradients(problem.A1, problem.Y)
     assert cost < problem.network.cost(problem.A1, problem.Y, alpha=0.3)
+
+
+def test_a_shallow_copy_has_layers_of_its_own():
+    network = Network.glorot([2, 3, 1], random_state=0)
+    twin = copy.copy(network)
+    twin.parameters[...] = 0
+    assert network.parameters.all()
+    assert network.layers[0].W.base is not None
+    assert np.shares_memory(network.layers[0].W, network.parameters)
