@@ -174,10 +174,13 @@ def test_200_random_settings_are_in_parity():
 
 
 def test_the_space_of_parameters_is_in_parity():
-    """As above, with hypothesis to look for the setting that is not, and shrink it."""
+    """As above, with hypothesis to look for the setting that is not, and shrink it.
+
+    The same draws every time, for the share of them that stop by themselves.
+    """
     ends = Counter()
 
-    @settings(max_examples=100)
+    @settings(max_examples=100, derandomize=True, database=None)
     @given(settings_of_parameters(solvers=["sgd", "adam"]))
     def is_in_parity(setting):
         outcome = fit_both(setting)
@@ -243,7 +246,7 @@ def test_thousands_of_steps_are_in_parity(betas, dtype):
 
 @st.composite
 def sequences(draw):
-    """Parameters, and calls in a row that ``MLPClassifier`` accepts."""
+    """Parameters, and some calls in a row that ``MLPClassifier`` accepts."""
     source = Hypothesis(draw)
     setting = draw_setting(source)
     parameters = setting.parameters | {
@@ -254,7 +257,7 @@ def sequences(draw):
     if parameters["solver"] != "lbfgs" and not parameters["early_stopping"]:
         steps.append("partial_fit")
     calls = []
-    for number in range(source.integer(2, 4)):
+    for number in range(source.integer(1, 4)):
         data = draw_data(source) | {"kind": setting.data["kind"]}
         call = Call(source.choose(steps), *make_data(**data))
         if number == 0 and call.method == "partial_fit":
