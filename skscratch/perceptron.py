@@ -114,7 +114,8 @@ class BaseScratchMLP(BaseEstimator):
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each sample, not negative; None means 1 for each. A batch's
             weighted loss and its L2 term are divided by its number of samples times
-            the mean weight, so that a weight of 2 counts as the sample twice. A
+            the mean weight, so that a weight of 2 counts as the sample twice, but for
+            the schedule 'invscaling', which counts rows as scikit-learn's does. A
             sample of weight 0 is left out before anything else is done.
 
         Returns

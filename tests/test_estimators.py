@@ -722,6 +722,23 @@ def test_the_best_score_is_that_of_the_final_weights_on_what_was_set_aside(
     assert len(estimator.validation_scores_) == estimator.n_iter_
 
 
+def test_what_diverges_after_its_best_epoch_is_kept_as_it_was_then():
+    """L2 beyond reason throws the weights ever farther out; nan is never the best."""
+    X, y = make_data("many classes", 40)
+    estimator = make(
+        early_stopping=True, solver="sgd", momentum=0, alpha=1e100, learning_rate_init=1
+    )
+    quietly(estimator.fit, X, y)
+    first, *later = estimator.validation_scores_
+    assert len(later) == 3
+    assert np.isnan(later).all()
+    assert estimator.best_validation_score_ == first >= 0
+    assert np.isfinite(parameters_of(estimator)).all()
+    estimator.max_iter = 1
+    quietly(estimator.fit, X, y)
+    assert estimator.validation_scores_ == [first]
+
+
 @pytest.mark.parametrize("n_samples", range(4, 21, 4))
 @pytest.mark.parametrize("n_classes", [1, 2, 3])
 def test_the_validation_part_grows_to_what_is_needed(n_samples, n_classes):
@@ -863,31 +880,11 @@ def test_in_fit_weights_count_by_their_mean_and_l2_with_them(setting, factor, se
     assert_allclose(parameters_of(scaled), parameters_of(plain), rtol=1e-9)
 
 
-@pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_a_minibatchs_loss_and_l2_term_are_divided_as_documented(method):
-    """One epoch of plain descent on two unequal batches, written out."""
-    X, y = make_data("two classes", 24)
-    weights = np.random.default_rng(1).exponential(size=24)
-    alpha, rate, size = 0.7, 0.5, 16
-    estimator = make(
-        hidden_layer_sizes=(),
-        solver="sgd",
-        momentum=0,
-        shuffle=False,
-        batch_size=size,
-        alpha=alpha,
-        learning_rate_init=rate,
-        max_iter=1,
-    )
-    options = {} if method == "fit" else {"classes": [0, 1]}
-    # A stream has no mean weight: there the weights count as given.
-    mean_weight = weights.mean() if method == "fit" else 1
-    network = Network.glorot(
-        [N_FEATURES, 1], random_state=0, loss="binary_log_loss", activation="relu"
-    )
-    w, b = network.layers[0].W[0].copy(), network.layers[0].b[0, 0]
+def descend(X, y, weights, mean_weight, w, b, *, alpha, rate, size):
+    """One epoch of plain descent on the logistic loss, as ``fit`` documents it."""
     losses = []
-    for batch in (slice(0, size), slice(size, 24)):
+    for start in range(0, len(y), size):
+        batch = slice(start, start + size)
         A, t, s = X[batch], y[batch], weights[batch]
         total = len(t) * mean_weight
         p = expit(A @ w + b)
@@ -895,10 +892,43 @@ def test_a_minibatchs_loss_and_l2_term_are_divided_as_documented(method):
         losses.append(cost / total * len(t))
         dZ = s * (p - t)
         w, b = w - rate * (A.T @ dZ + alpha * w) / total, b - rate * dZ.sum() / total
-    getattr(estimator, method)(X, y, sample_weight=weights, **options)
-    assert_allclose(estimator.coefs_[0][:, 0], w, rtol=1e-10)
-    assert_allclose(estimator.intercepts_[0], b, rtol=1e-10)
-    assert_allclose(estimator.loss_, sum(losses) / 24, rtol=1e-10)
+    return w, b, sum(losses) / len(y)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "early stopping"])
+def test_a_minibatchs_loss_and_l2_term_are_divided_as_documented(method):
+    """By its samples times the mean weight: of the rows that are trained on."""
+    X, y = make_data("two classes", 40)
+    weights = np.random.default_rng(1).exponential(size=40)
+    numbers = {"alpha": 0.7, "rate": 0.5, "size": 16}
+    early_stopping = method == "early stopping"
+    estimator = make(
+        hidden_layer_sizes=(),
+        solver="sgd",
+        momentum=0,
+        shuffle=False,
+        batch_size=numbers["size"],
+        alpha=numbers["alpha"],
+        learning_rate_init=numbers["rate"],
+        max_iter=1,
+        early_stopping=early_stopping,
+    )
+    stream = np.random.RandomState(SMALL["random_state"])
+    layer = Network.glorot([N_FEATURES, 1], random_state=stream).layers[0]
+    w, b = layer.W[0].copy(), layer.b[0, 0]
+    rows = np.arange(40)
+    if early_stopping:
+        rows, _ = train_test_split(rows, test_size=0.1, random_state=stream, stratify=y)
+    # A stream has no mean weight: there the weights count as given.
+    mean_weight = 1 if method == "partial_fit" else weights[rows].mean()
+    expected = descend(X[rows], y[rows], weights[rows], mean_weight, w, b, **numbers)
+    if method == "partial_fit":
+        estimator.partial_fit(X, y, sample_weight=weights, classes=[0, 1])
+    else:
+        estimator.fit(X, y, sample_weight=weights)
+    found = estimator.coefs_[0][:, 0], estimator.intercepts_[0][0], estimator.loss_
+    for ours, by_hand in zip(found, expected, strict=True):
+        assert_allclose(ours, by_hand, rtol=1e-10)
 
 
 @every_kind
@@ -1143,6 +1173,13 @@ def test_training_resumed_after_a_round_trip_is_the_same_to_the_bit(
         quietly(estimator.partial_fit, X, y)
         quietly(copied.partial_fit, X, y)
     assert_same_bits(copied, estimator, X)
+
+
+@every_solver
+def test_the_training_data_are_let_go_of(solver):
+    estimator, _, _ = fitted(solver=solver)
+    for layer in estimator.network_.layers:
+        assert layer.A1 is layer.Z is layer.A is None
 
 
 def test_a_pickle_holds_no_data_and_no_gradients():

@@ -197,22 +197,41 @@ def test_lbfgs_is_in_parity(setting):
     assume(fit_both(setting) is not None)
 
 
+@pytest.mark.parametrize("factor", [1 - 1e-6, 1 + 1e-6])
+def test_what_counts_as_an_improvement_is_the_same(factor):
+    """Each epoch's own improvement as ``tol``, by a hair too small or too large."""
+    X, y = make_data("many classes", 40)
+    parameters = {"max_iter": 10, "n_iter_no_change": 1, "random_state": 0}
+    patient = MLPClassifier(**parameters | {"n_iter_no_change": np.inf})
+    losses = quietly(patient.fit, X, y)[0].loss_curve_
+    ends = set()
+    for improvement in -np.diff(losses):
+        parameters["tol"] = factor * improvement
+        ours, _, _ = train_both(parameters, [Call("fit", X, y)])
+        ends.add(ours.n_iter_)
+    assert len(ends) > 1
+
+
 @settings(max_examples=20)
-@given(settings_of_parameters(solvers=["sgd"]), st.sampled_from([1e-5, 2e-5, 4e-6]))
-def test_adaptive_training_ends_at_the_same_epoch(setting, learning_rate):
-    """Two plateaus or three bring the rate below the 1e-6 at which it stops."""
+@given(
+    settings_of_parameters(solvers=["sgd"]),
+    st.sampled_from([(2e-5, 7), (1e-5, 7), (4e-6, 5)]),
+)
+def test_adaptive_training_ends_at_the_same_epoch(setting, rate_and_end):
+    """After each two epochs of a plateau a fifth, until the rate is below 1e-6."""
+    learning_rate, end = rate_and_end
     setting.parameters |= {
         "learning_rate": "adaptive",
         "learning_rate_init": learning_rate,
         "n_iter_no_change": 1,
-        "tol": 0.5,
+        "tol": 1e3,  # More than any epoch improves after the first.
         "max_iter": 12,
     }
     outcome = fit_both(setting)
     assume(outcome is not None)
     ours, _, warned = outcome
     assert how_it_ended(setting, warned) == "by itself"
-    assert 2 < ours.n_iter_ <= 12
+    assert ours.n_iter_ == end
 
 
 @settings(max_examples=40)
@@ -271,6 +290,7 @@ def sequences(draw):
 def draw_changes(source, parameters):
     """What people change between one fit and the next."""
     changes = {
+        "activation": source.choose(["identity", "logistic", "tanh", "relu"]),
         "alpha": source.number(0, 1),
         "learning_rate_init": source.choose([1e-3, 1e-2]),
         "momentum": source.number(0, 1),
