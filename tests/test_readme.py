@@ -45,5 +45,13 @@ def test_the_table_of_files_is_the_package():
     assert len(listed) == len(set(listed))
 
 
+def test_files_import_only_from_those_above_them_in_the_table():
+    listed = re.findall(r"^\| `(\w+)\.py` \|", README, re.MULTILINE)
+    for number, name in enumerate(listed):
+        text = (PACKAGE / f"{name}.py").read_text(encoding="utf-8")
+        imported = set(re.findall(r"^from skscratch\.(\w+) import", text, re.MULTILINE))
+        assert imported - {"_sklearn"} <= set(listed[:number]), name
+
+
 def test_the_changelog_tells_of_this_version():
     assert f"### {skscratch.__version__}\n" in README
