@@ -10,7 +10,15 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit
 
-__all__ = ["ACTIVATIONS", "Activation", "d_sigmoid", "d_tanh", "sigmoid", "tanh"]
+__all__ = [
+    "ACTIVATIONS",
+    "Activation",
+    "check_activation",
+    "d_sigmoid",
+    "d_tanh",
+    "sigmoid",
+    "tanh",
+]
 
 
 class Activation(NamedTuple):
@@ -114,3 +122,23 @@ ACTIVATIONS: dict[str, Activation] = {
     "tanh": Activation(tanh, d_tanh, in_place=True),
     "relu": Activation(relu, d_relu, kinks=(0.0,), in_place=True),
 }
+
+
+def check_activation(name):
+    """Return the name of an activation, if it is one.
+
+    Parameters
+    ----------
+    name : str
+        A key of ``ACTIVATIONS``.
+
+    Raises
+    ------
+    ValueError
+        If it is not; the message lists those there are.
+    """
+    if not isinstance(name, str) or name not in ACTIVATIONS:
+        raise ValueError(
+            f"activation must be one of {sorted(ACTIVATIONS)}, got {name!r}."
+        )
+    return name

@@ -346,6 +346,12 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
                 f"classes={classes!r} differs from the first call to partial_fit, "
                 f"which was {self.classes_}."
             )
+        if (y.ndim == 2) != self._is_multilabel():
+            kinds = ("one class a sample", "a column a label")
+            raise ValueError(
+                f"y has {kinds[y.ndim == 2]}, but earlier calls, or classes, had "
+                f"{kinds[self._is_multilabel()]}: they can't be mixed."
+            )
         if incremental or not first:
             self._check_known_classes(unique_labels(y), incremental)
         if self._is_multilabel():

@@ -111,7 +111,7 @@ def check_gradients(
     AssertionError
         With ``raise_on_failure``, where the gradients disagree.
     ValueError
-        If shapes do not fit the network.
+        If shapes do not fit the network, or nothing is to be compared.
 
     Examples
     --------
@@ -120,6 +120,11 @@ def check_gradients(
     >>> check_gradients(network, [[1.0, 2.0], [-1.0, 0.5]], [0, 2]).passed
     True
     """
+    if n_directions < 1 and n_parameters < 1:
+        raise ValueError(
+            "n_directions and n_parameters must not both be 0: nothing would be "
+            f"compared, got {n_directions} and {n_parameters}."
+        )
     cost = _Cost(network, X, y, alpha, sample_weight)
     if not isinstance(random_state, np.random.RandomState):
         random_state = np.random.RandomState(random_state)

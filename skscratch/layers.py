@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from skscratch.activations import ACTIVATIONS
+from skscratch.activations import ACTIVATIONS, check_activation
 from skscratch.buffers import FRESH
 
 __all__ = ["Layer"]
@@ -226,11 +226,7 @@ class Layer:
 
     @activation.setter
     def activation(self, name):
-        if not isinstance(name, str) or name not in ACTIVATIONS:
-            raise ValueError(
-                f"activation must be one of {sorted(ACTIVATIONS)}, got {name!r}."
-            )
-        self._activation = name
+        self._activation = check_activation(name)
 
     @property
     def inputs(self):

@@ -135,6 +135,10 @@ class Loss(ABC):
         return cost, dZ
 
     def _cost(self, Z, P, Y, weights, total, buffers):
+        if Y.shape != Z.shape:
+            raise ValueError(
+                f"Y must have the shape of the outputs, {Z.shape}, got {Y.shape}."
+            )
         values = self.values(Z, P, Y, buffers)
         if total is None:
             total = Z.shape[-1] if weights is None else weights.sum()

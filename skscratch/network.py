@@ -9,7 +9,7 @@ import itertools
 
 import numpy as np
 
-from skscratch.activations import ACTIVATIONS
+from skscratch.activations import ACTIVATIONS, check_activation
 from skscratch.buffers import FRESH, Buffers, add_scaled
 from skscratch.layers import Layer
 from skscratch.losses import LOSSES
@@ -98,10 +98,21 @@ class Network:
         Returns
         -------
         Network
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two sizes, one is not positive, or the activation
+            or the loss is not known.
         """
         if not isinstance(random_state, np.random.RandomState):
             random_state = np.random.RandomState(random_state)
-        factor = ACTIVATIONS[activation].variance_factor
+        sizes = list(sizes)
+        if len(sizes) < 2 or not all(size > 0 for size in sizes):
+            raise ValueError(
+                f"sizes must be two or more positive integers, got {sizes}."
+            )
+        factor = ACTIVATIONS[check_activation(activation)].variance_factor
         layers = []
         for i, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
             bound = np.sqrt(factor / (fan_in + fan_out))

@@ -17,7 +17,7 @@ __all__ = ["OPTIMIZERS", "Adam", "GradientDescent", "Optimizer"]
 BLOCK = 32768
 
 # Up to what weight Adam's new gradients grow before its moments are scaled back.
-LARGEST_WEIGHT = 1e4
+LARGEST_WEIGHT = 100
 
 
 class Optimizer:

@@ -193,10 +193,6 @@ class BaseScratchMLP(BaseEstimator):
             sample_weight, X, dtype=X.dtype, ensure_non_negative=True
         )
         counted = weights > 0
-        if not counted.any():
-            raise ValueError(
-                "sample_weight must be positive for at least one sample, got zeros."
-            )
         if not counted.all():
             X, y, weights = X[counted], y[counted], weights[counted]
         return X, y, weights
@@ -210,7 +206,8 @@ class BaseScratchMLP(BaseEstimator):
     def _hidden_sizes(self):
         sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object))
         if sizes.ndim != 1 or not all(
-            isinstance(size, numbers.Integral) and int(size) > 0 for size in sizes
+            isinstance(size, numbers.Integral) and size is not True and int(size) > 0
+            for size in sizes
         ):
             raise ValueError(
                 "hidden_layer_sizes must be > 0, one whole number for each hidden "

@@ -170,10 +170,10 @@ class Epoch(NamedTuple):
 def train(network, batches, state, *, max_epochs, alpha, tol, patience, score=None):
     """Train by stochastic descent; a generator of one ``Epoch`` after the other.
 
-    After ``patience`` epochs in a row that improved the loss, or the score where
-    there is one, by less than ``tol``, the schedule is asked for a lower learning
-    rate, and without one training stops. With ``score``, the parameters of the
-    epoch of the highest score stand in the end, however training ends; where no
+    After more than ``patience`` epochs in a row that improved the loss, or the score
+    where there is one, by less than ``tol``, the schedule is asked for a lower
+    learning rate, and without one training stops. With ``score``, the parameters of
+    the epoch of the highest score stand in the end, however training ends; where no
     epoch beats the best of earlier calls, those of the last.
 
     Parameters
@@ -275,7 +275,8 @@ def minimise_lbfgs(
     alpha : float
         Strength of the L2 regularisation.
     tol : float
-        Largest component of the gradient at which it stops.
+        Largest component of the gradient at which it stops. It stops as well where
+        the cost falls by less than scipy's ``ftol`` default in an iteration.
     max_iter, max_fun : int
         Largest number of iterations and of evaluations of the cost.
     weights : ndarray of shape (n_samples,), default=None

@@ -1594,3 +1594,25 @@ def test_weights_are_routed_to_where_they_are_requested(requests):
         assert_allclose(search.cv_results_[f"split{fold}_test_score"], score)
     whole = make(max_iter=10).fit(X, y, **weights_for("fit", slice(None)))
     assert_same_parameters(search.best_estimator_, whole)
+
+
+@pytest.mark.parametrize("method", ["partial_fit", "fit"])
+@pytest.mark.parametrize("n_labels", [2, 3])
+@pytest.mark.parametrize("labels_first", [True, False])
+def test_classes_and_labels_are_not_mixed(method, n_labels, labels_first):
+    """Of as many outputs, they would broadcast against each other in silence."""
+    X, _ = make_data("two classes", 24)
+    classes = np.arange(24) % n_labels
+    labels = np.random.RandomState(0).randint(2, size=(24, n_labels))
+    targets = [labels, classes] if labels_first else [classes, labels]
+    estimator = make(warm_start=method == "fit").fit(X, targets[0])
+    before = contents(vars(estimator))
+    with pytest.raises(ValueError, match=r"can't be mixed|classes"):
+        getattr(estimator, method)(X, targets[1])
+    assert contents(vars(estimator)) == before
+
+
+def test_a_truth_value_is_no_size():
+    X, y = make_data("two classes", 24)
+    with pytest.raises(ValueError, match=r"hidden_layer_sizes .* got True"):
+        make(hidden_layer_sizes=True).fit(X, y)

@@ -301,3 +301,9 @@ def test_shapes_that_do_not_fit_are_refused(changed, message):
     network, X, Y = example()
     with pytest.raises(ValueError, match=message):
         check_gradients(network, **{"X": X, "y": Y} | changed)
+
+
+def test_a_check_of_nothing_is_refused():
+    network = Network.glorot([2, 3, 1], loss="binary_log_loss", random_state=0)
+    with pytest.raises(ValueError, match="nothing would be compared"):
+        check_gradients(network, [[1, 2]], [1], n_directions=0, n_parameters=0)

@@ -711,3 +711,24 @@ def test_a_shallow_copy_has_layers_of_its_own():
     assert network.parameters.all()
     assert network.layers[0].W.base is not None
     assert np.shares_memory(network.layers[0].W, network.parameters)
+
+
+@pytest.mark.parametrize("shape", [(20,), (1, 20), (20, 2), (2, 19)])
+def test_targets_of_another_shape_are_refused(shape):
+    network = Network.glorot([3, 4, 2], random_state=0)
+    for cost in (network.cost, network.cost_and_gradients):
+        with pytest.raises(ValueError, match="Y must have the shape of the outputs"):
+            cost(np.ones((3, 20)), np.ones(shape), total=20)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "activation", "message"),
+    [
+        ([2, 3, 1], "nope", "activation must be one of"),
+        ([2, 0, 1], "relu", "sizes must be two or more positive"),
+        ([2], "relu", "sizes must be two or more positive"),
+    ],
+)
+def test_networks_that_can_not_be_are_refused(sizes, activation, message):
+    with pytest.raises(ValueError, match=message):
+        Network.glorot(sizes, activation)

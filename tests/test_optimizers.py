@@ -233,3 +233,13 @@ def test_optimizer_without_an_update_says_so():
     optimizer = optimizers.Optimizer(3, np.float64)
     with pytest.raises(NotImplementedError):
         optimizer.update(np.zeros(3), np.zeros(3), 0.1)
+
+
+def test_adam_in_float32_bears_large_gradients():
+    """Its own units must not use up the range of the numbers."""
+    gradients = (1e17 * np.array([1, -1])).astype(np.float32)
+    parameters = np.zeros(2, np.float32)
+    optimizer = OPTIMIZERS["adam"](2, np.float32, beta_2=0.9)
+    for _ in range(300):
+        optimizer.update(parameters, gradients, 0.1)
+    np.testing.assert_allclose(parameters, [-30, 30], rtol=1e-4)
