@@ -43,6 +43,8 @@ class Activation(NamedTuple):
         take the place of ``Z`` in memory.
     in_place : bool, default=False
         Whether the derivative may be written over ``A``.
+    linear : bool, default=False
+        Whether it is the identity, whose derivative of 1 need not be multiplied by.
     """
 
     function: Callable[..., np.ndarray]
@@ -51,6 +53,7 @@ class Activation(NamedTuple):
     kinks: tuple[float, ...] = ()
     needs_Z: bool = False
     in_place: bool = False
+    linear: bool = False
 
     @property
     def room_of_A(self):
@@ -116,7 +119,7 @@ def d_relu(Z, A=None, out=None):
 _LOGISTIC = Activation(sigmoid, d_sigmoid, variance_factor=2.0)
 
 ACTIVATIONS: dict[str, Activation] = {
-    "identity": Activation(identity, d_identity, in_place=True),
+    "identity": Activation(identity, d_identity, in_place=True, linear=True),
     "logistic": _LOGISTIC,
     "sigmoid": _LOGISTIC,
     "tanh": Activation(tanh, d_tanh, in_place=True),

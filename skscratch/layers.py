@@ -164,9 +164,12 @@ class Layer:
         if dA.shape != self.Z.shape:
             raise self._wrong_shape("dA", dA, *self.Z.shape)
         activation = ACTIVATIONS[self._activation]
-        room = self.buffers(activation.room_of_dZ, dA.shape, self.order)
-        dZ = activation.derivative(self.Z, self.A, out=room)
-        dZ *= dA
+        if activation.linear:  # dA/dZ = 1
+            dZ = dA
+        else:
+            room = self.buffers(activation.room_of_dZ, dA.shape, self.order)
+            dZ = activation.derivative(self.Z, self.A, out=room)
+            dZ *= dA
         self.dW = _product_transposed(dZ, self.A1, out=self.dW)
         self.db = np.add.reduce(dZ, axis=-1, keepdims=True, out=self.db)
         if count is None:
@@ -177,7 +180,7 @@ class Layer:
         if not input_gradient:
             return None
         shape = (self._W.shape[-1], dZ.shape[-1])
-        return np.matmul(self._W.mT, dZ, out=self.buffers("dA1", shape, "F"))
+        return _product(self._W.mT, dZ, out=self.buffers("dA1", shape, "F"))
 
     def backprop(self, dA):
         """Descend one step along the gradients; see ``gradients``.
@@ -255,9 +258,12 @@ class Layer:
 
 def _product(W, A1, out):
     """``W A1`` for a dense or a sparse ``A1``, which stays sparse."""
-    if isinstance(A1, np.ndarray):
-        return np.matmul(W, A1, out=out)
-    return (A1.T @ W.T).T
+    if not isinstance(A1, np.ndarray):
+        return (A1.T @ W.T).T
+    if W.shape[-1] == 1:
+        # An outer product, which matmul takes more than twice as long for.
+        return np.multiply(W, A1, out=out)
+    return np.matmul(W, A1, out=out)
 
 
 def _product_transposed(dZ, A1, out):
