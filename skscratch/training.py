@@ -13,6 +13,7 @@ from scipy.optimize import minimize
 from skscratch.buffers import Buffers
 from skscratch.optimizers import Optimizer
 from skscratch.schedules import Constant
+from skscratch.threads import one_scipy_thread
 
 __all__ = ["Batches", "Epoch", "TrainingState", "minimise_lbfgs", "train"]
 
@@ -314,13 +315,14 @@ def minimise_lbfgs(
         if report is not None:
             report(float(intermediate_result.fun))
 
-    result = minimize(
-        cost_and_gradients,
-        network.snapshot(),
-        method="L-BFGS-B",
-        jac=True,
-        callback=after_iteration,
-        options={"maxiter": max_iter, "maxfun": max_fun, "gtol": tol},
-    )
+    with one_scipy_thread():
+        result = minimize(
+            cost_and_gradients,
+            network.snapshot(),
+            method="L-BFGS-B",
+            jac=True,
+            callback=after_iteration,
+            options={"maxiter": max_iter, "maxfun": max_fun, "gtol": tol},
+        )
     network.restore(result.x)
     return result
