@@ -1,7 +1,7 @@
 """A neural network from scratch on NumPy, with a scikit-learn face."""
 
 from skscratch.activations import ACTIVATIONS, d_sigmoid, d_tanh, sigmoid, tanh
-from skscratch.estimators import ScratchMLPClassifier
+from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
 from skscratch.gradient_check import GradientCheck, check_gradients
 from skscratch.layers import Layer
 from skscratch.losses import LOSSES, d_logloss, logloss
@@ -20,6 +20,7 @@ __all__ = [
     "Layer",
     "Network",
     "ScratchMLPClassifier",
+    "ScratchMLPRegressor",
     "check_gradients",
     "d_logloss",
     "d_sigmoid",

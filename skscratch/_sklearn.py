@@ -2,11 +2,30 @@
 
 Parameter constraints and the decorator that checks them are private in scikit-learn,
 but they alone give its error messages and its way of skipping repeated checks in
-nested estimators. All such imports stand here, so that there is one place to mend.
+nested estimators. Whether an estimator has callbacks has no public name either, and
+training without any is not to wait for theirs. All such imports stand here, so that
+there is one place to mend.
 """
 
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
-__all__ = ["Interval", "Options", "StrOptions", "check_sample_weight", "fit_context"]
+__all__ = [
+    "Interval",
+    "Options",
+    "StrOptions",
+    "check_sample_weight",
+    "fit_context",
+    "has_callbacks",
+]
+
+
+def has_callbacks(estimator):
+    """Whether callbacks are set on an estimator, or propagated to it.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+    """
+    return bool(getattr(estimator, "_skl_callbacks", None))

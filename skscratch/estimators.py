@@ -4,19 +4,23 @@ Here is what a user meets, with its documentation; ``perceptron`` holds what the
 estimators share.
 """
 
+import numbers
+
 import numpy as np
-from sklearn.base import ClassifierMixin
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.metrics import r2_score
 from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
-from skscratch._sklearn import fit_context
-from skscratch.losses import LOSSES
-from skscratch.perceptron import BaseScratchMLP
+from skscratch._sklearn import Interval, StrOptions, fit_context
+from skscratch.perceptron import BaseScratchMLP, documented
 
-__all__ = ["ScratchMLPClassifier"]
+__all__ = ["ScratchMLPClassifier", "ScratchMLPRegressor"]
 
 
+@documented(score="the accuracy")
 class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
     """Multilayer perceptron that classifies, trained from scratch on NumPy.
 
@@ -26,100 +30,20 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
 
     Parameters
     ----------
-    hidden_layer_sizes : array-like of int or int, default=(100,)
-        Number of neurons of each hidden layer. An empty tuple makes a linear model.
-    activation : {'identity', 'logistic', 'sigmoid', 'tanh', 'relu'}, default='relu'
-        Activation function of the hidden layers; 'sigmoid' is the article's name for
-        'logistic'.
-    solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
-        What optimises the weights. 'lbfgs' takes all samples at once, which suits
-        small data sets.
-    alpha : float, default=0.0001
-        Strength of the L2 regularisation: half of it times the sum of the squared
-        weights, divided by the number of samples of the batch, joins the loss.
-    batch_size : int or 'auto', default='auto'
-        Samples of a minibatch; 'auto' is 200, or all where there are fewer. Not used
-        by 'lbfgs'.
-    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
-        Schedule of the learning rate, for the solver 'sgd': as it is; divided by
-        ``(t_ + 1) ** power_t`` after each epoch; or divided by five whenever training
-        comes to a plateau.
-    learning_rate_init : float, default=0.001
-        The learning rate at first. Not used by 'lbfgs'.
-    power_t : float, default=0.5
-        Exponent of the schedule 'invscaling'.
-    max_iter : int, default=200
-        Largest number of epochs, or of iterations of 'lbfgs'.
-    shuffle : bool, default=True
-        Whether the samples are shuffled before each epoch.
-    random_state : int, RandomState instance or None, default=None
-        Source of initial weights, the validation split and the order of samples. An
-        int gives the same at each call; None draws from the operating system, never
-        from NumPy's global state.
-    tol : float, default=0.0001
-        What an epoch must improve to count as one that improved; for 'lbfgs' the
-        largest component of the gradient at which it stops.
-    verbose : bool, default=False
-        Whether loss and score of each epoch are printed.
-    warm_start : bool, default=False
-        Whether ``fit`` goes on from the weights of the last call.
-    momentum : float, default=0.9
-        Momentum of 'sgd', from 0 to 1.
-    nesterovs_momentum : bool, default=True
-        Whether 'sgd' looks ahead along the momentum.
-    early_stopping : bool, default=False
-        Whether a part of the training data is set aside to score each epoch, training
-        stops when the score does so, and the best epoch's weights are kept. Not used
-        by 'lbfgs'.
-    validation_fraction : float, default=0.1
-        Share of the data that is set aside, of two classes in equal shares. Where
-        that is less than two samples, or one of each of two classes, it is as many.
-    beta_1 : float, default=0.9
-        Decay of Adam's first moment, from 0 to below 1.
-    beta_2 : float, default=0.999
-        Decay of Adam's second moment, from 0 to below 1.
-    epsilon : float, default=1e-08
-        Adam's guard against division by zero.
-    n_iter_no_change : int or inf, default=10
-        Epochs without improvement after which training stops.
-    max_fun : int, default=15000
-        Largest number of evaluations of the loss by 'lbfgs'.
+    {parameters}
+    class_weight : dict, list of dict, 'balanced' or None, default=None
+        Weight of each class, by its label, which multiplies the sample weights;
+        'balanced' weighs a class by ``n_samples / (n_classes * n_samples_of_class)``.
+        For multilabel targets a list, one dict a label, or 'balanced'.
+    label_smoothing : float, default=0.0
+        Share of each target that is given to all classes alike in training; the loss
+        that is reported is that of the smoothed targets, but on validation data.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
-    network_ : Network
-        The network itself, of ``Layer`` objects.
-    coefs_ : list of ndarray of shape (fan_in, fan_out)
-        Weights of each layer. They are views into the network: what is written into
-        them, or assigned as a whole, takes effect.
-    intercepts_ : list of ndarray of shape (fan_out,)
-        Biases of each layer, views likewise.
-    loss_ : float
-        Loss of the last epoch, or at the end of 'lbfgs'.
-    best_loss_ : float or None
-        Lowest loss of all epochs; None with early stopping.
-    loss_curve_ : list of float
-        Loss of each epoch, or iteration.
-    validation_scores_ : list of float or None
-        Accuracy of each epoch on the samples set aside, with early stopping.
-    best_validation_score_ : float or None
-        The highest of them.
-    t_ : int
-        Number of samples trained on, over all epochs.
-    n_iter_ : int
-        Number of epochs, or iterations, of the last call.
-    n_layers_ : int
-        Number of layers, input and output included.
-    n_outputs_ : int
-        Number of outputs.
-    out_activation_ : str
-        Name of the function that makes probabilities of the raw outputs.
-    n_features_in_ : int
-        Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, where the data have names that are all strings.
+    {attributes}
 
     See Also
     --------
@@ -143,6 +67,12 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
     >>> clf.fit(X, y).predict(X[:1])
     array([0])
     """
+
+    _parameter_constraints: dict = {
+        **BaseScratchMLP._parameter_constraints,
+        "class_weight": [StrOptions({"balanced"}), dict, list, None],
+        "label_smoothing": [Interval(numbers.Real, 0, 1, closed="left")],
+    }
 
     def __init__(
         self,
@@ -170,6 +100,15 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         epsilon=1e-8,
         n_iter_no_change=10,
         max_fun=15000,
+        scoring=None,
+        dropout=0.0,
+        weight_decay=0.01,
+        warmup_fraction=None,
+        max_grad_norm=None,
+        averaging=None,
+        dtype="auto",
+        class_weight=None,
+        label_smoothing=0.0,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -194,6 +133,15 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
+        self.scoring = scoring
+        self.dropout = dropout
+        self.weight_decay = weight_decay
+        self.warmup_fraction = warmup_fraction
+        self.max_grad_norm = max_grad_norm
+        self.averaging = averaging
+        self.dtype = dtype
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
 
     @available_if(lambda self: self._has_stochastic_solver())
     @fit_context(prefer_skip_nested_validation=True)
@@ -219,9 +167,16 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         Raises
         ------
         ValueError
-            As in ``fit``; also for ``early_stopping=True``, classes missing in the
+            As in ``fit``; also for ``early_stopping=True``, a ``learning_rate`` that is
+            planned to its end, ``class_weight='balanced'``, classes missing in the
             first call, and classes that were not named in it.
         """
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "partial_fit does not support class_weight='balanced', for the shares "
+                "of the classes in a stream are not known: compute them by "
+                "sklearn.utils.class_weight.compute_class_weight and pass a dict."
+            )
         return self._partial_fit(X, y, sample_weight, classes)
 
     def predict(self, X):
@@ -313,9 +268,6 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
             log_P[small] = exact(Z)[small]
         return log_P
 
-    def _trained_loss(self):
-        return LOSSES[self.network_.loss]
-
     def _is_multilabel(self):
         return self._target_type.startswith("multilabel")
 
@@ -332,6 +284,50 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         else:
             right = ((Z > 0) == Y).all(axis=1)
         return float(np.average(right, weights=weights))
+
+    def _class_weighted(self, y, Y, weights):
+        """Sample weights times those of the classes."""
+        if self.class_weight is None:
+            return weights
+        if self._is_multilabel():
+            by_class = compute_sample_weight(self.class_weight, Y.astype(int))
+        else:
+            if isinstance(self.class_weight, list):
+                raise ValueError(
+                    "class_weight must be a dict or 'balanced' where a sample has one "
+                    f"class, got {self.class_weight!r}; a list is for multilabel y."
+                )
+            weight_of = compute_class_weight(
+                self.class_weight, classes=self.classes_, y=y, sample_weight=weights
+            )
+            by_class = weight_of[np.searchsorted(self.classes_, y)]
+        if not (np.isfinite(by_class).all() and (by_class >= 0).all()):
+            raise ValueError(
+                "class_weight must hold finite weights that are not negative, got "
+                f"{self.class_weight!r}."
+            )
+        weights = by_class if weights is None else by_class * weights
+        if not weights.any():
+            raise ValueError("class_weight leaves no sample with a positive weight.")
+        return weights
+
+    def _smoothing(self):
+        """Share and number of classes for ``smooth``, or None."""
+        if not self.label_smoothing:
+            return None
+        is_one_of_several = self._loss() == "log_loss"
+        return self.label_smoothing, self.n_outputs_ if is_one_of_several else 2
+
+    def _encode_held_out(self, y):
+        """Indicators of validation data, of the classes that were trained on."""
+        if (y.ndim == 2) != self._is_multilabel():
+            raise ValueError("y_val must hold targets of the kind of y.")
+        found = unique_labels(y)
+        if not np.isin(found, self.classes_).all():
+            raise ValueError(
+                f"y_val has classes that are not in y: {found} against {self.classes_}."
+            )
+        return self._indicators(y)
 
     def _encode_targets(self, y, first, incremental, classes):
         """Indicators, boolean: a column a class, or one for the second of two."""
@@ -354,6 +350,9 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
             )
         if incremental or not first:
             self._check_known_classes(unique_labels(y), incremental)
+        return self._indicators(y)
+
+    def _indicators(self, y):
         if self._is_multilabel():
             return self._label_binarizer.transform(y).astype(bool)
         codes = np.searchsorted(self.classes_, y)
@@ -392,4 +391,189 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
+        return tags
+
+
+@documented(score="the coefficient of determination")
+class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
+    """Multilayer perceptron that predicts numbers, trained from scratch on NumPy.
+
+    Takes the place of scikit-learn's ``MLPRegressor``: all its parameters, and for the
+    same ``random_state`` the same training, to rounding. It minimises half the squared
+    error or half the Poisson deviance by stochastic gradient descent, Adam or L-BFGS.
+
+    Parameters
+    ----------
+    loss : {'squared_error', 'poisson'}, default='squared_error'
+        What is minimised. Of several outputs the squared error is the mean over them,
+        the Poisson deviance the sum; 'poisson' is for targets that are not negative,
+        and predicts by the exponential of the raw outputs.
+    {parameters}
+
+    Attributes
+    ----------
+    {attributes}
+
+    See Also
+    --------
+    sklearn.neural_network.MLPRegressor : What this is modelled on.
+
+    Notes
+    -----
+    As in ``ScratchMLPClassifier``. Targets train best when they are standardised, for
+    example by ``sklearn.compose.TransformedTargetRegressor``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.preprocessing import scale
+    >>> from skscratch import ScratchMLPRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> reg = ScratchMLPRegressor(solver="lbfgs", alpha=100.0, random_state=0)
+    >>> reg.fit(scale(X), scale(y)).score(scale(X), scale(y)) > 0.5
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **BaseScratchMLP._parameter_constraints,
+        "loss": [StrOptions({"squared_error", "poisson"})],
+    }
+
+    def __init__(
+        self,
+        loss="squared_error",
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        scoring=None,
+        dropout=0.0,
+        weight_decay=0.01,
+        warmup_fraction=None,
+        max_grad_norm=None,
+        averaging=None,
+        dtype="auto",
+    ):
+        self.loss = loss
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.scoring = scoring
+        self.dropout = dropout
+        self.weight_decay = weight_decay
+        self.warmup_fraction = warmup_fraction
+        self.max_grad_norm = max_grad_norm
+        self.averaging = averaging
+        self.dtype = dtype
+
+    @available_if(lambda self: self._has_stochastic_solver())
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Train for one epoch on data that may be a part of a stream.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each sample, not negative. Weights count as given, and are not
+            brought to a mean of 1 as in ``fit``, for a stream has no known mean.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            As in ``fit``; also for ``early_stopping=True`` and a ``learning_rate``
+            that is planned to its end.
+        """
+        return self._partial_fit(X, y, sample_weight)
+
+    def predict(self, X):
+        """Predict the targets of each sample.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        """
+        predictions = self._outputs_for(X, self._trained_loss().predictions)
+        return predictions if self.n_outputs_ > 1 else predictions[:, 0]
+
+    def _loss(self):
+        return self.loss
+
+    def _goodness(self, Z, Y, weights):
+        """Coefficient of determination."""
+        predictions = self._trained_loss().predictions(Z.T).T
+        return float(r2_score(Y, predictions, sample_weight=weights))
+
+    def _encode_held_out(self, y):
+        return self._encode_targets(y, False, False, None)
+
+    def _encode_targets(self, y, first, incremental, classes):
+        """Targets as they are, a column an output."""
+        Y = y[:, np.newaxis] if y.ndim == 1 else y
+        if not first and Y.shape[1] != self.n_outputs_:
+            raise ValueError(
+                f"y has {Y.shape[1]} outputs, but the network to go on with has "
+                f"{self.n_outputs_}."
+            )
+        if self.loss == "poisson" and (Y < 0).any():
+            raise ValueError(
+                f"y must not be negative for loss='poisson', got {Y.min()}."
+            )
+        return Y
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
         return tags

@@ -60,6 +60,7 @@ def check_gradients(
     *,
     alpha=0.0,
     sample_weight=None,
+    masks=(),
     n_directions=10,
     n_parameters=50,
     step=1e-5,
@@ -87,6 +88,9 @@ def check_gradients(
         Strength of the L2 regularisation.
     sample_weight : array-like of shape (n_samples,), default=None
         Sample weights; None means 1 for each.
+    masks : sequence of (ndarray or None), default=()
+        Factors of the outputs of the first layers, (neurons, n_samples): dropout, held
+        fixed.
     n_directions : int, default=10
         Number of random directions, in the space of parameters and in that of inputs.
     n_parameters : int, default=50
@@ -125,7 +129,7 @@ def check_gradients(
             "n_directions and n_parameters must not both be 0: nothing would be "
             f"compared, got {n_directions} and {n_parameters}."
         )
-    cost = _Cost(network, X, y, alpha, sample_weight)
+    cost = _Cost(network, X, y, alpha, sample_weight, masks)
     if not isinstance(random_state, np.random.RandomState):
         random_state = np.random.RandomState(random_state)
     comparisons = [
@@ -147,7 +151,7 @@ def check_gradients(
 class _Cost:
     """The cost of a float64 copy of a network as a function of its numbers."""
 
-    def __init__(self, network, X, y, alpha, sample_weight):
+    def __init__(self, network, X, y, alpha, sample_weight, masks):
         self.network = network.astype(np.float64)
         layers, self.loss = network.layers, LOSSES[network.loss]
         X = X.astype(np.float64) if issparse(X) else np.array(X, np.float64, order="C")
@@ -164,7 +168,7 @@ class _Cost:
                     f"sample_weight must have shape ({X.shape[0]},), got "
                     f"{sample_weight.shape}."
                 )
-        self.options = {"alpha": alpha, "weights": sample_weight}
+        self.options = {"alpha": alpha, "weights": sample_weight, "masks": masks}
         _, dA1 = self.network.cost_and_gradients(
             self.A1, self.Y, input_gradient=True, **self.options
         )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from skscratch.activations import ACTIVATIONS, check_activation
+from skscratch.activations import ACTIVATIONS, check_activation, d_identity
 from skscratch.buffers import FRESH
 
 __all__ = ["Layer"]
@@ -25,7 +25,8 @@ class Layer:
         Number of inputs, the neurons of the layer before.
     neurons : int
         Number of neurons, which is the number of outputs.
-    activation : {"identity", "logistic", "sigmoid", "tanh", "relu"}
+    activation : {"identity", "logistic", "sigmoid", "tanh", "relu", "leaky_relu", \
+            "elu", "selu", "gelu", "silu", "mish", "softplus"}
         Name of the activation function, a key of ``ACTIVATIONS``.
     random_state : int, RandomState, Generator or None, default=None
         Source of the initial weights, drawn from a standard normal distribution.
@@ -67,7 +68,7 @@ class Layer:
     buffers = staticmethod(FRESH)
     order = "F"
     A1: Any = None
-    Z = A = dW = db = A1
+    Z = A = mask = dW = db = A1
 
     def __init__(self, inputs, neurons, activation, *, random_state=None):
         for name, size in (("inputs", inputs), ("neurons", neurons)):
@@ -103,16 +104,20 @@ class Layer:
         layer.activation, layer._W, layer._b = activation, W, b
         return layer
 
-    def feedforward(self, A1):
+    def feedforward(self, A1, mask=None):
         """Outputs of the layer for a batch; keeps ``A1``, ``Z`` and ``A``.
 
         Parameters
         ----------
         A1 : {array-like, sparse array} of shape (inputs, samples)
+        mask : ndarray of shape (neurons, samples), default=None
+            Factors of the outputs, for dropout: 0 where an output is dropped. None
+            means 1 for each.
 
         Returns
         -------
         A : ndarray of shape (neurons, samples)
+            Times the mask, where there is one.
 
         Raises
         ------
@@ -121,8 +126,11 @@ class Layer:
         """
         A1 = A1 if issparse(A1) else np.asarray(A1)
         self.Z, self.A = self.forward(A1, self.buffers)
-        self.A1 = A1
-        return self.A
+        self.A1, self.mask = A1, mask
+        if mask is None:
+            return self.A
+        room = self.buffers("masked A", mask.shape, self.order)
+        return np.multiply(self.A, mask, out=room)
 
     def forward(self, A1, buffers=FRESH):
         """Compute ``Z = W A1 + b`` and ``A = activation(Z)``, keeping nothing."""
@@ -141,7 +149,7 @@ class Layer:
         Parameters
         ----------
         dA : ndarray of shape (neurons, samples)
-            Gradient of each sample's cost by the outputs of the layer.
+            Gradient of each sample's cost by what ``feedforward`` returned.
         count : float, default=None
             What the sums over the batch are divided by to give ``dW`` and ``db``;
             None means the number of samples, for the mean.
@@ -163,8 +171,11 @@ class Layer:
         dA = np.asarray(dA)
         if dA.shape != self.Z.shape:
             raise self._wrong_shape("dA", dA, *self.Z.shape)
+        if self.mask is not None:
+            room = self.buffers("masked dA", dA.shape, self.order)
+            dA = np.multiply(dA, self.mask, out=room)
         activation = ACTIVATIONS[self._activation]
-        if activation.linear:  # dA/dZ = 1
+        if activation.derivative is d_identity:  # Multiplying by 1 takes a while too.
             dZ = dA
         else:
             room = self.buffers(activation.room_of_dZ, dA.shape, self.order)
@@ -197,7 +208,7 @@ class Layer:
 
     def forget(self):
         """Let go of the last batch and of the buffers."""
-        self.A1 = self.Z = self.A = None
+        self.A1 = self.Z = self.A = self.mask = None
         self.buffers = FRESH
 
     @property

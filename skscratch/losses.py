@@ -231,8 +231,32 @@ class SquaredError(Loss):
         return values
 
 
+class PoissonDeviance(Loss):
+    """Half the Poisson deviance of counts, by their expected value ``exp(Z)``."""
+
+    output = "exp"
+
+    def predictions(self, Z, buffers=FRESH):
+        """Exponential of each output."""
+        with np.errstate(over="ignore"):  # Training notices a cost that is infinite.
+            return np.exp(Z, out=buffers("P", Z.shape))
+
+    def log_predictions(self, Z):
+        """Return the raw outputs, as a copy."""
+        return Z.copy()
+
+    def values(self, Z, P, Y, buffers=FRESH):
+        """``Y log(Y / P) - Y + P``, with ``log P = Z``."""
+        values = xlogy(Y, Y, out=buffers("values", Z.shape))
+        values -= np.multiply(Y, Z, out=buffers("Y Z", Z.shape))
+        values -= Y
+        values += P
+        return values
+
+
 LOSSES: dict[str, Loss] = {
     "log_loss": LogLoss(),
     "binary_log_loss": BinaryLogLoss(),
     "squared_error": SquaredError(),
+    "poisson": PoissonDeviance(),
 }

@@ -14,7 +14,7 @@ from skscratch.buffers import FRESH, Buffers, add_scaled
 from skscratch.layers import Layer
 from skscratch.losses import LOSSES
 
-__all__ = ["Network"]
+__all__ = ["Network", "hidden_activations"]
 
 
 class Network:
@@ -28,7 +28,7 @@ class Network:
     layers : list of Layer
         From input to output. The network takes them over: their arrays become views
         into its vectors.
-    loss : {"log_loss", "binary_log_loss", "squared_error"}, default="log_loss"
+    loss : str, default="log_loss"
         Name of the loss, a key of ``LOSSES``.
     dtype : dtype, default=None
         Of all numbers; None means that of the layers' weights.
@@ -86,8 +86,9 @@ class Network:
         ----------
         sizes : sequence of int
             Number of features, neurons of each hidden layer, number of outputs.
-        activation : str, default="relu"
-            Of the hidden layers; the last layer's is the identity.
+        activation : str or sequence of str, default="relu"
+            Of the hidden layers, one for all or one for each; the last layer's is the
+            identity, and its weights are drawn as those of the layer before it.
         loss : str, default="log_loss"
             As in the constructor.
         random_state : int, RandomState or None, default=None
@@ -102,8 +103,8 @@ class Network:
         Raises
         ------
         ValueError
-            If there are fewer than two sizes, one is not positive, or the activation
-            or the loss is not known.
+            If there are fewer than two sizes, one is not positive, the activations
+            are not as many as hidden layers, or one or the loss is not known.
         """
         if not isinstance(random_state, np.random.RandomState):
             random_state = np.random.RandomState(random_state)
@@ -112,14 +113,17 @@ class Network:
             raise ValueError(
                 f"sizes must be two or more positive integers, got {sizes}."
             )
-        factor = ACTIVATIONS[check_activation(activation)].variance_factor
+        names = hidden_activations(activation, len(sizes) - 2)
+        alone = activation if isinstance(activation, str) else "identity"
+        names.append(names[-1] if names else alone)
         layers = []
         for i, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
+            factor = ACTIVATIONS[names[i]].variance_factor
             bound = np.sqrt(factor / (fan_in + fan_out))
             W = random_state.uniform(-bound, bound, (fan_in, fan_out)).T
             b = random_state.uniform(-bound, bound, fan_out)[:, np.newaxis]
             is_output = i == len(sizes) - 2
-            name = "identity" if is_output else activation
+            name = "identity" if is_output else names[i]
             layers.append(
                 Layer.from_arrays(W.astype(dtype, copy=False), b.astype(dtype), name)
             )
@@ -160,22 +164,24 @@ class Network:
         """Name of the function that makes predictions of the raw outputs."""
         return LOSSES[self.loss].output
 
-    def feedforward(self, A1):
+    def feedforward(self, A1, masks=()):
         """Raw outputs for a batch, each layer keeping what its gradients need.
 
         Parameters
         ----------
         A1 : {ndarray, sparse array} of shape (n_features, n_samples)
+        masks : sequence of (ndarray or None), default=()
+            Factors of the outputs of the first layers, for dropout.
 
         Returns
         -------
         Z : ndarray of shape (n_outputs, n_samples)
         """
-        for layer in self.layers:
-            A1 = layer.feedforward(A1)
+        for layer, mask in itertools.zip_longest(self.layers, masks):
+            A1 = layer.feedforward(A1, mask)
         return A1
 
-    def raw_outputs(self, A1, rooms=(FRESH, FRESH)):
+    def raw_outputs(self, A1, rooms=(FRESH, FRESH), masks=()):
         """As ``feedforward``, but nothing is kept: safe from many threads.
 
         Parameters
@@ -183,6 +189,8 @@ class Network:
         A1 : {ndarray, sparse array} of shape (n_features, n_samples)
         rooms : tuple of two Buffers, default=(FRESH, FRESH)
             The caller's, to be used again for the next batch: see ``rooms``.
+        masks : sequence of (ndarray or None), default=()
+            Dropout's, as in ``feedforward``; predictions have none.
 
         Returns
         -------
@@ -190,8 +198,10 @@ class Network:
             Written into one of the rooms.
         """
         here, there = rooms
-        for layer in self.layers:
+        for layer, mask in itertools.zip_longest(self.layers, masks):
             A1 = layer.forward(A1, here)[1]
+            if mask is not None:
+                A1 = A1 * mask
             # A layer reads what the one before wrote.
             here, there = there, here
         return A1
@@ -209,13 +219,22 @@ class Network:
         """
         return LOSSES[self.loss].predictions(self.raw_outputs(A1))
 
-    def cost(self, A1, Y, *, alpha=0.0, weights=None, total=None):
+    def cost(self, A1, Y, *, alpha=0.0, weights=None, total=None, masks=()):
         """Cost of a batch, the number that ``cost_and_gradients`` derives."""
-        cost = LOSSES[self.loss].cost(self.raw_outputs(A1), Y, weights, total)
+        Z = self.raw_outputs(A1, masks=masks)
+        cost = LOSSES[self.loss].cost(Z, Y, weights, total)
         return cost + self._penalty(alpha / _total(Y, weights, total))
 
     def cost_and_gradients(
-        self, A1, Y, *, alpha=0.0, weights=None, total=None, input_gradient=False
+        self,
+        A1,
+        Y,
+        *,
+        alpha=0.0,
+        weights=None,
+        total=None,
+        masks=(),
+        input_gradient=False,
     ):
         """Cost of a batch; its gradient by every parameter goes to ``gradients``.
 
@@ -233,6 +252,8 @@ class Network:
             Sample weights; None means 1 for each.
         total : float, default=None
             What the sums are divided by; None means the sum of the weights.
+        masks : sequence of (ndarray or None), default=()
+            Dropout's, as in ``feedforward``.
         input_gradient : bool, default=False
             Whether the gradient by ``A1`` is returned too.
 
@@ -243,7 +264,7 @@ class Network:
             Only with ``input_gradient``.
         """
         total = _total(Y, weights, total)
-        Z = self.feedforward(A1)
+        Z = self.feedforward(A1, masks)
         cost, dA = LOSSES[self.loss].cost_and_gradient(
             Z, Y, weights, total, self.buffers
         )
@@ -324,6 +345,36 @@ class Network:
 
     def __setstate__(self, state):
         self._adopt(**state)
+
+
+def hidden_activations(activation, n_layers):
+    """Names of the hidden layers' activations, from one for all or one for each.
+
+    Parameters
+    ----------
+    activation : str or sequence of str
+    n_layers : int
+        Number of hidden layers.
+
+    Returns
+    -------
+    list of str
+        A name for each hidden layer.
+
+    Raises
+    ------
+    ValueError
+        If a name is not known, or there are not as many as layers.
+    """
+    if isinstance(activation, str) or not np.iterable(activation):
+        return [check_activation(activation)] * n_layers
+    names = [check_activation(name) for name in activation]
+    if len(names) != n_layers:
+        raise ValueError(
+            f"activation must be one name, or one for each of {n_layers} hidden "
+            f"layers, got {activation!r}."
+        )
+    return names
 
 
 def _total(Y, weights, total):

@@ -10,7 +10,7 @@ import numpy as np
 
 from skscratch.buffers import add_scaled
 
-__all__ = ["OPTIMIZERS", "Adam", "GradientDescent", "Optimizer"]
+__all__ = ["OPTIMIZERS", "Adam", "AdamW", "GradientDescent", "Optimizer"]
 
 # Elements that a sequence of element-wise passes works on at a time, few enough that
 # the four or five arrays of a block stay in a core's own cache from pass to pass.
@@ -32,6 +32,9 @@ class Optimizer:
 
     Attributes
     ----------
+    n_weights : int
+        How many of the numbers, the first ones, are weights rather than biases: all,
+        unless it is set.
     hyperparameters : tuple of str
         Names of the further parameters of the constructor, which are those of the
         estimators too.
@@ -41,6 +44,7 @@ class Optimizer:
 
     def __init__(self, n_parameters, dtype):
         self.n_parameters, self.dtype = n_parameters, np.dtype(dtype)
+        self.n_weights = n_parameters
         self._scratch = np.empty(min(n_parameters, BLOCK), dtype)
 
     def update(self, parameters, gradients, learning_rate):
@@ -125,7 +129,7 @@ class Adam(Optimizer):
         Added to the root of the second moment, before its bias is corrected.
     """
 
-    hyperparameters = ("beta_1", "beta_2", "epsilon")
+    hyperparameters: tuple[str, ...] = ("beta_1", "beta_2", "epsilon")
 
     def __init__(self, n_parameters, dtype, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
         super().__init__(n_parameters, dtype)
@@ -177,4 +181,48 @@ class Adam(Optimizer):
         add_scaled(parameters, step, -learning_rate)
 
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": GradientDescent, "adam": Adam}
+class AdamW(Adam):
+    """Adam with weight decay of its own, apart from the gradients.
+
+    Before each step, ``w ← (1 - learning_rate · weight_decay) w``; biases are left
+    alone (Loshchilov and Hutter, *Decoupled weight decay regularization*, ICLR 2019,
+    algorithm 2). The moments do not see the decay, so that it acts on all weights
+    alike, where an L2 term's gradient would be divided by its own size.
+
+    Parameters
+    ----------
+    n_parameters, dtype
+        As in ``Optimizer``.
+    beta_1, beta_2 : float, default=0.9, 0.999
+        As in ``Adam``.
+    epsilon : float, default=1e-8
+        As in ``Adam``.
+    weight_decay : float, default=0.01
+        Share of a weight that a step of learning rate 1 would take away.
+    """
+
+    hyperparameters = (*Adam.hyperparameters, "weight_decay")
+
+    def __init__(
+        self,
+        n_parameters,
+        dtype,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        weight_decay=0.01,
+    ):
+        super().__init__(n_parameters, dtype, beta_1, beta_2, epsilon)
+        self.weight_decay = weight_decay
+
+    def update(self, parameters, gradients, learning_rate):
+        """Take one step; see ``Optimizer.update``."""
+        parameters[: self.n_weights] *= 1 - learning_rate * self.weight_decay
+        super().update(parameters, gradients, learning_rate)
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "sgd": GradientDescent,
+    "adam": Adam,
+    "adamw": AdamW,
+}

@@ -10,12 +10,16 @@ import math
 import numbers
 import warnings
 from abc import abstractmethod
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_regressor
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -26,14 +30,25 @@ from skscratch._sklearn import (
     StrOptions,
     check_sample_weight,
     fit_context,
+    has_callbacks,
 )
 from skscratch.activations import ACTIVATIONS
-from skscratch.network import Network
+from skscratch.losses import LOSSES
+from skscratch.network import Network, hidden_activations
 from skscratch.optimizers import OPTIMIZERS
 from skscratch.schedules import SCHEDULES
-from skscratch.training import Batches, TrainingState, minimise_lbfgs, train
+from skscratch.training import (
+    Average,
+    Batches,
+    Dropout,
+    TrainingState,
+    averaged,
+    minimise_lbfgs,
+    smooth,
+    train,
+)
 
-__all__ = ["BaseScratchMLP"]
+__all__ = ["BaseScratchMLP", "documented"]
 
 # Rows that are predicted at a time: few enough that a layer's outputs stay in a core's
 # own cache, and so few that arrays to use again are not worth their making.
@@ -41,15 +56,179 @@ CHUNK = 1024
 FEW = 32
 
 
+# What the estimators document alike: see ``documented``.
+PARAMETERS = """\
+    hidden_layer_sizes : array-like of int or int, default=(100,)
+        Number of neurons of each hidden layer. An empty tuple makes a linear model.
+    activation : {activations} or a sequence, default='relu'
+        Activation function of the hidden layers, one name for all or one for each;
+        'sigmoid' is the article's name for 'logistic'.
+    solver : {solvers}, default='adam'
+        What optimises the weights. 'lbfgs' takes all samples at once, which suits
+        small data sets.
+    alpha : float, default=0.0001
+        Strength of the L2 regularisation: half of it times the sum of the squared
+        weights, divided by the number of samples of the batch, joins the loss.
+    batch_size : int or 'auto', default='auto'
+        Samples of a minibatch; 'auto' is 200, or all where there are fewer. Not used
+        by 'lbfgs'.
+    learning_rate : {schedules}, default='constant'
+        Schedule of the learning rate. For the solver 'sgd' alone: 'invscaling' divides
+        it by ``(t_ + 1) ** power_t`` after each epoch, 'adaptive' by five whenever
+        training comes to a plateau. For 'sgd', 'adam' and 'adamw': 'cosine' lets it
+        fall to zero along half a cosine, 'one_cycle' rise and fall, 'coslog4' rise and
+        fall four times. Those three are planned to the end of ``max_iter`` epochs:
+        neither ``tol`` nor ``n_iter_no_change`` ends them sooner, but for early
+        stopping.
+    learning_rate_init : float, default=0.001
+        The learning rate at first, or the highest of 'cosine', 'one_cycle' and
+        'coslog4'. Not used by 'lbfgs'.
+    power_t : float, default=0.5
+        Exponent of the schedule 'invscaling'.
+    max_iter : int, default=200
+        Largest number of epochs, or of iterations of 'lbfgs'.
+    shuffle : bool, default=True
+        Whether the samples are shuffled before each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Source of initial weights, the validation split, the order of samples and
+        dropout. An int gives the same at each call; None draws from the operating
+        system, never from NumPy's global state.
+    tol : float, default=0.0001
+        What an epoch must improve to count as one that improved; for 'lbfgs' the
+        largest component of the gradient at which it stops.
+    verbose : bool, default=False
+        Whether loss and score of each epoch are printed.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last call.
+    momentum : float, default=0.9
+        Momentum of 'sgd', from 0 to 1.
+    nesterovs_momentum : bool, default=True
+        Whether 'sgd' looks ahead along the momentum.
+    early_stopping : bool, default=False
+        Whether each epoch is scored on validation data, training stops when the score
+        does not improve any more, and the best epoch's weights are kept. Not used by
+        'lbfgs'.
+    validation_fraction : float, default=0.1
+        Share of the data that is set aside, of two classes in equal shares, unless
+        ``fit`` is given ``X_val``. Where that is less than two samples, or one of each
+        of two classes, it is as many.
+    beta_1 : float, default=0.9
+        Decay of Adam's first moment, from 0 to below 1.
+    beta_2 : float, default=0.999
+        Decay of Adam's second moment, from 0 to below 1.
+    epsilon : float, default=1e-08
+        Adam's guard against division by zero.
+    n_iter_no_change : int or inf, default=10
+        Epochs without improvement after which training stops.
+    max_fun : int, default=15000
+        Largest number of evaluations of the loss by 'lbfgs'.
+    scoring : str, callable or None, default=None
+        What early stopping scores: None is {score}, 'loss' the loss on the validation
+        data, and else one of scikit-learn's scorers.
+    dropout : float or sequence of float, default=0.0
+        Rate at which outputs of the hidden layers are dropped in training, one for all
+        layers or one for each. ``loss_curve_`` is that of the thinned networks.
+    weight_decay : float, default=0.01
+        Weight decay of 'adamw': each step takes this share of a weight, times the
+        learning rate; biases are left alone. It is no part of the loss, and not
+        divided by the number of samples as ``alpha`` is, which acts as well.
+    warmup_fraction : float or None, default=None
+        Share of the steps in which the schedules 'cosine', 'one_cycle' and 'coslog4'
+        warm up; None is 0.3 for 'one_cycle' and else 0.
+    max_grad_norm : float or None, default=None
+        Longer gradients, of all weights and biases together, are scaled down to this
+        norm.
+    averaging : float or None, default=None
+        Decay of an exponential moving average of the weights over the steps, such as
+        0.99, which validation and prediction then use; None uses the last weights.
+    dtype : {{'auto', 'float32', 'float64'}}, default='auto'
+        Of the network and of the features it sees; 'auto' takes float32 for features
+        of float32 and else float64.
+"""
+ATTRIBUTES = """\
+    network_ : Network
+        The network itself, of ``Layer`` objects.
+    coefs_ : list of ndarray of shape (fan_in, fan_out)
+        Weights of each layer. They are views into the network: what is written into
+        them, or assigned as a whole, takes effect.
+    intercepts_ : list of ndarray of shape (fan_out,)
+        Biases of each layer, views likewise.
+    loss_ : float
+        Loss of the last epoch, or at the end of 'lbfgs'.
+    best_loss_ : float or None
+        Lowest loss of all epochs; None with early stopping.
+    loss_curve_ : list of float
+        Loss of each epoch, the mean over its batches, or after each iteration of
+        'lbfgs': that of the samples, weighted, and the L2 term.
+    learning_rate_curve_ : list of float or None
+        Learning rate of each epoch's last step; None for 'lbfgs'.
+    validation_scores_ : list of float or None
+        Score of each epoch on the validation data, with early stopping: {score}, or
+        what ``scoring`` says, for 'loss' its negative.
+    validation_loss_curve_ : list of float or None
+        Loss of each epoch on the validation data, without the L2 term.
+    best_validation_score_ : float or None
+        The highest score.
+    best_epoch_ : int or None
+        Epoch of the highest score, or else of the lowest loss, counted from 1 over all
+        calls that went on from each other; None for 'lbfgs'.
+    t_ : int
+        Number of samples trained on, over all epochs.
+    n_iter_ : int
+        Number of epochs, or iterations, of the last call.
+    n_layers_ : int
+        Number of layers, input and output included.
+    n_outputs_ : int
+        Number of outputs.
+    out_activation_ : str
+        Name of the function that makes predictions of the raw outputs.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where the data have names that are all strings.
+"""
+
+
 def _as_it_is(Z):
     return Z
 
 
-class BaseScratchMLP(BaseEstimator):
+class Held(NamedTuple):
+    """Validation data: rows of the training data, or the user's own.
+
+    Attributes
+    ----------
+    X : {ndarray, CSR array}
+        All rows of the data that ``rows`` counts in.
+    y : ndarray
+        Targets as the user gave them, of the same rows.
+    Y : ndarray of shape (n_samples, n_outputs)
+        Targets as numbers, of the same rows.
+    weights : ndarray of shape (n_samples,) or None
+    training_rows : ndarray of int or None
+        Rows of the training data to train on; None means all of them.
+    rows : ndarray of int or None
+        Those that are held out; None means all of them.
+    """
+
+    X: Any
+    y: Any
+    Y: Any
+    weights: Any
+    training_rows: Any
+    rows: Any
+
+    def only(self, array):
+        """Rows of an array that are held out."""
+        return array if self.rows is None or array is None else array[self.rows]
+
+
+class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
     """What the multilayer perceptrons share; use one of its subclasses.
 
-    A subclass says how targets become numbers (``_encode_targets``), which loss trains
-    on them (``_loss``) and how good raw outputs are (``_goodness``).
+    A subclass says how targets become numbers (``_encode_targets``,
+    ``_encode_held_out``), which loss trains on them (``_loss``) and how good raw
+    outputs are (``_goodness``). ``documented`` completes its docstring.
     """
 
     _parameter_constraints: dict = {
@@ -57,7 +236,7 @@ class BaseScratchMLP(BaseEstimator):
             "array-like",
             Interval(numbers.Integral, 1, None, closed="left"),
         ],
-        "activation": [StrOptions(set(ACTIVATIONS))],
+        "activation": [StrOptions(set(ACTIVATIONS)), "array-like"],
         "solver": [StrOptions({*OPTIMIZERS, "lbfgs"})],
         "alpha": [Interval(numbers.Real, 0, None, closed="left")],
         "batch_size": [
@@ -85,6 +264,13 @@ class BaseScratchMLP(BaseEstimator):
             Options(numbers.Real, {np.inf}),
         ],
         "max_fun": [Interval(numbers.Integral, 1, None, closed="left")],
+        "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
+        "dropout": [Interval(numbers.Real, 0, 1, closed="left"), "array-like"],
+        "weight_decay": [Interval(numbers.Real, 0, None, closed="left")],
+        "warmup_fraction": [Interval(numbers.Real, 0, 1, closed="left"), None],
+        "max_grad_norm": [Interval(numbers.Real, 0, None, closed="neither"), None],
+        "averaging": [Interval(numbers.Real, 0, 1, closed="left"), None],
+        "dtype": [StrOptions({"auto", "float32", "float64"})],
     }
 
     best_loss_: float | None
@@ -94,6 +280,10 @@ class BaseScratchMLP(BaseEstimator):
         """Targets as an array of shape (n_samples, n_outputs)."""
 
     @abstractmethod
+    def _encode_held_out(self, y):
+        """Targets of the user's validation data, likewise, of a fitted encoding."""
+
+    @abstractmethod
     def _loss(self):
         """Name of the loss, a key of ``LOSSES``."""
 
@@ -101,8 +291,25 @@ class BaseScratchMLP(BaseEstimator):
     def _goodness(self, Z, Y, weights):
         """Score of raw outputs ``Z`` against targets ``Y``, by rows."""
 
+    def _class_weighted(self, y, Y, weights):
+        """Sample weights times those of the classes, where there are any."""
+        return weights
+
+    def _smoothing(self):
+        """Share and number of classes for ``smooth``, or None."""
+        return None
+
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
         """Train the network on data, from new weights unless ``warm_start`` is set.
 
         Parameters
@@ -117,6 +324,13 @@ class BaseScratchMLP(BaseEstimator):
             the mean weight, so that a weight of 2 counts as the sample twice, but for
             the schedule 'invscaling', which counts rows as scikit-learn's does. A
             sample of weight 0 is left out before anything else is done.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Samples for early stopping; None sets ``validation_fraction`` of the
+            training data aside instead.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Their targets; needed where ``X_val`` is given.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Their weights in the score; None means 1 for each.
 
         Returns
         -------
@@ -128,13 +342,21 @@ class BaseScratchMLP(BaseEstimator):
             If data or parameters can't be used, or training ends with numbers that
             are not finite. The estimator stays as it was.
         """
-        return self._fit(X, y, sample_weight)
+        held_out = (X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, held_out)
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
         if self.early_stopping:
             raise ValueError(
                 "partial_fit does not support early_stopping=True, which needs all "
                 "data at once: use fit, or early_stopping=False."
+            )
+        schedule = self._schedule_class()
+        if schedule.has_end:
+            raise ValueError(
+                f"partial_fit does not support learning_rate={self.learning_rate!r}, "
+                "which is planned for a training of known length: use fit, or "
+                "learning_rate='constant'."
             )
         return self._fit(X, y, sample_weight, incremental=True, classes=classes)
 
@@ -146,31 +368,92 @@ class BaseScratchMLP(BaseEstimator):
             )
         return True
 
-    def _fit(self, X, y, sample_weight, incremental=False, classes=None):
+    def _fit(
+        self,
+        X,
+        y,
+        sample_weight,
+        held_out=(None, None, None),
+        *,
+        incremental=False,
+        classes=None,
+    ):
         with _unchanged_if_refused(self):
-            first = not hasattr(self, "network_") or not (
-                self.warm_start or incremental
-            )
-            X, y, weights = self._validate(X, y, sample_weight, first)
-            Y = self._encode_targets(y, first, incremental, classes)
-            random_state = self._make_random_state()
-            if first:
-                self._initialise(X, Y, random_state)
-            else:
-                self._check_architecture()
-            before = self.network_.snapshot()
-            try:
-                if self.solver == "lbfgs":
-                    self._fit_lbfgs(X, Y, weights)
-                else:
-                    self._fit_stochastic(X, Y, weights, random_state, incremental)
-                self._check_finite()
-            except Exception:
-                self.network_.restore(before)
-                raise
-            finally:
-                self.network_.forget()
+            self._check_combinations(held_out)
+            self._fit_checked(X, y, sample_weight, held_out, incremental, classes)
         return self
+
+    # Inside of what gives the attributes back: the callbacks' are needed to the last.
+    @with_callbacks
+    def _fit_checked(self, X, y, sample_weight, held_out, incremental, classes):
+        given = (X, y, sample_weight)
+        first = not hasattr(self, "network_") or not (self.warm_start or incremental)
+        X, y, weights = self._validate(X, y, sample_weight, first)
+        Y = self._encode_targets(y, first, incremental, classes)
+        # The buffers that a batch is gathered into are of one dtype.
+        Y = Y if Y.dtype == bool else Y.astype(X.dtype, copy=False)
+        weights = self._class_weighted(y, Y, weights)
+        weights = None if weights is None else weights.astype(X.dtype, copy=False)
+        held_out = self._validate_held_out(held_out, X.dtype)
+        random_state = self._make_random_state()
+        if first:
+            self._initialise(X, Y, random_state)
+        else:
+            self._check_architecture()
+        before = self.network_.snapshot()
+        tasks = Tasks(self, given, 1 if incremental else self.max_iter)
+        try:
+            if self.solver == "lbfgs":
+                self._fit_lbfgs(X, Y, weights, tasks)
+            else:
+                if self.early_stopping and held_out is None:
+                    held_out = self._split(X, y, Y, weights, random_state)
+                self._fit_stochastic(
+                    X, Y, weights, held_out, random_state, incremental, tasks
+                )
+            self._check_finite()
+        except Exception:
+            self.network_.restore(before)
+            raise
+        finally:
+            self.network_.forget()
+        tasks.ended()
+
+    def _check_combinations(self, held_out):
+        """Refuse parameters that can't work together, and say what would."""
+        X_val, y_val, sample_weight_val = held_out
+        stochastic = f"one of the solvers {sorted(OPTIMIZERS)}"
+        refused = []
+        if self.solver == "lbfgs":
+            refused = [
+                (name, getattr(self, name), stochastic)
+                for name in ("dropout", "max_grad_norm", "averaging")
+                if np.any(np.asarray(getattr(self, name), dtype=object))
+            ]
+        if not self.early_stopping or self.solver == "lbfgs":
+            given = {"X_val": X_val, "y_val": y_val}
+            given |= {"sample_weight_val": sample_weight_val, "scoring": self.scoring}
+            needed = f"early_stopping=True and {stochastic}"
+            refused += [
+                (name, value if name == "scoring" else "data", needed)
+                for name, value in given.items()
+                if value is not None
+            ]
+        if self.warmup_fraction is not None and self.solver != "lbfgs":
+            planned = sorted(name for name, s in SCHEDULES.items() if s.has_end)
+            if self.learning_rate not in planned:
+                needed = f"learning_rate to be one of {planned}"
+                refused.append(("warmup_fraction", self.warmup_fraction, needed))
+        for name, value, needed in refused:
+            raise ValueError(
+                f"{name}={value!r} needs {needed}, got solver={self.solver!r}, "
+                f"early_stopping={self.early_stopping}, "
+                f"learning_rate={self.learning_rate!r}."
+            )
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val must be given together, or neither.")
+        if sample_weight_val is not None and X_val is None:
+            raise ValueError("sample_weight_val needs X_val and y_val.")
 
     def _validate(self, X, y, sample_weight, first):
         """Check the data of a fit; rows of weight zero are gone afterwards."""
@@ -180,22 +463,59 @@ class BaseScratchMLP(BaseEstimator):
             y,
             accept_sparse=["csr", "csc"],
             multi_output=True,
-            dtype=(np.float64, np.float32) if first else self.network_.dtype,
+            y_numeric=is_regressor(self),
+            dtype=self._dtypes(first),
             reset=first,
         )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        # Minibatches are rows, and a memory map's rows are read as plain arrays.
-        X = X.tocsr() if issparse(X) else np.asarray(X)
-        if sample_weight is None:
+        X, y, weights = self._as_rows(X, y, sample_weight, "sample_weight")
+        if weights is None:
             return X, y, None
-        weights = check_sample_weight(
-            sample_weight, X, dtype=X.dtype, ensure_non_negative=True
-        )
         counted = weights > 0
         if not counted.all():
             X, y, weights = X[counted], y[counted], weights[counted]
         return X, y, weights
+
+    def _dtypes(self, first):
+        """Return the dtypes that features may have, the first for all others."""
+        if not first:
+            return self.network_.dtype
+        return (np.float64, np.float32) if self.dtype == "auto" else self.dtype
+
+    def _validate_held_out(self, held_out, dtype):
+        """Check the user's validation data, if there are any."""
+        X, y, sample_weight = held_out
+        if X is None:
+            return None
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            y_numeric=is_regressor(self),
+            dtype=dtype,
+            reset=False,
+        )
+        X, y, weights = self._as_rows(X, y, sample_weight, "sample_weight_val")
+        encoded = self._encode_held_out(y)
+        return Held(X, y, encoded, weights, None, None)
+
+    @staticmethod
+    def _as_rows(X, y, sample_weight, name):
+        """Bring data to rows that minibatches can be gathered from."""
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        # A memory map's rows are read as plain arrays.
+        X = X.tocsr() if issparse(X) else np.asarray(X)
+        if sample_weight is not None:
+            try:
+                sample_weight = check_sample_weight(
+                    sample_weight, X, dtype=X.dtype, ensure_non_negative=True
+                )
+            except ValueError as error:
+                message = str(error).replace("sample_weight", name)
+                raise ValueError(message) from None
+        return X, y, sample_weight
 
     def _make_random_state(self):
         # scikit-learn takes None for NumPy's global state, which is not ours to move.
@@ -214,6 +534,19 @@ class BaseScratchMLP(BaseEstimator):
                 f"layer, got {self.hidden_layer_sizes!r}."
             )
         return [int(size) for size in sizes]
+
+    def _dropout_rates(self):
+        """Rate of each hidden layer."""
+        n_layers = len(self._hidden_sizes())
+        rates = np.asarray(self.dropout, dtype=np.float64)
+        if rates.ndim == 0:
+            rates = np.repeat(rates, n_layers)
+        if rates.shape != (n_layers,) or not ((rates >= 0) & (rates < 1)).all():
+            raise ValueError(
+                "dropout must be a number from 0 to below 1, or one for each of "
+                f"{n_layers} hidden layers, got {self.dropout!r}."
+            )
+        return rates.tolist()
 
     def _initialise(self, X, Y, random_state):
         """Make a new network, with no history."""
@@ -240,8 +573,9 @@ class BaseScratchMLP(BaseEstimator):
                 f"network to go on with, which has {sizes}: leave it as it was, or "
                 "fit with warm_start=False."
             )
-        for layer in hidden:
-            layer.activation = self.activation
+        names = hidden_activations(self.activation, len(hidden))
+        for layer, name in zip(hidden, names, strict=True):
+            layer.activation = name
 
     def _check_finite(self):
         if not np.isfinite(self.network_.parameters).all():
@@ -250,18 +584,25 @@ class BaseScratchMLP(BaseEstimator):
                 " contain large values and need to be preprocessed."
             )
 
-    def _fit_lbfgs(self, X, Y, weights):
+    def _fit_lbfgs(self, X, Y, weights, tasks):
         # The line search compares costs that differ by less than float32 resolves.
         network = self.network_
         if network.dtype != np.float64:
             network, X = network.astype(np.float64), X.astype(np.float64)
         network.reuse_buffers()
-        curve = []
+        if self._smoothing() is not None:
+            Y = Y.astype(np.float64)
+            smooth(Y, *self._smoothing())
+        self._training = None
+        self.loss_curve_ = curve = []
 
         def report(loss):
             curve.append(loss)
             if self.verbose:
                 print(f"Iteration {len(curve)}, loss = {loss:.8f}")
+            self.network_.restore(network.parameters)
+            tasks.begin()
+            return tasks.end(self._published_by_lbfgs)
 
         result = minimise_lbfgs(
             network,
@@ -275,13 +616,10 @@ class BaseScratchMLP(BaseEstimator):
             report=report,
         )
         self.network_.restore(network.parameters)
+        self._set_fitted(self._published_by_lbfgs())
         self.n_iter_ = min(int(result.nit), self.max_iter)
         self.loss_ = self.best_loss_ = float(result.fun)
-        self.loss_curve_ = curve
-        self.validation_scores_ = self.best_validation_score_ = None
-        self.t_ = 0
-        self._training = None
-        if result.status != 0:
+        if result.status != 0 and not tasks.stopped:
             warnings.warn(
                 f"L-BFGS stopped after {self.n_iter_} iterations without convergence "
                 f"({result.message}): raise max_iter={self.max_iter} or "
@@ -290,12 +628,26 @@ class BaseScratchMLP(BaseEstimator):
                 stacklevel=2,
             )
 
-    def _fit_stochastic(self, X, Y, weights, random_state, incremental):
+    def _published_by_lbfgs(self):
+        """Fitted attributes that tell of L-BFGS."""
+        return {
+            "n_iter_": len(self.loss_curve_),
+            "loss_curve_": list(self.loss_curve_),
+            "loss_": self.loss_curve_[-1] if self.loss_curve_ else math.nan,
+            "best_loss_": min(self.loss_curve_, default=math.nan),
+            "t_": 0,
+            "best_epoch_": None,
+            "learning_rate_curve_": None,
+            "validation_scores_": None,
+            "validation_loss_curve_": None,
+            "best_validation_score_": None,
+        }
+
+    def _fit_stochastic(
+        self, X, Y, weights, held_out, random_state, incremental, tasks
+    ):
         state = self._training = self._continue_training(incremental)
-        rows, score = None, None
-        if self.early_stopping:
-            rows, held_out = self._split(Y, random_state)
-            score = self._scorer(X, Y, weights, held_out)
+        rows = None if held_out is None else held_out.training_rows
         batches = Batches(
             X,
             Y,
@@ -306,21 +658,32 @@ class BaseScratchMLP(BaseEstimator):
             # The mean over a stream is not known: there weights count as given.
             mean_weight=1.0 if incremental else None,
             random_state=random_state if self.shuffle else None,
+            smoothing=self._smoothing(),
         )
+        rates, dropout = self._dropout_rates(), None
+        if any(rates):
+            sizes, dtype = self._hidden_sizes(), self.network_.dtype
+            dropout = Dropout(rates, sizes, dtype, random_state)
+        planned = state.schedule.has_end
+        is_cut_short = held_out is not None or not planned
+        n_epochs = 1 if incremental else self.max_iter
         epochs = train(
             self.network_,
             batches,
             state,
-            max_epochs=1 if incremental else self.max_iter,
+            max_epochs=n_epochs,
             alpha=self.alpha,
             tol=self.tol,
-            patience=self.n_iter_no_change,
-            score=score,
+            # A schedule that has an end is not cut short but by validation.
+            patience=self.n_iter_no_change if is_cut_short else math.inf,
+            score=None if held_out is None else self._scorer(held_out),
+            dropout=dropout,
+            max_grad_norm=self.max_grad_norm,
         )
         self.network_.reuse_buffers()
-        outcome = self._follow(epochs)
-        self._publish(state)
-        if outcome in ("improving", "slowed") and not incremental:
+        outcome = self._follow(epochs, n_epochs, tasks)
+        self._set_fitted(self._published(state))
+        if outcome in ("improving", "slowed") and not (incremental or planned):
             warnings.warn(
                 f"Training stopped after max_iter={self.max_iter} epochs without "
                 "convergence: raise max_iter, or tol to stop earlier.",
@@ -328,15 +691,21 @@ class BaseScratchMLP(BaseEstimator):
                 stacklevel=2,
             )
 
-    def _follow(self, epochs):
+    def _follow(self, epochs, n_epochs, tasks):
         """Let the epochs run; return the outcome of the last."""
         self.n_iter_, outcome = 0, "interrupted"
         try:
             with contextlib.closing(epochs):
+                tasks.begin()
                 for epoch in epochs:
                     self.n_iter_, outcome = epoch.number, epoch.outcome
                     if self.verbose:
                         self._print(epoch)
+                    if tasks.end(lambda: self._published(self._training)):
+                        return "stopped"
+                    if outcome == "stopped" or epoch.number == n_epochs:
+                        break
+                    tasks.begin()
         except KeyboardInterrupt:
             warnings.warn(
                 f"Training was interrupted after {self.n_iter_} epochs.", stacklevel=2
@@ -344,33 +713,44 @@ class BaseScratchMLP(BaseEstimator):
             return "interrupted"
         return outcome
 
+    def _schedule_class(self):
+        """Schedule of the solver: one that it does not follow is no schedule."""
+        schedule = SCHEDULES[self.learning_rate]
+        follows = self.solver in (schedule.solvers or OPTIMIZERS)
+        return schedule if follows else SCHEDULES["constant"]
+
     def _continue_training(self, incremental):
         """State to train on with: ``fit`` takes a new optimizer, as in scikit-learn."""
         old = self._training
         optimizer_class = OPTIMIZERS[self.solver]
+        n_parameters, dtype = self.network_.parameters.size, self.network_.dtype
+        average = None
+        if self.averaging is not None:
+            average = Average(n_parameters, dtype, self.averaging)
         if incremental and old is not None and type(old.optimizer) is optimizer_class:
+            if old.average is not None and average is not None:
+                average = copy.deepcopy(old.average)
             # A copy: if training diverges, the old state still stands.
-            return old.continued(*copy.deepcopy((old.optimizer, old.schedule)))
-        schedule_class = SCHEDULES[self.learning_rate]
-        if self.solver not in (schedule_class.solvers or OPTIMIZERS):
-            schedule_class = SCHEDULES["constant"]
+            kept = copy.deepcopy((old.optimizer, old.schedule))
+            return replace(old.continued(*kept, average), is_incremental=True)
+        schedule_class = self._schedule_class()
         optimizer = optimizer_class(
-            self.network_.parameters.size,
-            self.network_.dtype,
-            **self._hyperparameters(optimizer_class),
+            n_parameters, dtype, **self._hyperparameters(optimizer_class)
         )
+        optimizer.n_weights = self.network_.weights.size
         schedule = schedule_class(
             self.learning_rate_init, **self._hyperparameters(schedule_class)
         )
         if old is None:
-            return TrainingState(optimizer, schedule)
-        return old.continued(optimizer, schedule)
+            old = TrainingState(optimizer, schedule)
+        new = old.continued(optimizer, schedule, average)
+        return replace(new, is_incremental=incremental)
 
     def _hyperparameters(self, cls):
         return {name: getattr(self, name) for name in cls.hyperparameters}
 
-    def _split(self, Y, random_state):
-        """Rows to train on and rows to validate on, at random."""
+    def _split(self, X, y, Y, weights, random_state):
+        """Set rows aside at random to validate on."""
         n_samples = len(Y)
         # Two classes are stratified, more are not: as in scikit-learn.
         stratify = Y[:, 0].astype(str) if self._stratifies() else None
@@ -385,25 +765,42 @@ class BaseScratchMLP(BaseEstimator):
                     "or the size of your dataset: early stopping needs at least "
                     f"{needed + n_groups} samples, got n_samples = {n_samples}."
                 )
-        return train_test_split(
+        rows = train_test_split(
             np.arange(n_samples),
             test_size=size,
             random_state=random_state,
             stratify=stratify,
         )
+        return Held(X, y, Y, weights, *rows)
 
     def _stratifies(self):
         return False
 
-    def _scorer(self, X, Y, weights, rows):
-        """Score of the network, as it stands at each call, on the rows."""
-        weights = None if weights is None else weights[rows]
+    def _trained_loss(self):
+        return LOSSES[self.network_.loss]
+
+    def _scorer(self, held_out):
+        """Score and loss of the network, as it stands at each call."""
+        X, y, Y, weights = held_out.X, *map(held_out.only, held_out[1:4])
+        loss_of = self._trained_loss().cost
+        scorer = None
+        if self.scoring not in (None, "loss"):
+            # Scorers see arrays, which have no feature names to be compared.
+            viewed = _bare_copy(self)
+            vars(viewed).pop("feature_names_in_", None)
+            scorer = check_scoring(viewed, self.scoring)
+            options = {} if weights is None else {"sample_weight": weights}
 
         def score():
-            Z = self._outputs(X, rows)
+            Z = self._outputs(X, held_out.rows)
             if not np.isfinite(Z).all():
-                return math.nan
-            return self._goodness(Z, Y[rows], weights)
+                return math.nan, math.nan
+            loss = loss_of(Z.T, np.asarray(Y.T, dtype=Z.dtype), weights)
+            if self.scoring == "loss":
+                return -loss, loss
+            if scorer is None:
+                return self._goodness(Z, Y, weights), loss
+            return float(scorer(viewed, held_out.only(X), y, **options)), loss
 
         return score
 
@@ -434,18 +831,34 @@ class BaseScratchMLP(BaseEstimator):
             f"{self.n_iter_no_change} consecutive epochs. {consequence}"
         )
 
-    def _publish(self, state):
-        """Set the fitted attributes that tell of the training."""
-        self.t_ = state.n_samples_seen
-        self.loss_curve_ = state.loss_curve
-        self.loss_ = state.loss_curve[-1] if state.loss_curve else math.nan
-        if self.early_stopping:
-            self.best_loss_ = None
-            self.validation_scores_ = state.validation_scores
-            self.best_validation_score_ = state.best_validation_score
-        else:
-            self.best_loss_ = state.best_loss
-            self.validation_scores_ = self.best_validation_score_ = None
+    def _published(self, state):
+        """Fitted attributes that tell of the training."""
+        scored = bool(state.validation_scores)
+        return {
+            "n_iter_": self.n_iter_,
+            "t_": state.n_samples_seen,
+            "loss_curve_": list(state.loss_curve),
+            "loss_": state.loss_curve[-1] if state.loss_curve else math.nan,
+            "learning_rate_curve_": list(state.learning_rates),
+            "best_epoch_": state.best_epoch or None,
+            "best_loss_": None if self.early_stopping else state.best_loss,
+            "validation_scores_": list(state.validation_scores) if scored else None,
+            "validation_loss_curve_": list(state.validation_losses) if scored else None,
+            "best_validation_score_": state.best_validation_score if scored else None,
+        }
+
+    def _set_fitted(self, attributes):
+        self.__dict__.update(attributes)
+
+    def _as_if_stopped(self, published):
+        """Fitted attributes of an estimator that stopped now, by copies."""
+        state, attributes = self._training, published()
+        average = None if state is None else state.average
+        with averaged(self.network_, average):
+            attributes["network_"] = copy.deepcopy(self.network_)
+        if state is not None:
+            state = replace(state.continued(None, None, None), is_incremental=False)
+        return attributes | {"_training": state}
 
     def _outputs(self, X, rows=None, finish=_as_it_is):
         """Outputs, (n_samples, n_outputs), a chunk of rows at a time.
@@ -498,6 +911,26 @@ class BaseScratchMLP(BaseEstimator):
     def intercepts_(self, arrays):
         self.intercepts_.assign("intercepts_", arrays)
 
+    def __getstate__(self):
+        """What is pickled: after ``fit``, all but the state of the optimizer.
+
+        That is two or three times as large as the weights, and matters to nobody but
+        ``partial_fit``: where that was called, it stays, and a loaded estimator goes on
+        as if it had never been away.
+        """
+        state, training = super().__getstate__(), vars(self).get("_training")
+        if training is not None and not training.is_incremental:
+            state["_training"] = training.continued(None, None, None)
+        return state
+
+    def __copy__(self):
+        return _bare_copy(self)
+
+    def __deepcopy__(self, memo):
+        new = memo[id(self)] = object.__new__(type(self))
+        new.__dict__.update(copy.deepcopy(vars(self), memo))
+        return new
+
     def _fitted(self, attribute):
         """Return the network, which gives the attribute its values."""
         try:
@@ -511,6 +944,90 @@ class BaseScratchMLP(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def documented(score):
+    """Class decorator that completes a docstring by what the estimators share.
+
+    A line ``{parameters}`` or ``{attributes}`` of it gives way to ``PARAMETERS`` or
+    ``ATTRIBUTES``, in which the registries' names are filled in.
+
+    Parameters
+    ----------
+    score : str
+        What early stopping scores unless it is told otherwise.
+    """
+
+    def complete(cls):
+        if cls.__doc__ is None:  # Under python -OO.
+            return cls
+        for name, section in (("parameters", PARAMETERS), ("attributes", ATTRIBUTES)):
+            filled = section.rstrip().format(
+                activations=_names(ACTIVATIONS),
+                solvers=_names([*OPTIMIZERS, "lbfgs"]),
+                schedules=_names(SCHEDULES),
+                score=score,
+            )
+            cls.__doc__ = cls.__doc__.replace(f"    {{{name}}}", filled)
+        return cls
+
+    return complete
+
+
+def _names(registry):
+    """Names of a registry as documentation gives them: ``{'adam', 'sgd'}``."""
+    return "{" + ", ".join(map(repr, registry)) + "}"
+
+
+class Tasks:
+    """What callbacks hear of a fit: the whole of it, and each epoch or iteration.
+
+    Parameters
+    ----------
+    estimator : BaseScratchMLP
+    given : tuple
+        ``X``, ``y`` and ``sample_weight`` as the user gave them.
+    max_subtasks : int
+        Largest number of epochs or iterations.
+
+    Attributes
+    ----------
+    stopped : bool
+        Whether a callback has asked for training to stop.
+    """
+
+    def __init__(self, estimator, given, max_subtasks):
+        X, y, sample_weight = given
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        self._estimator, self.stopped = estimator, False
+        self._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        # Training without callbacks is not to wait for them.
+        self._are_any = has_callbacks(estimator)
+        self._root = estimator._init_callback_context(max_subtasks=max_subtasks)
+        self._root.call_on_fit_task_begin(**self._data)
+        self._task: Any = None
+
+    def begin(self):
+        """Tell of an epoch that begins."""
+        if self._are_any:
+            self._task = self._root.subcontext(task_name="epoch")
+            self._task.call_on_fit_task_begin(**self._data)
+
+    def end(self, published):
+        """Tell of an epoch that ended; return whether training is to stop.
+
+        ``published`` gives the fitted attributes of the moment.
+        """
+        if self._are_any:
+            as_if_stopped = partial(self._estimator._as_if_stopped, published)
+            self.stopped = self._task.call_on_fit_task_end(
+                **self._data, reconstruction_attributes=as_if_stopped
+            )
+        return self.stopped
+
+    def ended(self):
+        """Tell of the end of the fit."""
+        self._root.call_on_fit_task_end(**self._data, reconstruction_attributes={})
 
 
 class LayerViews(list):
@@ -542,6 +1059,13 @@ class LayerViews(list):
             self[:] = arrays
         except ValueError as error:
             raise ValueError(f"{name} can't be assigned: {error}") from None
+
+
+def _bare_copy(estimator):
+    """Copy of an estimator that shares all that it has."""
+    new = object.__new__(type(estimator))
+    new.__dict__.update(vars(estimator))
+    return new
 
 
 @contextlib.contextmanager

@@ -1,10 +1,20 @@
 """The schedules: the learning rate of each step.
 
-A schedule hears of every epoch that ends and of every plateau of the cost, and holds
-the rate that the next step takes.
+A schedule hears how far training has come, of every epoch that ends and of every
+plateau of the cost, and holds the rate that the next step takes.
 """
 
-__all__ = ["SCHEDULES", "Adaptive", "Constant", "InverseScaling"]
+import math
+
+__all__ = [
+    "SCHEDULES",
+    "Adaptive",
+    "Constant",
+    "CosLog4",
+    "Cosine",
+    "InverseScaling",
+    "OneCycle",
+]
 
 
 class Constant:
@@ -25,14 +35,21 @@ class Constant:
     hyperparameters : tuple of str
         Names of the further parameters of the constructor, which are those of the
         estimators too.
+    has_end : bool
+        Whether the rate is planned from the first step to the last, so that training
+        must be of known length and is not to stop by itself.
     """
 
     solvers: tuple[str, ...] | None = None
     hyperparameters: tuple[str, ...] = ()
+    has_end = False
 
     def __init__(self, initial_rate):
         self.initial_rate = initial_rate
         self.rate = initial_rate
+
+    def reached(self, progress):
+        """Hear what share of all steps is done, from 0 to below 1."""
 
     def epoch_ended(self, n_samples_seen):
         """Hear that an epoch ended, after so many samples in all."""
@@ -79,8 +96,110 @@ class Adaptive(Constant):
         return True
 
 
+class Cosine(Constant):
+    """Half a cosine, from the initial rate to 0.
+
+    Loshchilov and Hutter, *SGDR: stochastic gradient descent with warm restarts*, ICLR
+    2017, eq. 5, without restarts.
+
+    Parameters
+    ----------
+    initial_rate : float
+        The highest rate.
+    warmup_fraction : float, default=None
+        Share of the steps in which the rate rises first, in a straight line from 0;
+        None means that of the schedule, here 0.
+    """
+
+    hyperparameters = ("warmup_fraction",)
+    has_end = True
+    usual_warmup = 0.0
+
+    def __init__(self, initial_rate, warmup_fraction=None):
+        super().__init__(initial_rate)
+        if warmup_fraction is None:
+            warmup_fraction = self.usual_warmup
+        self.warmup_fraction = warmup_fraction
+        self.reached(0.0)
+
+    def reached(self, progress):
+        """Set the rate of the step that comes after this share of them."""
+        if progress < self.warmup_fraction:
+            factor = self.rise(progress / self.warmup_fraction)
+        else:
+            rest = 1 - self.warmup_fraction
+            factor = self.fall((progress - self.warmup_fraction) / rest)
+        self.rate = self.initial_rate * factor
+
+    def rise(self, progress):
+        """Share of the initial rate in the warm-up."""
+        return progress
+
+    def fall(self, progress):
+        """Share of the initial rate after it."""
+        return _half_cosine(1, 0, progress)
+
+
+class OneCycle(Cosine):
+    """Up from a 25th of the initial rate, and down to a 250,000th of it.
+
+    Both by half a cosine. Smith and Topin, *Super-convergence: very fast training of
+    neural networks using large learning rates*, arXiv 1708.07120, with the shares
+    that fastai made usual.
+
+    Parameters
+    ----------
+    initial_rate : float
+        The highest rate.
+    warmup_fraction : float, default=None
+        Share of the steps in which the rate rises; None means 0.3.
+    """
+
+    usual_warmup = 0.3
+
+    def rise(self, progress):
+        """From 1/25 to 1."""
+        return _half_cosine(1 / 25, 1, progress)
+
+    def fall(self, progress):
+        """From 1 to 1/250,000."""
+        return _half_cosine(1, 1 / 250_000, progress)
+
+
+class CosLog4(Cosine):
+    """Four waves, ever longer: ``(1 - cos(2 pi log2(1 + 15 progress))) / 2``.
+
+    Holzmüller, Grinsztajn and Steinwart, *Better by default: strong pre-tuned MLPs and
+    boosted trees on tabular data*, arXiv 2407.04491, section 3.2. The last wave ends
+    at 0.
+
+    Parameters
+    ----------
+    initial_rate : float
+        The highest rate.
+    warmup_fraction : float, default=None
+        Share of the steps in which the waves are damped in a straight line; None
+        means 0.
+    """
+
+    def reached(self, progress):
+        """Set the rate of the step that comes after this share of them."""
+        wave = (1 - math.cos(2 * math.pi * math.log2(1 + 15 * progress))) / 2
+        if progress < self.warmup_fraction:
+            wave *= progress / self.warmup_fraction
+        self.rate = self.initial_rate * wave
+
+
+def _half_cosine(start, end, progress):
+    """Go from ``start`` to ``end``, gently at both, as progress goes from 0 to 1."""
+    return end + (start - end) * (1 + math.cos(math.pi * progress)) / 2
+
+
 SCHEDULES: dict[str, type[Constant]] = {
     "constant": Constant,
     "invscaling": InverseScaling,
     "adaptive": Adaptive,
+    "cosine": Cosine,
+    "one_cycle": OneCycle,
+    "coslog4": CosLog4,
 }

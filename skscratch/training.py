@@ -4,18 +4,30 @@ It trains a ``Network`` and reports epoch by epoch; validation of input, printin
 warnings are the estimators' business. L-BFGS, which needs no loop of ours, is scipy's.
 """
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.linalg.blas import dnrm2, snrm2
 from scipy.optimize import minimize
 
-from skscratch.buffers import Buffers
+from skscratch.buffers import Buffers, add_scaled
 from skscratch.optimizers import Optimizer
 from skscratch.schedules import Constant
 from skscratch.threads import one_scipy_thread
 
-__all__ = ["Batches", "Epoch", "TrainingState", "minimise_lbfgs", "train"]
+__all__ = [
+    "Average",
+    "Batches",
+    "Dropout",
+    "Epoch",
+    "TrainingState",
+    "averaged",
+    "minimise_lbfgs",
+    "smooth",
+    "train",
+]
 
 # Rows that L-BFGS sums over at a time: few enough that a layer's outputs stay in a
 # core's own cache.
@@ -42,11 +54,15 @@ class Batches:
         weight of the rows.
     random_state : RandomState, default=None
         Shuffles the rows before each epoch; None leaves their order.
+    smoothing : tuple of float, default=None
+        Of the targets: see ``smooth``.
 
     Attributes
     ----------
     n_samples : int
         Number of rows in an epoch.
+    n_batches : int
+        Number of batches in an epoch.
     """
 
     def __init__(
@@ -60,14 +76,16 @@ class Batches:
         rows=None,
         mean_weight=None,
         random_state=None,
+        smoothing=None,
     ):
         self.X, self.Y, self.weights = X, Y, weights
-        self.batch_size = batch_size
+        self.batch_size, self.smoothing = batch_size, smoothing
         self.random_state = random_state
         self.order = None if rows is None else np.array(rows)
         if rows is None and random_state is not None:
             self.order = np.arange(X.shape[0])
         self.n_samples = X.shape[0] if rows is None else len(rows)
+        self.n_batches = -(-self.n_samples // batch_size)
         if mean_weight is None and weights is not None:
             mean_weight = float((weights if rows is None else weights[rows]).mean())
         self.mean_weight = mean_weight or 1.0
@@ -88,10 +106,29 @@ class Batches:
         targets = _gather(self.Y, rows, self._raw_buffers, "Y").T
         Y = self._buffers("Y", targets.shape)
         np.copyto(Y, targets)
+        if self.smoothing is not None:
+            smooth(Y, *self.smoothing)
         weights = self.weights
         if weights is not None:
             weights = _gather(weights, rows, self._buffers, "weights")
         return A1, Y, weights, A1.shape[1] * self.mean_weight
+
+
+def smooth(Y, share, n_classes):
+    """Give a share of each target to all of its classes alike, in place.
+
+    ``Y ← (1 - share) Y + share / n_classes`` (Szegedy et al., *Rethinking the
+    Inception architecture for computer vision*, CVPR 2016, section 7).
+
+    Parameters
+    ----------
+    Y : ndarray
+        Targets, 0 or 1, as floating point numbers.
+    share : float
+    n_classes : int
+    """
+    Y *= 1 - share
+    Y += share / n_classes
 
 
 def _gather(array, rows, buffers, name):
@@ -103,46 +140,142 @@ def _gather(array, rows, buffers, name):
     return array.take(rows, axis=0, out=out, mode="clip")
 
 
+class Dropout:
+    """Masks that drop outputs of hidden layers at random, anew for each batch.
+
+    An output is dropped with its layer's rate, and those that stay are multiplied by
+    ``1 / (1 - rate)``, so that their sum is the same on average and prediction needs
+    no factor (Srivastava et al., *Dropout*, JMLR 15, 2014, section 10: inverted).
+
+    Parameters
+    ----------
+    rates : list of float
+        Of each hidden layer, from 0 to below 1.
+    neurons : list of int
+        Of each hidden layer.
+    dtype : dtype
+        Of the network.
+    random_state : RandomState
+        Seeds a generator, which draws numbers of the network's dtype into buffers.
+    """
+
+    def __init__(self, rates, neurons, dtype, random_state):
+        self._layers = list(zip(rates, neurons, strict=True))
+        self._buffers = Buffers(dtype)
+        self._generator = np.random.default_rng(random_state.randint(2**31, size=4))
+
+    def masks(self, n_samples):
+        """Masks for a batch, (neurons, n_samples) each, or None at a rate of 0."""
+        return [
+            self._mask(f"{number}", rate, (neurons, n_samples)) if rate else None
+            for number, (rate, neurons) in enumerate(self._layers)
+        ]
+
+    def _mask(self, name, rate, shape):
+        mask = self._buffers(name, shape, "F")
+        self._generator.random(out=mask.T, dtype=mask.dtype)
+        np.greater_equal(mask, rate, out=mask)
+        mask *= 1 / (1 - rate)
+        return mask
+
+
+class Average:
+    """Exponential moving average of the parameters, for validation and prediction.
+
+    The parameters of ``k`` steps ago count ``decay ** k`` times as much as the last,
+    and all of them 1: an average over about ``1 / (1 - decay)`` steps (Polyak and
+    Juditsky, 1992, in the form that forgets, with the correction for the first steps
+    of Kingma and Ba, arXiv 1412.6980, section 3).
+
+    Parameters
+    ----------
+    n_parameters : int
+    dtype : dtype
+    decay : float
+
+    Attributes
+    ----------
+    mean : ndarray of shape (n_parameters,)
+    trained : ndarray of shape (n_parameters,) or None
+        Parameters that training stood at when it ended, to go on from.
+    n_steps : int
+        Number of updates.
+    """
+
+    def __init__(self, n_parameters, dtype, decay):
+        self.decay = decay
+        self.mean = np.zeros(n_parameters, dtype)
+        self.trained: Any = None
+        self.n_steps = 0
+
+    def update(self, parameters):
+        """Take in the parameters after a step."""
+        self.n_steps += 1
+        share = (1 - self.decay) / (1 - self.decay**self.n_steps)
+        self.mean *= 1 - share
+        add_scaled(self.mean, parameters, share)
+
+
 @dataclass
 class TrainingState:
     """What training remembers from epoch to epoch, and from call to call.
 
     Attributes
     ----------
-    optimizer : Optimizer
-    schedule : Constant
-        Or another schedule.
+    optimizer : Optimizer or None
+    schedule : Constant or None
+        Or another schedule. None, like an optimizer of None, is what a pickle keeps.
+    average : Average or None
+        Of the parameters, where they are averaged.
     loss_curve : list of float
         Mean loss over each epoch's batches.
     best_loss : float
         The lowest of them.
+    learning_rates : list of float
+        Learning rate of each epoch's last step.
     validation_scores : list of float
         Score of each epoch on the validation data, where there are any.
+    validation_losses : list of float
+        Loss of each epoch on the validation data.
     best_validation_score : float
-        The highest of them.
+        The highest of the scores.
+    best_epoch : int
+        The epoch of that score, or else of the lowest loss, counted from 1 over all
+        calls.
     no_improvement : int
         Epochs since the last that improved by more than ``tol``.
     n_samples_seen : int
         Samples trained on in all epochs.
+    is_incremental : bool
+        Whether the last call trained on a part of a stream, so that the next is to go
+        on exactly where it ended.
     """
 
-    optimizer: Optimizer
-    schedule: Constant
+    optimizer: Optimizer | None
+    schedule: Constant | None
+    average: Average | None = None
     loss_curve: list[float] = field(default_factory=list)
     best_loss: float = np.inf
+    learning_rates: list[float] = field(default_factory=list)
     validation_scores: list[float] = field(default_factory=list)
+    validation_losses: list[float] = field(default_factory=list)
     best_validation_score: float = -np.inf
+    best_epoch: int = 0
     no_improvement: int = 0
     n_samples_seen: int = 0
+    is_incremental: bool = False
 
-    def continued(self, optimizer, schedule):
-        """Copy of the history, to go on with a new optimizer and schedule."""
+    def continued(self, optimizer, schedule, average):
+        """Copy of the history, to go on with another optimizer, schedule, average."""
         return replace(
             self,
             optimizer=optimizer,
             schedule=schedule,
+            average=average,
             loss_curve=list(self.loss_curve),
+            learning_rates=list(self.learning_rates),
             validation_scores=list(self.validation_scores),
+            validation_losses=list(self.validation_losses),
         )
 
 
@@ -157,6 +290,8 @@ class Epoch(NamedTuple):
         Mean loss over its batches.
     score : float or None
         On the validation data.
+    validation_loss : float or None
+        On the validation data.
     outcome : {"improving", "slowed", "stopped"}
         Whether training goes on, goes on at a lower learning rate after a plateau,
         or stops there.
@@ -165,17 +300,31 @@ class Epoch(NamedTuple):
     number: int
     loss: float
     score: float | None
+    validation_loss: float | None
     outcome: str
 
 
-def train(network, batches, state, *, max_epochs, alpha, tol, patience, score=None):
+def train(
+    network,
+    batches,
+    state,
+    *,
+    max_epochs,
+    alpha,
+    tol,
+    patience,
+    score=None,
+    dropout=None,
+    max_grad_norm=None,
+):
     """Train by stochastic descent; a generator of one ``Epoch`` after the other.
 
     After more than ``patience`` epochs in a row that improved the loss, or the score
     where there is one, by less than ``tol``, the schedule is asked for a lower
     learning rate, and without one training stops. With ``score``, the parameters of
     the epoch of the highest score stand in the end, however training ends; where no
-    epoch beats the best of earlier calls, those of the last.
+    epoch beats the best of earlier calls, those of the last. Where parameters are
+    averaged, the score is that of the average, which stands in the end too.
 
     Parameters
     ----------
@@ -190,66 +339,133 @@ def train(network, batches, state, *, max_epochs, alpha, tol, patience, score=No
     patience : float
         Number of epochs, or infinity.
     score : callable, default=None
-        Gives the score on the validation data.
+        Gives score and loss on the validation data.
+    dropout : Dropout, default=None
+        Draws masks for each batch.
+    max_grad_norm : float, default=None
+        Longer gradients are scaled down to this Euclidean norm.
 
     Yields
     ------
     Epoch
     """
-    best = None
+    average, best = state.average, None
+    # Unless someone has put other parameters in the place of the average since.
+    goes_on = average is not None and average.trained is not None
+    if goes_on and np.array_equal(network.parameters, average.mean):
+        network.restore(average.trained)
     try:
         for number in range(1, max_epochs + 1):
-            loss = _train_epoch(network, batches, state, alpha)
+            loss = _train_epoch(
+                network,
+                batches,
+                state,
+                (number - 1) * batches.n_batches,
+                max_epochs * batches.n_batches,
+                alpha=alpha,
+                dropout=dropout,
+                max_grad_norm=max_grad_norm,
+            )
             state.loss_curve.append(loss)
+            state.learning_rates.append(state.schedule.rate)
             state.n_samples_seen += batches.n_samples
             if score is None:
-                latest = None
+                latest: tuple[Any, Any] = (None, None)
                 _count_loss(state, loss, tol)
             else:
-                latest = score()
-                if _count_score(state, latest, tol):
-                    best = network.snapshot()
+                with averaged(network, average):
+                    latest = score()
+                    if _count_score(state, latest, tol):
+                        best = network.snapshot()
             state.schedule.epoch_ended(state.n_samples_seen)
             outcome = _outcome(state, patience)
-            yield Epoch(number, loss, latest, outcome)
+            yield Epoch(number, loss, *latest, outcome)
             if outcome == "stopped":
                 return
     finally:
+        if average is not None and average.n_steps:
+            average.trained = network.snapshot()
+            network.restore(average.mean)
         if best is not None:
             network.restore(best)
 
 
-def _train_epoch(network, batches, state, alpha):
+@contextmanager
+def averaged(network, average):
+    """Context in which the network has the averaged parameters, if there are any.
+
+    Parameters
+    ----------
+    network : Network
+    average : Average or None
+    """
+    if average is None:
+        yield
+        return
+    trained = network.snapshot()
+    network.restore(average.mean)
+    try:
+        yield
+    finally:
+        network.restore(trained)
+
+
+def _train_epoch(
+    network, batches, state, n_done, n_steps, *, alpha, dropout, max_grad_norm
+):
     """One step of the optimizer for each batch; the mean loss over the batches."""
-    update, schedule = state.optimizer.update, state.schedule
+    update, schedule, average = state.optimizer.update, state.schedule, state.average
     loss_sum = 0.0
-    for A1, Y, weights, total in batches:
+    for step, (A1, Y, weights, total) in enumerate(batches, start=n_done):
+        schedule.reached(step / n_steps)
         loss = network.cost_and_gradients(
-            A1, Y, alpha=alpha, weights=weights, total=total
+            A1,
+            Y,
+            alpha=alpha,
+            weights=weights,
+            total=total,
+            masks=() if dropout is None else dropout.masks(A1.shape[1]),
         )
         loss_sum += loss * A1.shape[1]
+        if max_grad_norm is not None:
+            _shorten(network.gradients, max_grad_norm)
         update(network.parameters, network.gradients, schedule.rate)
+        if average is not None:
+            average.update(network.parameters)
     return loss_sum / batches.n_samples
 
 
+def _shorten(gradients, max_norm):
+    """Scale gradients down to a norm (Pascanu et al., arXiv 1211.5063, section 3.2)."""
+    # BLAS's norm does not overflow where the squares of its elements would.
+    norm = (snrm2 if gradients.dtype == np.float32 else dnrm2)(gradients)
+    if norm > max_norm:
+        gradients *= max_norm / norm
+
+
 def _count_loss(state, loss, tol):
-    if loss > state.best_loss - tol:
-        state.no_improvement += 1
-    else:
+    # Written so that a loss of nan improves on nothing.
+    if loss <= state.best_loss - tol:
         state.no_improvement = 0
-    state.best_loss = min(loss, state.best_loss)
+    else:
+        state.no_improvement += 1
+    if loss < state.best_loss:
+        state.best_loss, state.best_epoch = loss, len(state.loss_curve)
 
 
-def _count_score(state, score, tol):
-    """Note a validation score; return whether it is the best so far."""
+def _count_score(state, latest, tol):
+    """Note a validation score and loss; return whether the score is the best so far."""
+    score, loss = latest
     state.validation_scores.append(score)
-    if score < state.best_validation_score + tol:
-        state.no_improvement += 1
-    else:
+    state.validation_losses.append(loss)
+    if score >= state.best_validation_score + tol:
         state.no_improvement = 0
+    else:
+        state.no_improvement += 1
     is_best = score > state.best_validation_score
     if is_best:
         state.best_validation_score = score
+        state.best_epoch = len(state.loss_curve)
     return is_best
 
 
@@ -283,7 +499,8 @@ def minimise_lbfgs(
     weights : ndarray of shape (n_samples,), default=None
         Sample weights.
     report : callable, default=None
-        Called with the cost after each iteration.
+        Called with the cost after each iteration, at which the network then stands;
+        returns whether to stop.
 
     Returns
     -------
@@ -313,7 +530,9 @@ def minimise_lbfgs(
 
     def after_iteration(intermediate_result):
         if report is not None:
-            report(float(intermediate_result.fun))
+            network.restore(intermediate_result.x)
+            if report(float(intermediate_result.fun)):
+                raise StopIteration
 
     with one_scipy_thread():
         result = minimize(

@@ -91,6 +91,7 @@ def make_targets(loss, n_outputs, n_samples, random) -> np.ndarray:
         ],
         "logistic": lambda: random.randint(2, size=(n_outputs, n_samples)) * 1.0,
         "identity": lambda: random.standard_normal((n_outputs, n_samples)),
+        "exp": lambda: random.poisson(1.5, (n_outputs, n_samples)) * 1.0,
     }
     return kinds[LOSSES[loss].output]()
 

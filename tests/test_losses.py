@@ -384,4 +384,5 @@ def test_output_functions_have_scikit_learns_names():
         "log_loss": "softmax",
         "binary_log_loss": "logistic",
         "squared_error": "identity",
+        "poisson": "exp",
     }

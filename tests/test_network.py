@@ -592,7 +592,7 @@ def test_glorot_draws_weights_then_biases_layer_by_layer(
     np.testing.assert_array_equal(network.parameters, again.parameters)
     assert network.dtype == dtype
     assert len(network.layers) == len(sizes) - 1
-    factor = 2 if activation in ("logistic", "sigmoid") else 6
+    factor = ACTIVATIONS[activation].variance_factor
     for layer, fan_in, fan_out in zip(
         network.layers, sizes[:-1], sizes[1:], strict=True
     ):

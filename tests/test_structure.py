@@ -67,8 +67,10 @@ REGISTRIES = {
     "learning_rate": set(SCHEDULES),
 }
 
+CLASSIFYING = {"log_loss", "binary_log_loss"}
+
 # Documented in one line, which names where the parameters stand.
-SHORT = {"FRESH", "d_logloss", "d_sigmoid", "d_tanh", "sigmoid", "tanh"}
+SHORT = {"FRESH", "d_identity", "d_logloss", "d_sigmoid", "d_tanh", "sigmoid", "tanh"}
 
 SOURCES = {path.stem: path.read_text("utf-8") for path in PACKAGE.glob("*.py")}
 TREES = {name: ast.parse(source) for name, source in SOURCES.items()}
@@ -380,7 +382,10 @@ def test_accepted_names_are_those_of_the_registry(name):
         listed = re.match(r"\{(.*?)\}", kind, re.S)
         if listed and parameter in REGISTRIES:
             names = re.findall(r"""["']([^"']+)["']""", listed[1])
-            assert set(names) == REGISTRIES[parameter]
+            known = REGISTRIES[parameter]
+            if name == "estimators.ScratchMLPRegressor" and parameter == "loss":
+                known = known - CLASSIFYING
+            assert set(names) == known
             assert len(names) == len(set(names))
 
 

@@ -303,7 +303,7 @@ def test_loop_stops_when_the_score_does_and_keeps_the_best_epoch(
 
     def score():
         snapshots.append(network.snapshot())
-        return next(upcoming)
+        return next(upcoming), 1.0
 
     epochs = list(
         train(
@@ -330,7 +330,7 @@ def scored_training(network, state, scores, **options):
         value = next(upcoming)
         if isinstance(value, BaseException):
             raise value
-        return value
+        return value, -value
 
     _, X, Y = linear_problem()
     return train(
@@ -412,11 +412,13 @@ def test_continued_state_is_a_copy_with_another_optimizer_and_schedule():
     before = dataclasses.replace(
         state,
         loss_curve=state.loss_curve.copy(),
+        learning_rates=state.learning_rates.copy(),
         validation_scores=state.validation_scores.copy(),
+        validation_losses=state.validation_losses.copy(),
     )
     other = new_state(network, "adam", "adaptive")
 
-    continued = state.continued(other.optimizer, other.schedule)
+    continued = state.continued(other.optimizer, other.schedule, None)
 
     assert continued.optimizer is other.optimizer
     assert continued.schedule is other.schedule
