@@ -557,7 +557,12 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
         return float(r2_score(Y, predictions, sample_weight=weights))
 
     def _encode_held_out(self, y):
-        return self._encode_targets(y, False, False, None)
+        Y = y[:, np.newaxis] if y.ndim == 1 else y
+        if Y.shape[1] != self.n_outputs_:
+            raise ValueError(
+                f"y_val must have the {self.n_outputs_} outputs of y, got {Y.shape[1]}."
+            )
+        return Y
 
     def _encode_targets(self, y, first, incremental, classes):
         """Targets as they are, a column an output."""

@@ -394,12 +394,12 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         Y = Y if Y.dtype == bool else Y.astype(X.dtype, copy=False)
         weights = self._class_weighted(y, Y, weights)
         weights = None if weights is None else weights.astype(X.dtype, copy=False)
-        held_out = self._validate_held_out(held_out, X.dtype)
         random_state = self._make_random_state()
         if first:
             self._initialise(X, Y, random_state)
         else:
             self._check_architecture()
+        held_out = self._validate_held_out(held_out, X.dtype)
         before = self.network_.snapshot()
         tasks = Tasks(self, given, 1 if incremental else self.max_iter)
         try:
@@ -457,16 +457,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
 
     def _validate(self, X, y, sample_weight, first):
         """Check the data of a fit; rows of weight zero are gone afterwards."""
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            y_numeric=is_regressor(self),
-            dtype=self._dtypes(first),
-            reset=first,
-        )
+        X, y = self._validate_pair(X, y, self._dtypes(first), reset=first)
         X, y, weights = self._as_rows(X, y, sample_weight, "sample_weight")
         if weights is None:
             return X, y, None
@@ -474,6 +465,21 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         if not counted.all():
             X, y, weights = X[counted], y[counted], weights[counted]
         return X, y, weights
+
+    def _validate_pair(self, X, y, dtype, reset):
+        with np.errstate(
+            over="ignore"
+        ):  # scikit-learn refuses what float32 can't hold.
+            return validate_data(
+                self,
+                X,
+                y,
+                accept_sparse=["csr", "csc"],
+                multi_output=True,
+                y_numeric=is_regressor(self),
+                dtype=dtype,
+                reset=reset,
+            )
 
     def _dtypes(self, first):
         """Return the dtypes that features may have, the first for all others."""
@@ -486,19 +492,10 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         X, y, sample_weight = held_out
         if X is None:
             return None
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            y_numeric=is_regressor(self),
-            dtype=dtype,
-            reset=False,
-        )
+        X, y = self._validate_pair(X, y, dtype, reset=False)
         X, y, weights = self._as_rows(X, y, sample_weight, "sample_weight_val")
-        encoded = self._encode_held_out(y)
-        return Held(X, y, encoded, weights, None, None)
+        Y = self._encode_held_out(y)
+        return Held(X, y, Y, weights, training_rows=None, rows=None)
 
     @staticmethod
     def _as_rows(X, y, sample_weight, name):
@@ -884,13 +881,14 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
     def _outputs_for(self, X, finish=_as_it_is):
         """As ``_outputs``, for a user's samples."""
         check_is_fitted(self)
-        X = validate_data(
-            self,
-            X,
-            accept_sparse=["csr", "csc"],
-            dtype=self.network_.dtype,
-            reset=False,
-        )
+        with np.errstate(over="ignore", invalid="ignore"):  # As in fit.
+            X = validate_data(
+                self,
+                X,
+                accept_sparse=["csr", "csc"],
+                dtype=self.network_.dtype,
+                reset=False,
+            )
         return self._outputs(X, finish=finish)
 
     @property
@@ -918,7 +916,8 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         ``partial_fit``: where that was called, it stays, and a loaded estimator goes on
         as if it had never been away.
         """
-        state, training = super().__getstate__(), vars(self).get("_training")
+        # A copy: what the base class gives may be the estimator's own.
+        state, training = dict(super().__getstate__()), vars(self).get("_training")
         if training is not None and not training.is_incremental:
             state["_training"] = training.continued(None, None, None)
         return state
