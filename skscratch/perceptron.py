@@ -467,9 +467,8 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         return X, y, weights
 
     def _validate_pair(self, X, y, dtype, reset):
-        with np.errstate(
-            over="ignore"
-        ):  # scikit-learn refuses what float32 can't hold.
+        # What float32 can not hold becomes infinite, and is refused as such.
+        with np.errstate(over="ignore", invalid="ignore"):
             return validate_data(
                 self,
                 X,

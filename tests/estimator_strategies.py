@@ -13,7 +13,10 @@ from scipy import sparse
 from sklearn.base import clone
 
 N_FEATURES = 4
+# What a classifier learns, with the number of classes or labels, and what a regressor
+# learns, with the number of outputs.
 KINDS = {"two classes": 2, "many classes": 4, "multilabel": 3}
+TARGETS = {"number": 1, "numbers": 3, "count": 1, "counts": 3}
 FORMATS = {
     "dense": np.ascontiguousarray,
     "by columns": np.asfortranarray,
@@ -70,7 +73,7 @@ class Setting:
 def make_data(kind, n_samples, format_name="dense", seed=0, dtype=np.float64):
     """Samples in clusters that overlap, about half of their numbers zero."""
     random = np.random.default_rng(seed)
-    n_groups = KINDS[kind]
+    n_groups = (KINDS | TARGETS)[kind]
     group = random.permutation(np.arange(n_samples) % n_groups)
     centres = random.normal(size=(n_groups, N_FEATURES))
     X = centres[group] + random.normal(size=(n_samples, N_FEATURES))
@@ -80,22 +83,29 @@ def make_data(kind, n_samples, format_name="dense", seed=0, dtype=np.float64):
         y = (X @ random.normal(size=(N_FEATURES, n_groups)) > 0).astype(int)
         # No label is the same throughout, whatever was drawn.
         y[0], y[1] = 0, 1
+    elif kind in TARGETS:
+        y = X @ random.normal(size=(N_FEATURES, n_groups))
+        y += random.normal(size=y.shape)
+        y = random.poisson(np.exp(y / 2)) if kind.startswith("count") else y
+        y = y if n_groups > 1 else y[:, 0]
     return FORMATS[format_name](X.astype(dtype)), y
 
 
-def draw_data(source):
+def draw_data(source, kinds=KINDS):
     return {
-        "kind": source.choose(KINDS),
+        "kind": source.choose(kinds),
         "n_samples": source.integer(24, 60),
         "format_name": source.choose(FORMATS),
         "seed": source.integer(0, 10_000),
     }
 
 
-def draw_setting(source, *, solvers=("sgd", "sgd", "adam", "adam", "lbfgs")):
+def draw_setting(
+    source, *, solvers=("sgd", "sgd", "adam", "adam", "lbfgs"), kinds=KINDS
+):
     """Draw over the whole space of ``MLPClassifier``'s parameters.
 
-    ``tol`` and ``n_iter_no_change`` are such that many fits stop by themselves.
+    And of ``MLPRegressor``'s, where ``kinds`` are among ``TARGETS``. ``tol`` and ``n_iter_no_change`` are such that many fits stop by themselves.
     """
     solver = source.choose(solvers)
     learning_rate = source.choose(["constant", "invscaling", "adaptive"])
@@ -131,7 +141,11 @@ def draw_setting(source, *, solvers=("sgd", "sgd", "adam", "adam", "lbfgs")):
         "n_iter_no_change": source.choose([1, 1, 1, 2, 2, 3, np.inf]),
         "max_fun": source.choose([5, 15000]),
     }
-    return Setting(parameters, draw_data(source))
+    data = draw_data(source, kinds)
+    if data["kind"] in TARGETS:
+        of_counts = ["poisson"] if data["kind"].startswith("count") else []
+        parameters["loss"] = source.choose([*of_counts, "squared_error"])
+    return Setting(parameters, data)
 
 
 @st.composite

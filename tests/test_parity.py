@@ -1,7 +1,8 @@
-"""Same seed, same curve: training in parity with scikit-learn's ``MLPClassifier``.
+"""Same seed, same curve: training in parity with scikit-learn's multilayer perceptrons.
 
-What ``MLPClassifier`` computes, ``ScratchMLPClassifier`` computes too, to rounding; the
-numbers of every test come from scikit-learn itself.
+What ``MLPClassifier`` computes, ``ScratchMLPClassifier`` computes too, to rounding, and
+``ScratchMLPRegressor`` what ``MLPRegressor`` does; the numbers of every test come from
+scikit-learn itself.
 """
 
 from collections import Counter
@@ -13,6 +14,7 @@ import pytest
 from estimator_strategies import (
     FORMATS,
     KINDS,
+    TARGETS,
     Hypothesis,
     Seeded,
     draw_data,
@@ -24,13 +26,23 @@ from estimator_strategies import (
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.datasets import load_breast_cancer, load_digits, load_iris
+from sklearn.base import is_classifier
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_digits,
+    load_iris,
+    load_linnerud,
+)
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPClassifier
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import scale
 
-from skscratch import ScratchMLPClassifier
+from skscratch import ScratchMLPClassifier, ScratchMLPRegressor
 
+CLASSIFIERS = (MLPClassifier, ScratchMLPClassifier)
+REGRESSORS = (MLPRegressor, ScratchMLPRegressor)
+PAIRS = dict.fromkeys(KINDS, CLASSIFIERS) | dict.fromkeys(TARGETS, REGRESSORS)
 NON_FINITE = "Solver produced non-finite parameter weights"
 EQUAL = ("n_iter_", "t_", "n_layers_", "n_outputs_", "n_features_in_")
 CLOSE = ("loss_", "best_loss_", "best_validation_score_")
@@ -43,12 +55,11 @@ def tolerance_of(parameters, dtype=np.float64):
 
 
 def assert_parity(ours, theirs, X, rtol):
-    """Check whatever ``MLPClassifier`` has: attributes and predictions."""
+    """Check whatever scikit-learn's estimator has: attributes and predictions."""
     atol = 1e-3 * rtol
     for name in EQUAL:
         assert getattr(ours, name) == getattr(theirs, name), name
     assert ours.out_activation_ == theirs.out_activation_
-    assert_array_equal(ours.classes_, theirs.classes_)
     for name in (*CLOSE, *CURVES):
         # Fitted by 'lbfgs' it lacks the curves that ours has.
         expected = getattr(theirs, name, None)
@@ -62,6 +73,15 @@ def assert_parity(ours, theirs, X, rtol):
         assert len(found) == len(expected), name
         for a, b in zip(found, expected, strict=True):
             assert_allclose(a, b, rtol=rtol, atol=atol, err_msg=name)
+    assert_same_predictions(ours, theirs, X, rtol, atol)
+
+
+def assert_same_predictions(ours, theirs, X, rtol, atol):
+    if not is_classifier(theirs):
+        found, expected = ours.predict(X), theirs.predict(X)
+        assert_allclose(found, expected, rtol=rtol, atol=atol)
+        return
+    assert_array_equal(ours.classes_, theirs.classes_)
     probabilities = theirs.predict_proba(X)
     assert_allclose(ours.predict_proba(X), probabilities, rtol=rtol, atol=atol)
     decided = ~is_near_tie(probabilities, rtol + atol)
@@ -87,13 +107,13 @@ def own_warnings(caught):
     return {w.category for w in caught if not issubclass(w.category, RuntimeWarning)}
 
 
-def train_both(parameters, calls):
+def train_both(pair, parameters, calls, more=None):
     """Make the same calls on both estimators and compare them after each.
 
-    Returns both and the warnings of the last call, or None where scikit-learn's numbers
+    Ours takes ``more`` parameters, which theirs lacks. Returns both and the warnings of the last call, or None where scikit-learn's numbers
     stop being finite.
     """
-    theirs, ours = MLPClassifier(**parameters), ScratchMLPClassifier(**parameters)
+    theirs, ours = pair[0](**parameters), pair[1](**parameters | (more or {}))
     for call in calls:
         try:
             _, expected = call.make_on(theirs)
@@ -125,8 +145,10 @@ class Call:
         return quietly(train, self.X, self.y, **self.options)
 
 
-def fit_both(setting, dtype=np.float64):
-    return train_both(setting.parameters, [Call("fit", *setting.make_data(dtype))])
+def fit_both(setting, dtype=np.float64, **more):
+    pair = PAIRS[setting.data["kind"]]
+    call = Call("fit", *setting.make_data(dtype))
+    return train_both(pair, setting.parameters, [call], more)
 
 
 def how_it_ended(setting, warned):
@@ -135,11 +157,14 @@ def how_it_ended(setting, warned):
     return "at max_iter" if ConvergenceWarning in warned else "by itself"
 
 
-def test_200_random_settings_are_in_parity():
+@pytest.mark.parametrize(
+    ("kinds", "n_settings"), [(KINDS, 200), (TARGETS, 100)], ids=["classes", "numbers"]
+)
+def test_random_settings_are_in_parity(kinds, n_settings):
     """All solvers, targets and formats; a quarter of the fits stop by themselves."""
     seen = Counter()
-    for seed in range(200):
-        setting = draw_setting(Seeded(seed))
+    for seed in range(n_settings):
+        setting = draw_setting(Seeded(seed), kinds=kinds)
         outcome = fit_both(setting)
         assert outcome is not None, f"no setting diverges, but {setting} did"
         parameters, end = setting.parameters, how_it_ended(setting, outcome[-1])
@@ -149,6 +174,7 @@ def test_200_random_settings_are_in_parity():
                 ("ended", end),
                 ("solver", parameters["solver"]),
                 ("activation", parameters["activation"]),
+                ("loss", parameters.get("loss")),
                 ("kind", setting.data["kind"]),
                 ("format", setting.data["format_name"]),
                 ("early stopping", parameters["early_stopping"]),
@@ -156,24 +182,26 @@ def test_200_random_settings_are_in_parity():
                 ("ended", end, parameters["learning_rate"] if follows else None),
             }
         )
-    assert seen["ended", "by itself"] >= 50
+    assert seen["ended", "by itself"] >= n_settings / 4
     assert seen["ended", "by itself", "adaptive"] >= 1
     rarest = min(
         seen[name, value]
         for name, values in {
             "solver": ["sgd", "adam", "lbfgs"],
             "activation": ["identity", "logistic", "tanh", "relu"],
-            "kind": KINDS,
+            "loss": [None] if kinds is KINDS else ["squared_error", "poisson"],
+            "kind": kinds,
             "format": FORMATS,
             "early stopping": [True, False],
             "schedule": ["constant", "invscaling", "adaptive"],
         }.items()
         for value in values
     )
-    assert rarest >= 10
+    assert rarest >= n_settings / 20
 
 
-def test_the_space_of_parameters_is_in_parity():
+@pytest.mark.parametrize("kinds", [KINDS, TARGETS], ids=["classes", "numbers"])
+def test_the_space_of_parameters_is_in_parity(kinds):
     """As above, with hypothesis to look for the setting that is not, and shrink it.
 
     The same draws every time, for the share of them that stop by themselves.
@@ -181,7 +209,7 @@ def test_the_space_of_parameters_is_in_parity():
     ends = Counter()
 
     @settings(max_examples=100, derandomize=True, database=None)
-    @given(settings_of_parameters(solvers=["sgd", "adam"]))
+    @given(settings_of_parameters(solvers=["sgd", "adam"], kinds=kinds))
     def is_in_parity(setting):
         outcome = fit_both(setting)
         assume(outcome is not None)
@@ -191,30 +219,31 @@ def test_the_space_of_parameters_is_in_parity():
     assert ends["by itself"] >= ends.total() / 4, ends
 
 
-@settings(max_examples=25)
-@given(settings_of_parameters(solvers=["lbfgs"]))
+@settings(max_examples=50)
+@given(settings_of_parameters(solvers=["lbfgs"], kinds=PAIRS))
 def test_lbfgs_is_in_parity(setting):
     assume(fit_both(setting) is not None)
 
 
+@pytest.mark.parametrize("kind", ["many classes", "numbers"])
 @pytest.mark.parametrize("factor", [1 - 1e-6, 1 + 1e-6])
-def test_what_counts_as_an_improvement_is_the_same(factor):
+def test_what_counts_as_an_improvement_is_the_same(factor, kind):
     """Each epoch's own improvement as ``tol``, by a hair too small or too large."""
-    X, y = make_data("many classes", 40)
+    X, y = make_data(kind, 40)
     parameters = {"max_iter": 10, "n_iter_no_change": 1, "random_state": 0}
-    patient = MLPClassifier(**parameters | {"n_iter_no_change": np.inf})
+    patient = PAIRS[kind][0](**parameters | {"n_iter_no_change": np.inf})
     losses = quietly(patient.fit, X, y)[0].loss_curve_
     ends = set()
     for improvement in -np.diff(losses):
         parameters["tol"] = factor * improvement
-        ours, _, _ = train_both(parameters, [Call("fit", X, y)])
+        ours, _, _ = train_both(PAIRS[kind], parameters, [Call("fit", X, y)])
         ends.add(ours.n_iter_)
     assert len(ends) > 1
 
 
-@settings(max_examples=20)
+@settings(max_examples=40)
 @given(
-    settings_of_parameters(solvers=["sgd"]),
+    settings_of_parameters(solvers=["sgd"], kinds=PAIRS),
     st.sampled_from([(2e-5, 7), (1e-5, 7), (4e-6, 5)]),
 )
 def test_adaptive_training_ends_at_the_same_epoch(setting, rate_and_end):
@@ -234,8 +263,8 @@ def test_adaptive_training_ends_at_the_same_epoch(setting, rate_and_end):
     assert ours.n_iter_ == end
 
 
-@settings(max_examples=40)
-@given(settings_of_parameters(), st.integers(1, 5))
+@settings(max_examples=80)
+@given(settings_of_parameters(kinds=PAIRS), st.integers(1, 5))
 def test_float32_stays_close_over_five_epochs(setting, n_epochs):
     setting.parameters["max_iter"] = n_epochs
     outcome = fit_both(setting, np.float32)
@@ -244,11 +273,12 @@ def test_float32_stays_close_over_five_epochs(setting, n_epochs):
     assert all(a.dtype == np.float32 for a in [*ours.coefs_, *ours.intercepts_])
 
 
+@pytest.mark.parametrize("kind", ["many classes", "numbers"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("betas", [(0.9, 0.999), (0.0, 0.9), (0.5, 0.5)])
-def test_thousands_of_steps_are_in_parity(betas, dtype):
+def test_thousands_of_steps_are_in_parity(betas, dtype, kind):
     """On a linear model, whose one optimum rounding does not lead away from."""
-    X, y = make_data("many classes", 60, dtype=dtype)
+    X, y = make_data(kind, 60, dtype=dtype)
     parameters = {
         "hidden_layer_sizes": (),
         "alpha": 1.0,
@@ -259,15 +289,16 @@ def test_thousands_of_steps_are_in_parity(betas, dtype):
         "n_iter_no_change": np.inf,
         "random_state": 0,
     }
-    ours, _, _ = train_both(parameters, [Call("fit", X, y)])
+    ours, _, _ = train_both(PAIRS[kind], parameters, [Call("fit", X, y)])
     assert ours.n_iter_ == 150
 
 
 @st.composite
 def sequences(draw):
-    """Parameters, and some calls in a row that ``MLPClassifier`` accepts."""
+    """Both estimators, parameters, and calls in a row that scikit-learn's accepts."""
     source = Hypothesis(draw)
-    setting = draw_setting(source)
+    setting = draw_setting(source, kinds=PAIRS)
+    kind = setting.data["kind"]
     parameters = setting.parameters | {
         "warm_start": source.choose([True, True, False]),
         "max_iter": source.integer(1, 3),
@@ -277,14 +308,14 @@ def sequences(draw):
         steps.append("partial_fit")
     calls = []
     for number in range(source.integer(1, 4)):
-        data = draw_data(source) | {"kind": setting.data["kind"]}
+        data = draw_data(source, [kind])
         call = Call(source.choose(steps), *make_data(**data))
-        if number == 0 and call.method == "partial_fit":
-            call.options["classes"] = np.arange(KINDS[setting.data["kind"]])
+        if number == 0 and call.method == "partial_fit" and kind in KINDS:
+            call.options["classes"] = np.arange(KINDS[kind])
         elif number > 0 and call.method == "fit":
             call.changes = draw_changes(source, parameters)
         calls.append(call)
-    return parameters, calls
+    return PAIRS[kind], parameters, calls
 
 
 def draw_changes(source, parameters):
@@ -303,7 +334,7 @@ def draw_changes(source, parameters):
     return {name: changes[name] for name in changes if source.choose([True, False])}
 
 
-@settings(max_examples=80)
+@settings(max_examples=160)
 @given(sequences())
 def test_sequences_of_calls_are_in_parity(sequence):
     outcome = train_both(*sequence)
@@ -322,32 +353,35 @@ def test_a_warm_fit_that_beats_no_earlier_score_keeps_its_last_weights():
     X, y = make_data("many classes", 60)
     Z = np.where(np.arange(60) % 2, y, 3 - y)
     calls = [Call("fit", X, y, changes={"learning_rate_init": 0.03}), Call("fit", X, Z)]
-    ours, _, _ = train_both(parameters, calls)
+    ours, _, _ = train_both(CLASSIFIERS, parameters, calls)
     assert max(ours.validation_scores_[3:]) <= max(ours.validation_scores_[:3])
-    best_once, _, _ = train_both(parameters, calls[:1])
+    best_once, _, _ = train_both(CLASSIFIERS, parameters, calls[:1])
     assert not np.allclose(ours.coefs_[0], best_once.coefs_[0])
 
 
 @pytest.mark.parametrize("first", ["sgd", "adam"])
-def test_lbfgs_goes_on_from_what_another_solver_trained(first):
-    X, y = make_data("many classes", 60)
+@pytest.mark.parametrize("kind", ["many classes", "number"])
+def test_lbfgs_goes_on_from_what_another_solver_trained(kind, first):
+    X, y = make_data(kind, 60)
     parameters = {"hidden_layer_sizes": 5, "warm_start": True, "random_state": 0}
-    estimators = [MLPClassifier(**parameters), ScratchMLPClassifier(**parameters)]
-    for estimator in estimators:
+    pair = [cls(**parameters) for cls in PAIRS[kind]]
+    for estimator in pair:
         Call("fit", X, y, changes={"solver": first, "max_iter": 5}).make_on(estimator)
         Call("fit", X, y, changes={"solver": "lbfgs"}).make_on(estimator)
-    theirs, ours = estimators
+    theirs, ours = pair
     assert_allclose(ours.loss_, theirs.loss_, rtol=1e-3)
-    assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-3)
+    predict = "predict_proba" if kind in KINDS else "predict"
+    found, expected = getattr(ours, predict)(X), getattr(theirs, predict)(X)
+    assert_allclose(found, expected, atol=1e-3)
 
 
-@given(settings_of_parameters(), st.integers(0, 100))
-@settings(max_examples=25)
+@given(settings_of_parameters(kinds=PAIRS), st.integers(0, 100))
+@settings(max_examples=50)
 def test_a_random_state_is_drawn_from_as_often(setting, seed):
-    """Whatever draws from it afterwards goes on as after ``MLPClassifier``."""
+    """Whatever draws from it afterwards goes on as after scikit-learn's."""
     X, y = setting.make_data()
     streams, estimators = [], []
-    for cls in (MLPClassifier, ScratchMLPClassifier):
+    for cls in PAIRS[setting.data["kind"]]:
         stream = np.random.RandomState(seed)
         estimator = cls(**setting.parameters | {"random_state": stream})
         try:
@@ -361,15 +395,16 @@ def test_a_random_state_is_drawn_from_as_often(setting, seed):
     assert streams[0].randint(2**31) == streams[1].randint(2**31)
 
 
-@settings(max_examples=25)
-@given(settings_of_parameters(), st.integers(0, 100))
+@settings(max_examples=50)
+@given(settings_of_parameters(kinds=PAIRS), st.integers(0, 100))
 def test_weights_are_scikit_learns_where_a_batch_covers_the_data(setting, seed):
     """Their mean then is the batch's own, by which scikit-learn divides."""
     X, y = setting.make_data()
     setting.parameters |= {"batch_size": len(y), "early_stopping": False}
     weights = np.random.default_rng(seed).uniform(0.1, 5, len(y))
     call = Call("fit", X, y, {"sample_weight": weights})
-    assume(train_both(setting.parameters, [call]) is not None)
+    pair = PAIRS[setting.data["kind"]]
+    assume(train_both(pair, setting.parameters, [call]) is not None)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -377,17 +412,29 @@ def test_the_loss_of_saturated_probabilities_is_scikit_learns(kind):
     """Features of a large scale saturate at first: such losses are reported too."""
     X, y = make_data(kind, 60)
     parameters = {"hidden_layer_sizes": 20, "max_iter": 4, "random_state": 0}
-    outcome = train_both(parameters, [Call("fit", 40 * X, y)])
+    outcome = train_both(CLASSIFIERS, parameters, [Call("fit", 40 * X, y)])
     assert outcome is not None
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
-@pytest.mark.parametrize("load", [load_iris, load_digits, load_breast_cancer])
+@pytest.mark.parametrize(
+    ("pair", "load"),
+    [
+        (CLASSIFIERS, load_iris),
+        (CLASSIFIERS, load_digits),
+        (CLASSIFIERS, load_breast_cancer),
+        (REGRESSORS, load_diabetes),
+        (REGRESSORS, load_linnerud),
+    ],
+    ids=["iris", "digits", "breast cancer", "diabetes", "linnerud"],
+)
 @pytest.mark.parametrize("prepare", [scale, np.array], ids=["scaled", "as it is"])
-def test_bundled_data_sets_with_the_default_parameters(load, prepare, solver):
+def test_bundled_data_sets_with_the_default_parameters(pair, load, prepare, solver):
     X, y = load(return_X_y=True)
+    if pair is REGRESSORS:
+        y = prepare(y)
     parameters = {"solver": solver, "max_iter": 5, "random_state": 0}
-    outcome = train_both(parameters, [Call("fit", prepare(X)[:400], y[:400])])
+    outcome = train_both(pair, parameters, [Call("fit", prepare(X)[:400], y[:400])])
     assert outcome is not None
 
 
@@ -396,8 +443,7 @@ def test_one_class_is_in_parity(solver):
     X, _ = make_data("two classes", 30)
     y = np.full(30, "only")
     parameters = {"solver": solver, "max_iter": 5, "random_state": 0}
-    theirs, _ = quietly(MLPClassifier(**parameters).fit, X, y)
-    ours, _ = quietly(ScratchMLPClassifier(**parameters).fit, X, y)
+    theirs, ours = (quietly(cls(**parameters).fit, X, y)[0] for cls in CLASSIFIERS)
     for a, b in zip(ours.coefs_, theirs.coefs_, strict=True):
         assert_allclose(a, b, rtol=1e-3 if solver == "lbfgs" else 1e-6)
     assert_array_equal(ours.predict(X), theirs.predict(X))
