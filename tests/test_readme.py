@@ -1,11 +1,16 @@
 """The README is true: its programs run, its commands and its table of files hold."""
 
+import inspect
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import sparse
+from sklearn.neural_network import MLPClassifier
 
 import skscratch
+from skscratch import SCHEDULES, ScratchMLPClassifier
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -55,3 +60,91 @@ def test_files_import_only_from_those_above_them_in_the_table():
 
 def test_the_changelog_tells_of_this_version():
     assert f"### {skscratch.__version__}\n" in README
+
+
+def rows_after(heading):
+    """Cells of each row of the first table after some words of the README."""
+    table = README.partition(heading)[2].partition("|---")[2].partition("\n\n")[0]
+    lines = table.splitlines()[1:]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+
+
+ADDED = {row[0]: row[-1] for row in rows_after("## What `MLPClassifier` has")}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", ADDED)
+def test_what_is_added_works_as_it_says(name, namespace):
+    first, second = (line.strip("`") for line in ADDED[name].split("<br>"))
+    names = {
+        "MLP": ScratchMLPClassifier,
+        "X": namespace["X_train"] / 16,
+        "y": namespace["y_train"],
+        "X_val": namespace["X_test"] / 16,
+        "y_val": namespace["y_test"],
+    }
+    exec(f"{first}\n{second}", names)
+    assert names["clf"].score(names["X_val"], names["y_val"]) > 0.5
+
+
+# What goes with what
+
+COLUMNS = ["fit", "partial_fit", "warm_start", "lbfgs", "multilabel", "sparse"]
+TOGETHER = [
+    (option, column, cell)
+    for option, *cells in rows_after("What goes with what")
+    for column, cell in zip(COLUMNS, cells, strict=True)
+    if cell
+]
+
+
+def trained(column, option="", fit_option=""):
+    """What training is like: parameters, losses and scores."""
+    random = np.random.RandomState(0)
+    X = random.standard_normal((60, 4)) * (random.uniform(size=(60, 4)) < 0.7)
+    y = (X @ random.standard_normal((4, 3)) > 0.4).astype(int)
+    y = y if column == "multilabel" else y[:, 0]
+    X = sparse.csr_array(X) if column == "sparse" else X
+    parameters = eval(f"dict({option})")
+    fit_parameters = eval(f"dict({fit_option})", {"X": X, "y": y})
+    if column == "lbfgs":
+        parameters |= {"solver": "lbfgs"}
+    estimator = ScratchMLPClassifier(
+        (6, 5), max_iter=9, random_state=0, warm_start=column == "warm_start"
+    )
+    # At every epoch a plateau, which ends nothing.
+    estimator.set_params(n_iter_no_change=20).set_params(**parameters)
+    for _ in range(2 if column in ("partial_fit", "warm_start") else 1):
+        if column == "partial_fit":
+            estimator.partial_fit(X, y, classes=[0, 1], **fit_parameters)
+        else:
+            estimator.fit(X, y, **fit_parameters)
+    curves = [estimator.loss_curve_, estimator.validation_scores_]
+    return [estimator.network_.parameters.tolist(), *curves]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(("option", "column", "said"), TOGETHER)
+def test_options_go_together_as_the_table_says(option, column, said):
+    parameters, _, fit_parameters = option.partition(", `fit(")
+    parameters = parameters.strip("`")
+    fit_parameters = fit_parameters.strip("`").removesuffix(")")
+    if said == "refused":
+        with pytest.raises((ValueError, TypeError)):
+            trained(column, parameters, fit_parameters)
+        return
+    result = trained(column, parameters, fit_parameters)
+    assert (result == trained(column)) == (said == "ignored")
+
+
+def test_the_table_has_every_option_that_is_new():
+    """Those that mean a choice among names, with each of them."""
+    ours = inspect.signature(ScratchMLPClassifier).parameters
+    new = set(ours) - set(inspect.signature(MLPClassifier).parameters)
+    table = " ".join(option for option, *_ in TOGETHER)
+    assert {name for name in new if f"{name}=" not in table} == set()
+    assert all(
+        f'learning_rate="{name}"' in table for name in set(SCHEDULES) - {"constant"}
+    )
+    assert {said for *_, said in TOGETHER} == {"works", "ignored", "refused"}
+    assert len(TOGETHER) > 100
