@@ -1,7 +1,7 @@
-"""scikit-learn's own tests of ``MLPClassifier``, passed by ``ScratchMLPClassifier``.
+"""scikit-learn's own tests of its multilayer perceptrons, passed by ours.
 
 This module is the pytest plugin as well: loaded with ``-p`` into a run of their tests,
-it puts our classifier in the place of theirs before the tests are imported.
+it puts our estimators in the place of theirs before the tests are imported.
 """
 
 import os
@@ -15,6 +15,10 @@ import sklearn.neural_network
 import skscratch
 
 SUITE = "sklearn.neural_network.tests.test_mlp"
+OURS = {
+    "MLPClassifier": skscratch.ScratchMLPClassifier,
+    "MLPRegressor": skscratch.ScratchMLPRegressor,
+}
 # They read or set `_loss_grad_lbfgs`, `_optimizer`, `_no_improvement_count` or
 # `_coef_grads`, which are no part of the interface.
 ABOUT_PRIVATE_ATTRIBUTES = {
@@ -28,14 +32,14 @@ ABOUT_PRIVATE_ATTRIBUTES = {
 
 
 def pytest_configure(config):
-    """Replace the class; pytest calls this of plugins, not of test modules."""
-    sklearn.neural_network.MLPClassifier = skscratch.ScratchMLPClassifier
+    """Replace the classes; pytest calls this of plugins, not of test modules."""
+    vars(sklearn.neural_network).update(OURS)
 
 
 def pytest_collection_modifyitems(items):
-    """Make sure that the tests that were collected test our class."""
+    """Make sure that the tests that were collected test our classes."""
     for item in items:
-        assert item.module.MLPClassifier is skscratch.ScratchMLPClassifier
+        assert {name: getattr(item.module, name) for name in OURS} == OURS
 
 
 def run_suite(folder):
