@@ -11,7 +11,11 @@ from sklearn.base import _fit_context as fit_context
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
+# Attributes that an estimator has while callbacks follow its fit.
+OF_A_FIT = ("_callback_fit_ctx", "_parent_callback_ctx", "_skl_callbacks_to_teardown")
+
 __all__ = [
+    "OF_A_FIT",
     "Interval",
     "Options",
     "StrOptions",

@@ -15,7 +15,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from skscratch._sklearn import Interval, StrOptions, fit_context
-from skscratch.perceptron import BaseScratchMLP, documented
+from skscratch.documentation import documented
+from skscratch.perceptron import BaseScratchMLP
 
 __all__ = ["ScratchMLPClassifier", "ScratchMLPRegressor"]
 

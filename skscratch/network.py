@@ -306,6 +306,22 @@ class Network:
         """Copy of all parameters, for ``restore``."""
         return self.parameters.copy()
 
+    def is_finite(self):
+        """Whether all parameters are finite numbers."""
+        # Both tell of nan, and neither needs an array of truth values.
+        return bool(
+            np.isfinite(self.parameters.min()) and np.isfinite(self.parameters.max())
+        )
+
+    def copy_parameters(self, snapshot):
+        """Copy all parameters into an older ``snapshot``.
+
+        Parameters
+        ----------
+        snapshot : ndarray of shape (n_parameters,)
+        """
+        np.copyto(snapshot, self.parameters)
+
     def restore(self, snapshot):
         """Set all parameters to those of a ``snapshot``."""
         self.parameters[...] = snapshot

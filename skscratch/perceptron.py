@@ -11,7 +11,6 @@ import numbers
 import warnings
 from abc import abstractmethod
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,17 +21,19 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skscratch._sklearn import (
+    OF_A_FIT,
     Interval,
     Options,
     StrOptions,
     check_sample_weight,
     fit_context,
-    has_callbacks,
 )
 from skscratch.activations import ACTIVATIONS
+from skscratch.callbacks import FromOutside, Tasks, from_outside
 from skscratch.losses import LOSSES
 from skscratch.network import Network, hidden_activations
 from skscratch.optimizers import OPTIMIZERS
@@ -48,145 +49,14 @@ from skscratch.training import (
     train,
 )
 
-__all__ = ["BaseScratchMLP", "documented"]
+__all__ = ["BaseScratchMLP"]
 
 # Rows that are predicted at a time: few enough that a layer's outputs stay in a core's
 # own cache, and so few that arrays to use again are not worth their making.
 CHUNK = 1024
 FEW = 32
-
-
-# What the estimators document alike: see ``documented``.
-PARAMETERS = """\
-    hidden_layer_sizes : array-like of int or int, default=(100,)
-        Number of neurons of each hidden layer. An empty tuple makes a linear model.
-    activation : {activations} or a sequence, default='relu'
-        Activation function of the hidden layers, one name for all or one for each;
-        'sigmoid' is the article's name for 'logistic'.
-    solver : {solvers}, default='adam'
-        What optimises the weights. 'lbfgs' takes all samples at once, which suits
-        small data sets.
-    alpha : float, default=0.0001
-        Strength of the L2 regularisation: half of it times the sum of the squared
-        weights, divided by the number of samples of the batch, joins the loss.
-    batch_size : int or 'auto', default='auto'
-        Samples of a minibatch; 'auto' is 200, or all where there are fewer. Not used
-        by 'lbfgs'.
-    learning_rate : {schedules}, default='constant'
-        Schedule of the learning rate. For the solver 'sgd' alone: 'invscaling' divides
-        it by ``(t_ + 1) ** power_t`` after each epoch, 'adaptive' by five whenever
-        training comes to a plateau. For 'sgd', 'adam' and 'adamw': 'cosine' lets it
-        fall to zero along half a cosine, 'one_cycle' rise and fall, 'coslog4' rise and
-        fall four times. Those three are planned to the end of ``max_iter`` epochs:
-        neither ``tol`` nor ``n_iter_no_change`` ends them sooner, but for early
-        stopping.
-    learning_rate_init : float, default=0.001
-        The learning rate at first, or the highest of 'cosine', 'one_cycle' and
-        'coslog4'. Not used by 'lbfgs'.
-    power_t : float, default=0.5
-        Exponent of the schedule 'invscaling'.
-    max_iter : int, default=200
-        Largest number of epochs, or of iterations of 'lbfgs'.
-    shuffle : bool, default=True
-        Whether the samples are shuffled before each epoch.
-    random_state : int, RandomState instance or None, default=None
-        Source of initial weights, the validation split, the order of samples and
-        dropout. An int gives the same at each call; None draws from the operating
-        system, never from NumPy's global state.
-    tol : float, default=0.0001
-        What an epoch must improve to count as one that improved; for 'lbfgs' the
-        largest component of the gradient at which it stops.
-    verbose : bool, default=False
-        Whether loss and score of each epoch are printed.
-    warm_start : bool, default=False
-        Whether ``fit`` goes on from the weights of the last call.
-    momentum : float, default=0.9
-        Momentum of 'sgd', from 0 to 1.
-    nesterovs_momentum : bool, default=True
-        Whether 'sgd' looks ahead along the momentum.
-    early_stopping : bool, default=False
-        Whether each epoch is scored on validation data, training stops when the score
-        does not improve any more, and the best epoch's weights are kept. Not used by
-        'lbfgs'.
-    validation_fraction : float, default=0.1
-        Share of the data that is set aside, of two classes in equal shares, unless
-        ``fit`` is given ``X_val``. Where that is less than two samples, or one of each
-        of two classes, it is as many.
-    beta_1 : float, default=0.9
-        Decay of Adam's first moment, from 0 to below 1.
-    beta_2 : float, default=0.999
-        Decay of Adam's second moment, from 0 to below 1.
-    epsilon : float, default=1e-08
-        Adam's guard against division by zero.
-    n_iter_no_change : int or inf, default=10
-        Epochs without improvement after which training stops.
-    max_fun : int, default=15000
-        Largest number of evaluations of the loss by 'lbfgs'.
-    scoring : str, callable or None, default=None
-        What early stopping scores: None is {score}, 'loss' the loss on the validation
-        data, and else one of scikit-learn's scorers.
-    dropout : float or sequence of float, default=0.0
-        Rate at which outputs of the hidden layers are dropped in training, one for all
-        layers or one for each. ``loss_curve_`` is that of the thinned networks.
-    weight_decay : float, default=0.01
-        Weight decay of 'adamw': each step takes this share of a weight, times the
-        learning rate; biases are left alone. It is no part of the loss, and not
-        divided by the number of samples as ``alpha`` is, which acts as well.
-    warmup_fraction : float or None, default=None
-        Share of the steps in which the schedules 'cosine', 'one_cycle' and 'coslog4'
-        warm up; None is 0.3 for 'one_cycle' and else 0.
-    max_grad_norm : float or None, default=None
-        Longer gradients, of all weights and biases together, are scaled down to this
-        norm.
-    averaging : float or None, default=None
-        Decay of an exponential moving average of the weights over the steps, such as
-        0.99, which validation and prediction then use; None uses the last weights.
-    dtype : {{'auto', 'float32', 'float64'}}, default='auto'
-        Of the network and of the features it sees; 'auto' takes float32 for features
-        of float32 and else float64.
-"""
-ATTRIBUTES = """\
-    network_ : Network
-        The network itself, of ``Layer`` objects.
-    coefs_ : list of ndarray of shape (fan_in, fan_out)
-        Weights of each layer. They are views into the network: what is written into
-        them, or assigned as a whole, takes effect.
-    intercepts_ : list of ndarray of shape (fan_out,)
-        Biases of each layer, views likewise.
-    loss_ : float
-        Loss of the last epoch, or at the end of 'lbfgs'.
-    best_loss_ : float or None
-        Lowest loss of all epochs; None with early stopping.
-    loss_curve_ : list of float
-        Loss of each epoch, the mean over its batches, or after each iteration of
-        'lbfgs': that of the samples, weighted, and the L2 term.
-    learning_rate_curve_ : list of float or None
-        Learning rate of each epoch's last step; None for 'lbfgs'.
-    validation_scores_ : list of float or None
-        Score of each epoch on the validation data, with early stopping: {score}, or
-        what ``scoring`` says, for 'loss' its negative.
-    validation_loss_curve_ : list of float or None
-        Loss of each epoch on the validation data, without the L2 term.
-    best_validation_score_ : float or None
-        The highest score.
-    best_epoch_ : int or None
-        Epoch of the highest score, or else of the lowest loss, counted from 1 over all
-        calls that went on from each other; None for 'lbfgs'.
-    t_ : int
-        Number of samples trained on, over all epochs.
-    n_iter_ : int
-        Number of epochs, or iterations, of the last call.
-    n_layers_ : int
-        Number of layers, input and output included.
-    n_outputs_ : int
-        Number of outputs.
-    out_activation_ : str
-        Name of the function that makes predictions of the raw outputs.
-    n_features_in_ : int
-        Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, where the data have names that are all strings.
-"""
+# Outcomes of an epoch after which there is none.
+ENDS = ("stopped", "diverged")
 
 
 def _as_it_is(Z):
@@ -380,12 +250,17 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
     ):
         with _unchanged_if_refused(self):
             self._check_combinations(held_out)
-            self._fit_checked(X, y, sample_weight, held_out, incremental, classes)
+            error = self._fit_checked(
+                X, y, sample_weight, held_out, incremental, classes
+            )
+        if error is not None:
+            raise error
         return self
 
     # Inside of what gives the attributes back: the callbacks' are needed to the last.
     @with_callbacks
     def _fit_checked(self, X, y, sample_weight, held_out, incremental, classes):
+        """Fit; return the error of a callback or scorer that ended it, or None."""
         given = (X, y, sample_weight)
         first = not hasattr(self, "network_") or not (self.warm_start or incremental)
         X, y, weights = self._validate(X, y, sample_weight, first)
@@ -400,9 +275,11 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         else:
             self._check_architecture()
         held_out = self._validate_held_out(held_out, X.dtype)
-        before = self.network_.snapshot()
-        tasks = Tasks(self, given, 1 if incremental else self.max_iter)
+        error = None
         try:
+            n_tasks = 1 if incremental else self.max_iter
+            name = "iteration" if self.solver == "lbfgs" else "epoch"
+            tasks = Tasks(self, given, name, n_tasks)
             if self.solver == "lbfgs":
                 self._fit_lbfgs(X, Y, weights, tasks)
             else:
@@ -411,13 +288,15 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
                 self._fit_stochastic(
                     X, Y, weights, held_out, random_state, incremental, tasks
                 )
-            self._check_finite()
-        except Exception:
-            self.network_.restore(before)
-            raise
+            tasks.ended()
+        except FromOutside as caught:
+            # Whole epochs are kept; without any, the call is refused.
+            if not self.n_iter_:
+                raise caught.error from None
+            error = caught.error
         finally:
             self.network_.forget()
-        tasks.ended()
+        return error
 
     def _check_combinations(self, held_out):
         """Refuse parameters that can't work together, and say what would."""
@@ -573,18 +452,33 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         for layer, name in zip(hidden, names, strict=True):
             layer.activation = name
 
-    def _check_finite(self):
-        if not np.isfinite(self.network_.parameters).all():
-            raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may"
-                " contain large values and need to be preprocessed."
-            )
+    def _suffering(self, X):
+        """What to change where training does not get on, for errors and warnings."""
+        advice = ["standardise the features"]
+        if self.solver in OPTIMIZERS:
+            advice += [f"lower learning_rate_init={self.learning_rate_init}"]
+            advice += [f"set max_grad_norm (now {self.max_grad_norm})"]
+        rows = X[:CHUNK]  # Some tell the scales.
+        if issparse(rows):
+            scales = np.sqrt(mean_variance_axis(rows.astype(np.float64), axis=0)[1])
+        else:
+            scales = rows.std(axis=0, dtype=np.float64)
+        far = np.flatnonzero((scales > 0) & ~((scales > 1e-4) & (scales < 1e4)))
+        if not far.size:
+            return ", ".join(advice) + "."
+        names = getattr(self, "feature_names_in_", np.arange(X.shape[1]))
+        listed = ", ".join(f"{names[i]} ({scales[i]:.1e})" for i in far[:5])
+        more = f" and {far.size - 5} more" if far.size > 5 else ""
+        return (
+            ", ".join(advice) + ": the standard deviations of some are far from 1, "
+            f"those of columns {listed}{more}."
+        )
 
     def _fit_lbfgs(self, X, Y, weights, tasks):
-        # The line search compares costs that differ by less than float32 resolves.
-        network = self.network_
-        if network.dtype != np.float64:
-            network, X = network.astype(np.float64), X.astype(np.float64)
+        # The line search compares costs that differ by less than float32 resolves. And
+        # it tries parameters that it may not take: the estimator has those it took.
+        network = self.network_.astype(np.float64)
+        X = X.astype(np.float64, copy=False)
         network.reuse_buffers()
         if self._smoothing() is not None:
             Y = Y.astype(np.float64)
@@ -593,36 +487,73 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         self.loss_curve_ = curve = []
 
         def report(loss):
+            if not (np.isfinite(loss) and network.is_finite()):
+                return True
             curve.append(loss)
             if self.verbose:
                 print(f"Iteration {len(curve)}, loss = {loss:.8f}")
             self.network_.restore(network.parameters)
-            tasks.begin()
             return tasks.end(self._published_by_lbfgs)
 
-        result = minimise_lbfgs(
-            network,
-            X,
-            Y,
-            alpha=self.alpha,
-            tol=self.tol,
-            max_iter=self.max_iter,
-            max_fun=self.max_fun,
-            weights=weights,
-            report=report,
-        )
+        result = None
+        try:
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                result = minimise_lbfgs(
+                    network,
+                    X,
+                    Y,
+                    alpha=self.alpha,
+                    tol=self.tol,
+                    max_iter=self.max_iter,
+                    max_fun=self.max_fun,
+                    weights=weights,
+                    report=report,
+                    begin=tasks.begin,
+                )
+        except KeyboardInterrupt:
+            self._warn_of_interruption(len(curve))
+        finally:
+            self._set_fitted(self._published_by_lbfgs())
+        if result is None or tasks.stopped:
+            return
+        if not (np.isfinite(result.fun) and network.is_finite()):
+            self._diverged(X, len(curve))
+            return
         self.network_.restore(network.parameters)
-        self._set_fitted(self._published_by_lbfgs())
         self.n_iter_ = min(int(result.nit), self.max_iter)
         self.loss_ = self.best_loss_ = float(result.fun)
-        if result.status != 0 and not tasks.stopped:
+        if result.status != 0:
             warnings.warn(
                 f"L-BFGS stopped after {self.n_iter_} iterations without convergence "
                 f"({result.message}): raise max_iter={self.max_iter} or "
-                f"max_fun={self.max_fun}, or scale the features.",
+                f"max_fun={self.max_fun}, or {self._suffering(X)}",
                 ConvergenceWarning,
                 stacklevel=2,
             )
+
+    def _diverged(self, X, n_whole):
+        """Say that training diverged, after so many epochs that did not."""
+        sentence = (
+            "Solver produced non-finite parameter weights. The input data may"
+            " contain large values and need to be preprocessed."
+        )
+        if not n_whole:
+            raise ValueError(f"{sentence} To mend it, {self._suffering(X)}")
+        warnings.warn(
+            f"Training diverged after {n_whole} epochs or iterations, of which the "
+            f"last, or with early stopping the best, is kept. To mend it, "
+            f"{self._suffering(X)}",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+
+    @staticmethod
+    def _warn_of_interruption(n_whole):
+        warnings.warn(
+            f"Training was interrupted after {n_whole} epochs or iterations, of which "
+            "the last, or with early stopping the best, is kept.",
+            stacklevel=2,
+        )
 
     def _published_by_lbfgs(self):
         """Fitted attributes that tell of L-BFGS."""
@@ -677,12 +608,17 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
             max_grad_norm=self.max_grad_norm,
         )
         self.network_.reuse_buffers()
-        outcome = self._follow(epochs, n_epochs, tasks)
-        self._set_fitted(self._published(state))
+        try:
+            outcome = self._follow(epochs, n_epochs, tasks)
+        finally:
+            self._set_fitted(self._published(state))
+        if outcome == "diverged":
+            self._diverged(X, self.n_iter_ - 1)
         if outcome in ("improving", "slowed") and not (incremental or planned):
             warnings.warn(
                 f"Training stopped after max_iter={self.max_iter} epochs without "
-                "convergence: raise max_iter, or tol to stop earlier.",
+                "convergence: raise max_iter, or tol to stop earlier, or "
+                f"{self._suffering(X)}",
                 ConvergenceWarning,
                 stacklevel=2,
             )
@@ -699,13 +635,11 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
                         self._print(epoch)
                     if tasks.end(lambda: self._published(self._training)):
                         return "stopped"
-                    if outcome == "stopped" or epoch.number == n_epochs:
+                    if outcome in ENDS or epoch.number == n_epochs:
                         break
                     tasks.begin()
         except KeyboardInterrupt:
-            warnings.warn(
-                f"Training was interrupted after {self.n_iter_} epochs.", stacklevel=2
-            )
+            self._warn_of_interruption(self.n_iter_)
             return "interrupted"
         return outcome
 
@@ -796,7 +730,8 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
                 return -loss, loss
             if scorer is None:
                 return self._goodness(Z, Y, weights), loss
-            return float(scorer(viewed, held_out.only(X), y, **options)), loss
+            with from_outside():
+                return float(scorer(viewed, held_out.only(X), y, **options)), loss
 
         return score
 
@@ -847,7 +782,10 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         self.__dict__.update(attributes)
 
     def _as_if_stopped(self, published):
-        """Fitted attributes of an estimator that stopped now, by copies."""
+        """Fitted attributes of an estimator as it is now, by copies.
+
+        With early stopping too the weights are the epoch's own, not the best so far.
+        """
         state, attributes = self._training, published()
         average = None if state is None else state.average
         with averaged(self.network_, average):
@@ -922,7 +860,10 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         return state
 
     def __copy__(self):
-        return _bare_copy(self)
+        new = _bare_copy(self)
+        for name in OF_A_FIT:  # A copy is in no fit, though callbacks make it in one.
+            vars(new).pop(name, None)
+        return new
 
     def __deepcopy__(self, memo):
         new = memo[id(self)] = object.__new__(type(self))
@@ -942,90 +883,6 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def documented(score):
-    """Class decorator that completes a docstring by what the estimators share.
-
-    A line ``{parameters}`` or ``{attributes}`` of it gives way to ``PARAMETERS`` or
-    ``ATTRIBUTES``, in which the registries' names are filled in.
-
-    Parameters
-    ----------
-    score : str
-        What early stopping scores unless it is told otherwise.
-    """
-
-    def complete(cls):
-        if cls.__doc__ is None:  # Under python -OO.
-            return cls
-        for name, section in (("parameters", PARAMETERS), ("attributes", ATTRIBUTES)):
-            filled = section.rstrip().format(
-                activations=_names(ACTIVATIONS),
-                solvers=_names([*OPTIMIZERS, "lbfgs"]),
-                schedules=_names(SCHEDULES),
-                score=score,
-            )
-            cls.__doc__ = cls.__doc__.replace(f"    {{{name}}}", filled)
-        return cls
-
-    return complete
-
-
-def _names(registry):
-    """Names of a registry as documentation gives them: ``{'adam', 'sgd'}``."""
-    return "{" + ", ".join(map(repr, registry)) + "}"
-
-
-class Tasks:
-    """What callbacks hear of a fit: the whole of it, and each epoch or iteration.
-
-    Parameters
-    ----------
-    estimator : BaseScratchMLP
-    given : tuple
-        ``X``, ``y`` and ``sample_weight`` as the user gave them.
-    max_subtasks : int
-        Largest number of epochs or iterations.
-
-    Attributes
-    ----------
-    stopped : bool
-        Whether a callback has asked for training to stop.
-    """
-
-    def __init__(self, estimator, given, max_subtasks):
-        X, y, sample_weight = given
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        self._estimator, self.stopped = estimator, False
-        self._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
-        # Training without callbacks is not to wait for them.
-        self._are_any = has_callbacks(estimator)
-        self._root = estimator._init_callback_context(max_subtasks=max_subtasks)
-        self._root.call_on_fit_task_begin(**self._data)
-        self._task: Any = None
-
-    def begin(self):
-        """Tell of an epoch that begins."""
-        if self._are_any:
-            self._task = self._root.subcontext(task_name="epoch")
-            self._task.call_on_fit_task_begin(**self._data)
-
-    def end(self, published):
-        """Tell of an epoch that ended; return whether training is to stop.
-
-        ``published`` gives the fitted attributes of the moment.
-        """
-        if self._are_any:
-            as_if_stopped = partial(self._estimator._as_if_stopped, published)
-            self.stopped = self._task.call_on_fit_task_end(
-                **self._data, reconstruction_attributes=as_if_stopped
-            )
-        return self.stopped
-
-    def ended(self):
-        """Tell of the end of the fit."""
-        self._root.call_on_fit_task_end(**self._data, reconstruction_attributes={})
 
 
 class LayerViews(list):
@@ -1070,9 +927,13 @@ def _bare_copy(estimator):
 def _unchanged_if_refused(estimator):
     """Give the estimator the attributes back that it had, if an error passes."""
     before = dict(vars(estimator))
+    network = before.get("network_")
+    parameters = None if network is None else network.snapshot()
     try:
         yield
-    except Exception:
+    except BaseException:
         vars(estimator).clear()
         vars(estimator).update(before)
+        if network is not None:
+            network.restore(parameters)
         raise

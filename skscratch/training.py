@@ -292,9 +292,10 @@ class Epoch(NamedTuple):
         On the validation data.
     validation_loss : float or None
         On the validation data.
-    outcome : {"improving", "slowed", "stopped"}
+    outcome : {"improving", "slowed", "stopped", "diverged"}
         Whether training goes on, goes on at a lower learning rate after a plateau,
-        or stops there.
+        stops there, or stops because the epoch ended with a loss or parameters that
+        are not finite.
     """
 
     number: int
@@ -326,6 +327,10 @@ def train(
     epoch beats the best of earlier calls, those of the last. Where parameters are
     averaged, the score is that of the average, which stands in the end too.
 
+    Wherever training breaks off, in the middle of an epoch or because one diverged,
+    the parameters of the last whole epoch stand, or else those at the start. The
+    state's optimizer and average, which were in the middle of it, are then None.
+
     Parameters
     ----------
     network : Network
@@ -350,12 +355,14 @@ def train(
     Epoch
     """
     average, best = state.average, None
+    standing, is_whole = network.snapshot(), True
     # Unless someone has put other parameters in the place of the average since.
     goes_on = average is not None and average.trained is not None
     if goes_on and np.array_equal(network.parameters, average.mean):
         network.restore(average.trained)
     try:
         for number in range(1, max_epochs + 1):
+            is_whole = False
             loss = _train_epoch(
                 network,
                 batches,
@@ -366,28 +373,37 @@ def train(
                 dropout=dropout,
                 max_grad_norm=max_grad_norm,
             )
-            state.loss_curve.append(loss)
-            state.learning_rates.append(state.schedule.rate)
-            state.n_samples_seen += batches.n_samples
-            if score is None:
-                latest: tuple[Any, Any] = (None, None)
-                _count_loss(state, loss, tol)
-            else:
-                with averaged(network, average):
+            is_finite = np.isfinite(loss) and network.is_finite()
+            latest: tuple[Any, Any] = (
+                (None, None) if score is None else (np.nan, np.nan)
+            )
+            with averaged(network, average if is_finite else None):
+                if is_finite and score is not None:
                     latest = score()
-                    if _count_score(state, latest, tol):
-                        best = network.snapshot()
+                # What comes from here on is of a whole epoch.
+                state.loss_curve.append(loss)
+                state.learning_rates.append(state.schedule.rate)
+                state.n_samples_seen += batches.n_samples
+                if score is None:
+                    _count_loss(state, loss, tol)
+                elif _count_score(state, latest, tol):
+                    best = network.snapshot()
+                if not is_finite:
+                    yield Epoch(number, loss, *latest, "diverged")
+                    return
+                network.copy_parameters(standing)
+            is_whole = True
             state.schedule.epoch_ended(state.n_samples_seen)
             outcome = _outcome(state, patience)
             yield Epoch(number, loss, *latest, outcome)
             if outcome == "stopped":
                 return
     finally:
-        if average is not None and average.n_steps:
+        if not is_whole:
+            state.optimizer = state.average = None
+        elif average is not None and average.n_steps:
             average.trained = network.snapshot()
-            network.restore(average.mean)
-        if best is not None:
-            network.restore(best)
+        network.restore(standing if best is None else best)
 
 
 @contextmanager
@@ -414,6 +430,16 @@ def _train_epoch(
     network, batches, state, n_done, n_steps, *, alpha, dropout, max_grad_norm
 ):
     """One step of the optimizer for each batch; the mean loss over the batches."""
+    # What overflows is seen when the epoch ends.
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return _train_batches(
+            network, batches, state, n_done, n_steps, alpha, dropout, max_grad_norm
+        )
+
+
+def _train_batches(
+    network, batches, state, n_done, n_steps, alpha, dropout, max_grad_norm
+):
     update, schedule, average = state.optimizer.update, state.schedule, state.average
     loss_sum = 0.0
     for step, (A1, Y, weights, total) in enumerate(batches, start=n_done):
@@ -479,7 +505,17 @@ def _outcome(state, patience):
 
 
 def minimise_lbfgs(
-    network, X, Y, *, alpha, tol, max_iter, max_fun, weights=None, report=None
+    network,
+    X,
+    Y,
+    *,
+    alpha,
+    tol,
+    max_iter,
+    max_fun,
+    weights=None,
+    report=None,
+    begin=None,
 ):
     """Minimise the cost over all rows by L-BFGS, in scipy's implementation.
 
@@ -501,6 +537,8 @@ def minimise_lbfgs(
     report : callable, default=None
         Called with the cost after each iteration, at which the network then stands;
         returns whether to stop.
+    begin : callable, default=None
+        Called before each evaluation of the cost.
 
     Returns
     -------
@@ -518,6 +556,8 @@ def minimise_lbfgs(
     ]
 
     def cost_and_gradients(parameters):
+        if begin is not None:
+            begin()
         network.restore(parameters)
         cost, gradients, penalty = 0.0, np.zeros_like(parameters), alpha
         for A1, targets, shares in chunks:

@@ -105,7 +105,8 @@ def draw_setting(
 ):
     """Draw over the whole space of ``MLPClassifier``'s parameters.
 
-    And of ``MLPRegressor``'s, where ``kinds`` are among ``TARGETS``. ``tol`` and ``n_iter_no_change`` are such that many fits stop by themselves.
+    And of ``MLPRegressor``'s, where ``kinds`` are among ``TARGETS``. ``tol`` and
+    ``n_iter_no_change`` are such that many fits stop by themselves.
     """
     solver = source.choose(solvers)
     learning_rate = source.choose(["constant", "invscaling", "adaptive"])

@@ -110,8 +110,8 @@ def own_warnings(caught):
 def train_both(pair, parameters, calls, more=None):
     """Make the same calls on both estimators and compare them after each.
 
-    Ours takes ``more`` parameters, which theirs lacks. Returns both and the warnings of the last call, or None where scikit-learn's numbers
-    stop being finite.
+    Ours takes ``more`` parameters, which theirs lacks. Returns both and the warnings of
+    the last call, or None where scikit-learn's numbers stop being finite.
     """
     theirs, ours = pair[0](**parameters), pair[1](**parameters | (more or {}))
     for call in calls:
@@ -158,12 +158,15 @@ def how_it_ended(setting, warned):
 
 
 @pytest.mark.parametrize(
-    ("kinds", "n_settings", "n_diverging"),
-    [(KINDS, 200, 0), (TARGETS, 100, 1)],
+    ("kinds", "n_settings", "n_stopping", "n_diverging"),
+    [(KINDS, 200, 50, 0), (TARGETS, 100, 20, 1)],
     ids=["classes", "numbers"],
 )
-def test_random_settings_are_in_parity(kinds, n_settings, n_diverging):
-    """All solvers, targets and formats; a quarter of the fits stop by themselves."""
+def test_random_settings_are_in_parity(kinds, n_settings, n_stopping, n_diverging):
+    """All solvers, targets and formats; a fifth of the fits stop by themselves or more.
+
+    Gradient descent on numbers, which are not bounded as classes are, may diverge.
+    """
     seen = Counter()
     for seed in range(n_settings):
         setting = draw_setting(Seeded(seed), kinds=kinds)
@@ -187,7 +190,7 @@ def test_random_settings_are_in_parity(kinds, n_settings, n_diverging):
             }
         )
     assert seen["diverging"] <= n_diverging
-    assert seen["ended", "by itself"] >= n_settings / 4
+    assert seen["ended", "by itself"] >= n_stopping
     assert seen["ended", "by itself", "adaptive"] >= 1
     rarest = min(
         seen[name, value]
