@@ -546,15 +546,18 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
-        predictions = self._outputs_for(X, self._trained_loss().predictions)
+        predictions = self._outputs_for(X, self._predictions)
         return predictions if self.n_outputs_ > 1 else predictions[:, 0]
+
+    def _predictions(self, Z):
+        return self._trained_loss().predictions(Z)
 
     def _loss(self):
         return self.loss
 
     def _goodness(self, Z, Y, weights):
         """Coefficient of determination."""
-        predictions = self._trained_loss().predictions(Z.T).T
+        predictions = self._predictions(Z.T).T
         return float(r2_score(Y, predictions, sample_weight=weights))
 
     def _encode_held_out(self, y):
@@ -582,4 +585,5 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
+        tags.target_tags.positive_only = self.loss == "poisson"
         return tags

@@ -408,7 +408,7 @@ def test_a_random_state_is_drawn_from_as_often(setting, seed):
 def test_weights_are_scikit_learns_where_a_batch_covers_the_data(setting, seed):
     """Their mean then is the batch's own, by which scikit-learn divides."""
     X, y = setting.make_data()
-    setting.parameters |= {"batch_size": len(y), "early_stopping": False}
+    setting.parameters["batch_size"] = len(y)
     weights = np.random.default_rng(seed).uniform(0.1, 5, len(y))
     call = Call("fit", X, y, {"sample_weight": weights})
     pair = PAIRS[setting.data["kind"]]

@@ -58,7 +58,7 @@ CLASSIFIERS = {
     "sgd, adaptive": SMALL
     | {"solver": "sgd", "learning_rate": "adaptive", "nesterovs_momentum": False},
     "lbfgs": SMALL | {"solver": "lbfgs", "tol": 1e-3},
-    **{name: SMALL | {"activation": name} for name in ACTIVATIONS},
+    **{name: SMALL | {"activation": name, "max_iter": 15} for name in ACTIVATIONS},
     "no hidden layer": SMALL | {"hidden_layer_sizes": ()},
     "several hidden layers": SEVERAL_LAYERS,
     "small batches": SMALL | {"batch_size": 4, "max_iter": 10},
