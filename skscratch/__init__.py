@@ -1,6 +1,7 @@
 """A neural network from scratch on NumPy, with a scikit-learn face."""
 
 from skscratch.activations import ACTIVATIONS, d_sigmoid, d_tanh, sigmoid, tanh
+from skscratch.checkpoints import Checkpoint
 from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
 from skscratch.gradient_check import GradientCheck, check_gradients
 from skscratch.layers import Layer
@@ -16,6 +17,7 @@ __all__ = [
     "LOSSES",
     "OPTIMIZERS",
     "SCHEDULES",
+    "Checkpoint",
     "GradientCheck",
     "Layer",
     "Network",

@@ -12,17 +12,33 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 # Attributes that an estimator has while callbacks follow its fit.
-OF_A_FIT = ("_callback_fit_ctx", "_parent_callback_ctx", "_skl_callbacks_to_teardown")
+OF_A_FIT = (
+    "_callback_fit_ctx",
+    "_parent_callback_ctx",
+    "_skl_callbacks_to_teardown",
+    "_running",
+)
 
 __all__ = [
     "OF_A_FIT",
     "Interval",
     "Options",
     "StrOptions",
+    "callbacks_of",
     "check_sample_weight",
     "fit_context",
     "has_callbacks",
 ]
+
+
+def callbacks_of(estimator):
+    """Callbacks that are set on an estimator, or propagated to it.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+    """
+    return list(getattr(estimator, "_skl_callbacks", []))
 
 
 def has_callbacks(estimator):

@@ -29,11 +29,13 @@ from skscratch._sklearn import (
     Interval,
     Options,
     StrOptions,
+    callbacks_of,
     check_sample_weight,
     fit_context,
 )
 from skscratch.activations import ACTIVATIONS
 from skscratch.callbacks import FromOutside, Tasks, from_outside
+from skscratch.checkpoints import Checkpoint, Running
 from skscratch.losses import LOSSES
 from skscratch.network import Network, hidden_activations
 from skscratch.optimizers import OPTIMIZERS
@@ -250,6 +252,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
     ):
         with _unchanged_if_refused(self):
             self._check_combinations(held_out)
+            self._check_checkpoints(incremental)
             error = self._fit_checked(
                 X, y, sample_weight, held_out, incremental, classes
             )
@@ -333,6 +336,18 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
             raise ValueError("X_val and y_val must be given together, or neither.")
         if sample_weight_val is not None and X_val is None:
             raise ValueError("sample_weight_val needs X_val and y_val.")
+
+    def _check_checkpoints(self, incremental):
+        """Refuse to write what can't be gone on with."""
+        if not any(isinstance(c, Checkpoint) for c in callbacks_of(self)):
+            return
+        if incremental:
+            raise ValueError("Checkpoint is for fit: after partial_fit, pickle.")
+        if self.solver not in OPTIMIZERS:
+            raise ValueError(
+                f"Checkpoint needs one of the solvers {sorted(OPTIMIZERS)}, got "
+                f"solver={self.solver!r}."
+            )
 
     def _validate(self, X, y, sample_weight, first):
         """Check the data of a fit; rows of weight zero are gone afterwards."""
@@ -575,6 +590,10 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
     ):
         state = self._training = self._continue_training(incremental)
         rows = None if held_out is None else held_out.training_rows
+        own_validation = {}
+        if held_out is not None and held_out.rows is None:
+            own_validation = {"X_val": held_out.X, "y_val": held_out.Y}
+            own_validation |= {"sample_weight_val": held_out.weights}
         batches = Batches(
             X,
             Y,
@@ -591,6 +610,19 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         if any(rates):
             sizes, dtype = self._hidden_sizes(), self.network_.dtype
             dropout = Dropout(rates, sizes, dtype, random_state)
+        running = self._running = Running(
+            self.network_,
+            batches,
+            state,
+            dropout,
+            None if held_out is None else held_out.rows,
+            random_state,
+            self.get_params(deep=False),
+            {"X": X, "y": Y, "sample_weight": weights} | own_validation,
+        )
+        for checkpoint in callbacks_of(self):
+            if isinstance(checkpoint, Checkpoint) and checkpoint.resume:
+                checkpoint.read(running)
         planned = state.schedule.has_end
         is_cut_short = held_out is not None or not planned
         n_epochs = 1 if incremental else self.max_iter
@@ -606,11 +638,14 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
             score=None if held_out is None else self._scorer(held_out),
             dropout=dropout,
             max_grad_norm=self.max_grad_norm,
+            # A training that is over has no epoch left.
+            first_epoch=1 + (running.n_epochs if running.goes_on else n_epochs),
         )
         self.network_.reuse_buffers()
         try:
-            outcome = self._follow(epochs, n_epochs, tasks)
+            outcome = self._follow(epochs, n_epochs, running, tasks)
         finally:
+            del self._running
             self._set_fitted(self._published(state))
         if outcome == "diverged":
             self._diverged(X, self.n_iter_ - 1)
@@ -623,14 +658,19 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
                 stacklevel=2,
             )
 
-    def _follow(self, epochs, n_epochs, tasks):
+    def _follow(self, epochs, n_epochs, running, tasks):
         """Let the epochs run; return the outcome of the last."""
-        self.n_iter_, outcome = 0, "interrupted"
+        self.n_iter_, outcome = running.n_epochs, running.outcome
+        if not running.goes_on:
+            with contextlib.closing(epochs):
+                next(epochs, None)
+            return running.outcome
         try:
             with contextlib.closing(epochs):
                 tasks.begin()
                 for epoch in epochs:
                     self.n_iter_, outcome = epoch.number, epoch.outcome
+                    running.n_epochs, running.outcome = epoch.number, outcome
                     if self.verbose:
                         self._print(epoch)
                     if tasks.end(lambda: self._published(self._training)):

@@ -157,12 +157,16 @@ class Dropout:
         Of the network.
     random_state : RandomState
         Seeds a generator, which draws numbers of the network's dtype into buffers.
+
+    Attributes
+    ----------
+    generator : Generator
     """
 
     def __init__(self, rates, neurons, dtype, random_state):
         self._layers = list(zip(rates, neurons, strict=True))
         self._buffers = Buffers(dtype)
-        self._generator = np.random.default_rng(random_state.randint(2**31, size=4))
+        self.generator = np.random.default_rng(random_state.randint(2**31, size=4))
 
     def masks(self, n_samples):
         """Masks for a batch, (neurons, n_samples) each, or None at a rate of 0."""
@@ -173,7 +177,7 @@ class Dropout:
 
     def _mask(self, name, rate, shape):
         mask = self._buffers(name, shape, "F")
-        self._generator.random(out=mask.T, dtype=mask.dtype)
+        self.generator.random(out=mask.T, dtype=mask.dtype)
         np.greater_equal(mask, rate, out=mask)
         mask *= 1 / (1 - rate)
         return mask
@@ -239,6 +243,8 @@ class TrainingState:
         Loss of each epoch on the validation data.
     best_validation_score : float
         The highest of the scores.
+    best_parameters : ndarray of shape (n_parameters,) or None
+        Those of that score, where the present call has beaten earlier ones.
     best_epoch : int
         The epoch of that score, or else of the lowest loss, counted from 1 over all
         calls.
@@ -260,6 +266,7 @@ class TrainingState:
     validation_scores: list[float] = field(default_factory=list)
     validation_losses: list[float] = field(default_factory=list)
     best_validation_score: float = -np.inf
+    best_parameters: Any = None
     best_epoch: int = 0
     no_improvement: int = 0
     n_samples_seen: int = 0
@@ -272,6 +279,7 @@ class TrainingState:
             optimizer=optimizer,
             schedule=schedule,
             average=average,
+            best_parameters=None,
             loss_curve=list(self.loss_curve),
             learning_rates=list(self.learning_rates),
             validation_scores=list(self.validation_scores),
@@ -317,6 +325,7 @@ def train(
     score=None,
     dropout=None,
     max_grad_norm=None,
+    first_epoch=1,
 ):
     """Train by stochastic descent; a generator of one ``Epoch`` after the other.
 
@@ -349,19 +358,25 @@ def train(
         Draws masks for each batch.
     max_grad_norm : float, default=None
         Longer gradients are scaled down to this Euclidean norm.
+    first_epoch : int, default=1
+        Number of the first epoch; above 1 where network, batches and state are those
+        of a training that went so far.
 
     Yields
     ------
     Epoch
     """
-    average, best = state.average, None
-    standing, is_whole = network.snapshot(), True
+    average, standing, is_whole = state.average, network.snapshot(), True
+    if first_epoch == 1:
+        state.best_parameters = None
+    elif average is not None:
+        standing = average.mean.copy()
     # Unless someone has put other parameters in the place of the average since.
     goes_on = average is not None and average.trained is not None
     if goes_on and np.array_equal(network.parameters, average.mean):
         network.restore(average.trained)
     try:
-        for number in range(1, max_epochs + 1):
+        for number in range(first_epoch, max_epochs + 1):
             is_whole = False
             loss = _train_epoch(
                 network,
@@ -387,7 +402,7 @@ def train(
                 if score is None:
                     _count_loss(state, loss, tol)
                 elif _count_score(state, latest, tol):
-                    best = network.snapshot()
+                    state.best_parameters = network.snapshot()
                 if not is_finite:
                     yield Epoch(number, loss, *latest, "diverged")
                     return
@@ -403,6 +418,7 @@ def train(
             state.optimizer = state.average = None
         elif average is not None and average.n_steps:
             average.trained = network.snapshot()
+        best = state.best_parameters
         network.restore(standing if best is None else best)
 
 
