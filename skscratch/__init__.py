@@ -9,8 +9,7 @@ from skscratch.losses import LOSSES, d_logloss, logloss
 from skscratch.network import Network
 from skscratch.optimizers import OPTIMIZERS
 from skscratch.schedules import SCHEDULES
-
-__version__ = "0.1.0"
+from skscratch.version import __version__
 
 __all__ = [
     "ACTIVATIONS",
@@ -23,6 +22,7 @@ __all__ = [
     "Network",
     "ScratchMLPClassifier",
     "ScratchMLPRegressor",
+    "__version__",
     "check_gradients",
     "d_logloss",
     "d_sigmoid",

@@ -50,6 +50,7 @@ from skscratch.training import (
     smooth,
     train,
 )
+from skscratch.version import __version__
 
 __all__ = ["BaseScratchMLP"]
 
@@ -897,7 +898,20 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         state, training = dict(super().__getstate__()), vars(self).get("_training")
         if training is not None and not training.is_incremental:
             state["_training"] = training.continued(None, None, None)
-        return state
+        return state | {"_skscratch_version": __version__}
+
+    def __setstate__(self, state):
+        """Take over what was pickled, and warn of another version's."""
+        state = dict(state)
+        version = state.pop("_skscratch_version", "an unknown version")
+        if version != __version__:
+            warnings.warn(
+                f"{type(self).__name__} was pickled by skscratch {version} and is "
+                f"loaded by {__version__}: it may not work, or not as it did. Load it "
+                "by the version that wrote it, or fit it again.",
+                stacklevel=2,
+            )
+        super().__setstate__(state)
 
     def __copy__(self):
         new = _bare_copy(self)

@@ -712,6 +712,21 @@ def test_the_optimizer_of_a_fit_stays_in_memory(cls):
     assert fresh.loss_curve_[:5] == ours.loss_curve_[:5]
 
 
+@both
+def test_pickles_of_another_version_warn(cls, monkeypatch):
+    X, y = data(cls)
+    for estimator in (cls(**SMALL), cls(**SMALL).fit(X, y)):
+        pickled = pickle.dumps(estimator)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            pickle.loads(pickled)
+        with monkeypatch.context() as patch:
+            patch.setattr("skscratch.perceptron.__version__", "9.8.7")
+            with pytest.warns(UserWarning, match=r"by skscratch .* loaded by 9\.8\.7"):
+                loaded = pickle.loads(pickled)
+        assert vars(loaded).keys() == vars(estimator).keys()
+
+
 # Calibration, and what the curves mean
 
 
