@@ -468,26 +468,34 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         for layer, name in zip(hidden, names, strict=True):
             layer.activation = name
 
-    def _suffering(self, X):
-        """What to change where training does not get on, for errors and warnings."""
-        advice = ["standardise the features"]
+    def _advice(self, X):
+        """What to change where training diverges."""
+        advice = "standardise the features"
         if self.solver in OPTIMIZERS:
-            advice += [f"lower learning_rate_init={self.learning_rate_init}"]
-            advice += [f"set max_grad_norm (now {self.max_grad_norm})"]
+            advice += (
+                f", lower learning_rate_init={self.learning_rate_init}, "
+                f"set max_grad_norm (now {self.max_grad_norm})"
+            )
+        return f"To mend it, {advice}.{self._far_scales(X)}"
+
+    def _far_scales(self, X):
+        """Sentence on columns whose scale training suffers from, if there are any."""
         rows = X[:CHUNK]  # Some tell the scales.
-        if issparse(rows):
-            scales = np.sqrt(mean_variance_axis(rows.astype(np.float64), axis=0)[1])
-        else:
-            scales = rows.std(axis=0, dtype=np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            if issparse(rows):
+                variances = mean_variance_axis(rows.astype(np.float64), axis=0)[1]
+                scales = np.sqrt(variances)
+            else:
+                scales = rows.std(axis=0, dtype=np.float64)
         far = np.flatnonzero((scales > 0) & ~((scales > 1e-4) & (scales < 1e4)))
         if not far.size:
-            return ", ".join(advice) + "."
+            return ""
         names = getattr(self, "feature_names_in_", np.arange(X.shape[1]))
         listed = ", ".join(f"{names[i]} ({scales[i]:.1e})" for i in far[:5])
         more = f" and {far.size - 5} more" if far.size > 5 else ""
         return (
-            ", ".join(advice) + ": the standard deviations of some are far from 1, "
-            f"those of columns {listed}{more}."
+            " Standard deviations far from 1, which standardising mends, are those of "
+            f"columns {listed}{more}."
         )
 
     def _fit_lbfgs(self, X, Y, weights, tasks):
@@ -542,7 +550,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
             warnings.warn(
                 f"L-BFGS stopped after {self.n_iter_} iterations without convergence "
                 f"({result.message}): raise max_iter={self.max_iter} or "
-                f"max_fun={self.max_fun}, or {self._suffering(X)}",
+                f"max_fun={self.max_fun}, or scale the features.{self._far_scales(X)}",
                 ConvergenceWarning,
                 stacklevel=2,
             )
@@ -554,11 +562,10 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
             " contain large values and need to be preprocessed."
         )
         if not n_whole:
-            raise ValueError(f"{sentence} To mend it, {self._suffering(X)}")
+            raise ValueError(f"{sentence} {self._advice(X)}")
         warnings.warn(
             f"Training diverged after {n_whole} epochs or iterations, of which the "
-            f"last, or with early stopping the best, is kept. To mend it, "
-            f"{self._suffering(X)}",
+            f"last, or with early stopping the best, is kept. {self._advice(X)}",
             ConvergenceWarning,
             stacklevel=2,
         )
@@ -653,8 +660,8 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         if outcome in ("improving", "slowed") and not (incremental or planned):
             warnings.warn(
                 f"Training stopped after max_iter={self.max_iter} epochs without "
-                "convergence: raise max_iter, or tol to stop earlier, or "
-                f"{self._suffering(X)}",
+                "convergence: raise max_iter, or tol to stop earlier."
+                f"{self._far_scales(X)}",
                 ConvergenceWarning,
                 stacklevel=2,
             )
