@@ -1,5 +1,6 @@
 """The README is true: its programs run, its commands and its table of files hold."""
 
+import contextlib
 import functools
 import inspect
 import re
@@ -19,11 +20,12 @@ PACKAGE = Path(skscratch.__file__).parent
 
 
 @pytest.fixture(scope="module")
-def namespace():
+def namespace(tmp_path_factory):
     """What the README's programs leave behind, run one after the other."""
     names = {}
-    for program in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
-        exec(program, names)
+    with contextlib.chdir(tmp_path_factory.mktemp("readme")):
+        for program in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
+            exec(program, names)
     return names
 
 
@@ -61,6 +63,14 @@ def test_files_import_only_from_those_above_them_in_the_table():
 
 def test_the_changelog_tells_of_this_version():
     assert f"### {skscratch.__version__}\n" in README
+
+
+def test_what_holds_a_promise_is_a_test():
+    promises = rows_after("## What is promised")
+    assert len(promises) > 5
+    for _, tests in promises:
+        for name in re.findall(r"`(.*?)`", tests):
+            assert (ROOT / "tests" / name).exists()
 
 
 def rows_after(heading):
