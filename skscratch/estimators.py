@@ -566,7 +566,7 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
             raise ValueError(
                 f"y_val must have the {self.n_outputs_} outputs of y, got {Y.shape[1]}."
             )
-        return Y
+        return self._checked(Y, "y_val")
 
     def _encode_targets(self, y, first, incremental, classes):
         """Targets as they are, a column an output."""
@@ -576,11 +576,18 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
                 f"y has {Y.shape[1]} outputs, but the network to go on with has "
                 f"{self.n_outputs_}."
             )
+        return self._checked(Y, "y")
+
+    def _checked(self, Y, name):
+        """Refuse targets that are no numbers, or not those of the loss."""
+        if Y.dtype.kind not in "biuf":
+            raise ValueError(f"{name} must hold numbers, got {Y.dtype}.")
         if self.loss == "poisson" and (Y < 0).any():
             raise ValueError(
-                f"y must not be negative for loss='poisson', got {Y.min()}."
+                f"{name} must not be negative for loss='poisson', got {Y.min()}."
             )
-        return Y
+        # Truth values are numbers here.
+        return Y * 1 if Y.dtype == bool else Y
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

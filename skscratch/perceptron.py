@@ -219,6 +219,8 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         return self._fit(X, y, sample_weight, held_out)
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
+        # scikit-learn checks no parameters of an estimator that is fitted.
+        self._validate_params()
         if self.early_stopping:
             raise ValueError(
                 "partial_fit does not support early_stopping=True, which needs all "
@@ -270,9 +272,8 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         X, y, weights = self._validate(X, y, sample_weight, first)
         Y = self._encode_targets(y, first, incremental, classes)
         # The buffers that a batch is gathered into are of one dtype.
-        Y = Y if Y.dtype == bool else Y.astype(X.dtype, copy=False)
-        weights = self._class_weighted(y, Y, weights)
-        weights = None if weights is None else weights.astype(X.dtype, copy=False)
+        Y = _cast(Y, X.dtype, "y")
+        weights = _cast(self._class_weighted(y, Y, weights), X.dtype, "sample_weight")
         random_state = self._make_random_state()
         if first:
             self._initialise(X, Y, random_state)
@@ -362,9 +363,10 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         return X, y, weights
 
     def _validate_pair(self, X, y, dtype, reset):
+        _refuse_dates(X)
         # What float32 can not hold becomes infinite, and is refused as such.
         with np.errstate(over="ignore", invalid="ignore"):
-            return validate_data(
+            X, y = validate_data(
                 self,
                 X,
                 y,
@@ -374,6 +376,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
                 dtype=dtype,
                 reset=reset,
             )
+        return X, y.toarray() if issparse(y) and is_regressor(self) else y
 
     def _dtypes(self, first):
         """Return the dtypes that features may have, the first for all others."""
@@ -386,9 +389,13 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         X, y, sample_weight = held_out
         if X is None:
             return None
-        X, y = self._validate_pair(X, y, dtype, reset=False)
+        try:
+            X, y = self._validate_pair(X, y, dtype, reset=False)
+        except ValueError as error:
+            raise ValueError(f"X_val and y_val can't be used: {error}") from None
         X, y, weights = self._as_rows(X, y, sample_weight, "sample_weight_val")
-        Y = self._encode_held_out(y)
+        Y = _cast(self._encode_held_out(y), dtype, "y_val")
+        weights = _cast(weights, dtype, "sample_weight_val")
         return Held(X, y, Y, weights, training_rows=None, rows=None)
 
     @staticmethod
@@ -400,12 +407,17 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         X = X.tocsr() if issparse(X) else np.asarray(X)
         if sample_weight is not None:
             try:
-                sample_weight = check_sample_weight(
-                    sample_weight, X, dtype=X.dtype, ensure_non_negative=True
-                )
+                with np.errstate(over="ignore"):
+                    sample_weight = check_sample_weight(
+                        sample_weight, X, dtype=X.dtype, ensure_non_negative=True
+                    )
             except ValueError as error:
                 message = str(error).replace("sample_weight", name)
                 raise ValueError(message) from None
+            if not (np.isfinite(sample_weight).all() and sample_weight.any()):
+                raise ValueError(
+                    f"{name} must be finite, and positive for at least one sample."
+                )
         return X, y, sample_weight
 
     def _make_random_state(self):
@@ -463,6 +475,12 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
                 f"hidden_layer_sizes={self.hidden_layer_sizes!r} does not fit the "
                 f"network to go on with, which has {sizes}: leave it as it was, or "
                 "fit with warm_start=False."
+            )
+        if self._loss() != self.network_.loss:
+            raise ValueError(
+                f"the loss {self._loss()!r} is not that of the network to go on with, "
+                f"{self.network_.loss!r}: leave it as it was, or fit with "
+                "warm_start=False."
             )
         names = hidden_activations(self.activation, len(hidden))
         for layer, name in zip(hidden, names, strict=True):
@@ -561,6 +579,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
             "Solver produced non-finite parameter weights. The input data may"
             " contain large values and need to be preprocessed."
         )
+        self.network_.gradients.fill(0)
         if not n_whole:
             raise ValueError(f"{sentence} {self._advice(X)}")
         warnings.warn(
@@ -866,6 +885,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
     def _outputs_for(self, X, finish=_as_it_is):
         """As ``_outputs``, for a user's samples."""
         check_is_fitted(self)
+        _refuse_dates(X)
         with np.errstate(over="ignore", invalid="ignore"):  # As in fit.
             X = validate_data(
                 self,
@@ -977,6 +997,26 @@ class LayerViews(list):
             raise ValueError(f"{name} can't be assigned: {error}") from None
 
 
+def _cast(array, dtype, name):
+    """Bring targets or weights to the network's dtype; truth values stay."""
+    if array is None or array.dtype == bool:
+        return array
+    with np.errstate(over="ignore"):
+        array = array.astype(dtype, copy=False)
+        total = array.sum()
+    if not np.isfinite(array).all() or (name != "y" and not np.isfinite(total)):
+        raise ValueError(
+            f"{name} contains NaN, infinity or values too large for {dtype}."
+        )
+    return array
+
+
+def _refuse_dates(X):
+    kind = getattr(getattr(X, "dtype", None), "kind", None)
+    if kind in ("M", "m"):
+        raise ValueError(f"X must hold numbers, got dates or durations ({X.dtype}).")
+
+
 def _bare_copy(estimator):
     """Copy of an estimator that shares all that it has."""
     new = object.__new__(type(estimator))
@@ -989,7 +1029,8 @@ def _unchanged_if_refused(estimator):
     """Give the estimator the attributes back that it had, if an error passes."""
     before = dict(vars(estimator))
     network = before.get("network_")
-    parameters = None if network is None else network.snapshot()
+    if network is not None:
+        parameters, gradients = network.snapshot(), network.gradients.copy()
     try:
         yield
     except BaseException:
@@ -997,4 +1038,5 @@ def _unchanged_if_refused(estimator):
         vars(estimator).update(before)
         if network is not None:
             network.restore(parameters)
+            network.gradients[...] = gradients
         raise

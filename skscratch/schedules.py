@@ -80,7 +80,10 @@ class InverseScaling(Constant):
 
     def epoch_ended(self, n_samples_seen):
         """Lower the rate to that of ``n_samples_seen``."""
-        self.rate = self.initial_rate / (n_samples_seen + 1) ** self.power_t
+        # By the logarithm, which a large power does not overflow.
+        self.rate = self.initial_rate * math.exp(
+            -self.power_t * math.log(n_samples_seen + 1)
+        )
 
 
 class Adaptive(Constant):

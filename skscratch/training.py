@@ -266,7 +266,7 @@ class TrainingState:
     validation_scores: list[float] = field(default_factory=list)
     validation_losses: list[float] = field(default_factory=list)
     best_validation_score: float = -np.inf
-    best_parameters: Any = None
+    best_parameters: Any = field(default=None, compare=False)
     best_epoch: int = 0
     no_improvement: int = 0
     n_samples_seen: int = 0

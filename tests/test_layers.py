@@ -18,6 +18,7 @@ from skscratch import (
     d_logloss,
     logloss,
 )
+from skscratch.buffers import Buffers
 
 every_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
 shapes = {"inputs": st.integers(1, 5), "neurons": st.integers(1, 5)}
@@ -440,3 +441,32 @@ def test_assigned_arrays_of_another_shape_are_refused(name, shape):
 def test_given_arrays_that_do_not_fit_are_refused(W, b):
     with pytest.raises(ValueError, match="W and b must have shapes"):
         Layer.from_arrays(np.zeros(W), np.zeros(b), "tanh")
+
+
+def test_inputs_and_gradients_may_be_lists():
+    A1, dA = [[0, 0, 1, 1], [0, 1, 0, 1]], [[1, 2, 3, 4]] * 3
+    ours, plain = (Layer(2, 3, "tanh", random_state=0) for _ in range(2))
+    np.testing.assert_array_equal(ours.feedforward(A1), plain.feedforward(np.array(A1)))
+    np.testing.assert_array_equal(ours.gradients(dA), plain.gradients(np.array(dA)))
+    np.testing.assert_array_equal(ours.dW, plain.dW)
+
+
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
+def test_outputs_take_the_place_of_pre_activations_that_are_not_needed(name):
+    layer = Layer(3, 2, name, random_state=0)
+    layer.buffers = Buffers(np.float64)
+    layer.feedforward(np.ones((3, 4)))
+    assert np.shares_memory(layer.A, layer.Z) is not ACTIVATIONS[name].needs_Z
+
+
+@pytest.mark.parametrize(
+    "name", sorted(set(ACTIVATIONS) - {"identity", "logistic", "sigmoid"})
+)
+def test_derivatives_are_written_over_outputs_that_may_be(name):
+    """The logistic's reads A twice; the identity's is never computed."""
+    assert ACTIVATIONS[name].in_place
+    layer = Layer(3, 2, name, random_state=0)
+    layer.buffers = Buffers(np.float64)
+    A = layer.feedforward(np.ones((3, 4))).copy()
+    layer.gradients(np.ones((2, 4)))
+    assert (layer.A != A).any()

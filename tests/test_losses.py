@@ -386,3 +386,22 @@ def test_output_functions_have_scikit_learns_names():
         "squared_error": "identity",
         "poisson": "exp",
     }
+
+
+@every_dtype
+def test_poisson_means_beyond_the_largest_float_are_infinite_without_a_warning(dtype):
+    loss = LOSSES["poisson"]
+    Z, Y = np.array([[1000]], dtype), np.array([[1]], dtype)
+    with np.errstate(all="raise"):
+        P = loss.predictions(Z)
+        cost, dZ = loss.cost_and_gradient(Z, Y)
+    assert P[0, 0] == dZ[0, 0] == cost == np.inf
+
+
+@every_loss
+def test_every_loss_has_the_logarithms_of_its_predictions(name):
+    Z = abs(np.random.RandomState(0).standard_normal((3, 4)))
+    loss = LOSSES[name]
+    np.testing.assert_allclose(
+        np.exp(loss.log_predictions(Z)), loss.predictions(Z), rtol=1e-12
+    )
