@@ -96,13 +96,15 @@ class Progress:
 
 def _rich_line() -> Any:
     try:
-        from rich import progress
+        from rich import console, progress
     except ImportError:
         return None
+    # A console of its own: rich's common one shows nothing while another line runs.
     line = progress.Progress(
         progress.SpinnerColumn(),
         progress.TextColumn("{task.description}", markup=False),
         progress.TimeElapsedColumn(),
+        console=console.Console(),
         transient=True,
     )
     line.add_task("starting", total=None)

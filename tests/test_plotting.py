@@ -16,11 +16,10 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import skscratch
 from skscratch import ScratchMLPClassifier, plotting
 from skscratch.plotting import LossCurveDisplay
 
-ROOT = Path(skscratch.__file__).parents[1]
+ROOT = Path(__file__).parents[1]
 draw = LossCurveDisplay.from_estimator
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning",
