@@ -6,6 +6,7 @@ a snapshot or a gradient check is one line, whatever the layers are.
 
 import copy
 import itertools
+import math
 
 import numpy as np
 
@@ -308,10 +309,14 @@ class Network:
 
     def is_finite(self):
         """Whether all parameters are finite numbers."""
-        # Both tell of nan, and neither needs an array of truth values.
-        return bool(
-            np.isfinite(self.parameters.min()) and np.isfinite(self.parameters.max())
-        )
+        # One pass tells, unless a square overflows. An array of truth values is not
+        # needed: the extremes are nan where any number is.
+        parameters = self.parameters
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = np.dot(parameters, parameters)
+        if math.isfinite(squares):
+            return True
+        return math.isfinite(parameters.min()) and math.isfinite(parameters.max())
 
     def copy_parameters(self, snapshot):
         """Copy all parameters into an older ``snapshot``.

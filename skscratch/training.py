@@ -4,6 +4,7 @@ It trains a ``Network`` and reports epoch by epoch; validation of input, printin
 warnings are the estimators' business. L-BFGS, which needs no loop of ours, is scipy's.
 """
 
+import math
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -388,7 +389,7 @@ def train(
                 dropout=dropout,
                 max_grad_norm=max_grad_norm,
             )
-            is_finite = np.isfinite(loss) and network.is_finite()
+            is_finite = math.isfinite(loss) and network.is_finite()
             latest: tuple[Any, Any] = (
                 (None, None) if score is None else (np.nan, np.nan)
             )
