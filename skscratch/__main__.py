@@ -17,7 +17,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from pprint import pformat
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -27,6 +27,7 @@ from sklearn.preprocessing import StandardScaler
 from skscratch.estimators import ScratchMLPClassifier
 from skscratch.layers import Layer
 from skscratch.losses import d_logloss, logloss
+from skscratch.plotting import LossCurveDisplay
 from skscratch.study import Progress, Study, aligned, heading
 from skscratch.tables import (
     SEPARATORS,
@@ -272,23 +273,13 @@ def run_xor(progress: Progress, n_epochs: int = 1500) -> None:
 
 
 def draw_learning_curve(network: ScratchMLPClassifier, path: Path) -> None:
-    """Draw the cost, and the validation score if there is one, of each epoch."""
+    """Draw the loss, and the validation score if there is one, of each epoch."""
     # Not pyplot, whose state belongs to the user.
     from matplotlib.figure import Figure
 
-    curves: dict[str, Any] = {
-        "training cost\n(log loss and penalty)": network.loss_curve_
-    }
-    if network.early_stopping:
-        curves["validation accuracy"] = network.validation_scores_
-    figure = Figure(figsize=(7, 2 + 2.4 * len(curves)), layout="constrained", dpi=150)
+    figure = Figure(figsize=(7, 4.5), layout="constrained", dpi=150)
     figure.suptitle(f"{type(network).__name__}, learning curve")
-    panels = figure.subplots(len(curves), sharex=True, squeeze=False)[:, 0]
-    for axes, (name, curve) in zip(panels, curves.items(), strict=True):
-        axes.plot(np.arange(1, len(curve) + 1), curve)
-        axes.set_ylabel(name)
-        axes.grid(alpha=0.3)
-    panels[-1].set_xlabel("epoch")
+    LossCurveDisplay.from_estimator(network, ax=figure.add_subplot())
     try:
         figure.savefig(path)
     except OSError as error:

@@ -9,7 +9,7 @@ whole at any time.
 import json
 import os
 import zipfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from scipy.sparse import issparse
 from skscratch.network import Network
 from skscratch.training import Batches, Dropout, TrainingState
 
-__all__ = ["Checkpoint", "Running"]
+__all__ = ["Checkpoint", "Running", "fingerprint"]
 
 # The parts of a training state that are objects of their own.
 PARTS = ("optimizer", "schedule", "average")
@@ -39,10 +39,9 @@ class Running:
     held_out_rows : ndarray of int or None
         Rows of the training data that are set aside.
     random_state : RandomState
-    parameters : dict
-        The estimator's parameters.
-    data : dict of str to array
-        What it is trained and validated on, by the names that ``fit`` gives it.
+    of : dict
+        What it is a training of: its ``fingerprint``, where there is a checkpoint to
+        compare it with.
     n_epochs : int
         Number of epochs that are over.
     outcome : str
@@ -55,8 +54,7 @@ class Running:
     dropout: Dropout | None
     held_out_rows: Any
     random_state: np.random.RandomState
-    parameters: dict
-    data: dict
+    of: dict = field(default_factory=dict)
     n_epochs: int = 0
     outcome: str = "improving"
 
@@ -163,7 +161,7 @@ class Checkpoint:
             numbers = json.loads(arrays.pop("json").tobytes().decode())
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(f"{self.path} is no checkpoint: {error}") from error
-        different = _differences(numbers["of"], _fingerprint(running))
+        different = _differences(numbers["of"], running.of)
         if different:
             raise ValueError(
                 f"the checkpoint {self.path} is of another training: "
@@ -173,15 +171,27 @@ class Checkpoint:
         return True
 
 
-def _fingerprint(running):
-    """What must be equal for a training to be the same one."""
-    parameters = {
+def fingerprint(parameters, data):
+    """What must be equal for a training to be the same one.
+
+    Parameters
+    ----------
+    parameters : dict
+        The estimator's.
+    data : dict of str to array
+        What it is trained and validated on, by the names that ``fit`` gives it.
+
+    Returns
+    -------
+    dict
+    """
+    said = {
         name: _said(value)
-        for name, value in running.parameters.items()
+        for name, value in parameters.items()
         if name not in ("verbose", "warm_start")
     }
-    data = {name: _hash(array) for name, array in running.data.items()}
-    return {"parameters": parameters, "data": data}
+    hashes = {name: _hash(array) for name, array in data.items()}
+    return {"parameters": said, "data": hashes}
 
 
 def _said(value):
@@ -215,13 +225,13 @@ def _pack(running):
     """Arrays and numbers of a training, by name."""
     state, network = running.state, running.network
     numbers = {
-        "of": _fingerprint(running),
+        "of": running.of,
         "n_epochs": running.n_epochs,
         "outcome": running.outcome,
         "state": {
-            field.name: getattr(state, field.name)
-            for field in fields(state)
-            if field.name not in (*PARTS, "best_parameters")
+            entry.name: getattr(state, entry.name)
+            for entry in fields(state)
+            if entry.name not in (*PARTS, "best_parameters")
         },
     }
     random = running.random_state.get_state(legacy=False)

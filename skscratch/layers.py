@@ -25,8 +25,7 @@ class Layer:
         Number of inputs, the neurons of the layer before.
     neurons : int
         Number of neurons, which is the number of outputs.
-    activation : {"identity", "logistic", "sigmoid", "tanh", "relu", "leaky_relu", \
-            "elu", "selu", "gelu", "silu", "mish", "softplus"}
+    activation : str
         Name of the activation function, a key of ``ACTIVATIONS``.
     random_state : int, RandomState, Generator or None, default=None
         Source of the initial weights, drawn from a standard normal distribution.

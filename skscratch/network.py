@@ -303,9 +303,15 @@ class Network:
         """Copy of the network with all numbers of another dtype."""
         return type(self)(copy.deepcopy(self.layers), self.loss, dtype=dtype)
 
-    def snapshot(self):
-        """Copy of all parameters, for ``restore``."""
-        return self.parameters.copy()
+    def snapshot(self, out=None):
+        """Copy of all parameters, for ``restore``.
+
+        Parameters
+        ----------
+        out : ndarray of shape (n_parameters,), default=None
+            An older snapshot to write it into.
+        """
+        return np.positive(self.parameters, out=out)
 
     def is_finite(self):
         """Whether all parameters are finite numbers."""
@@ -317,15 +323,6 @@ class Network:
         if math.isfinite(squares):
             return True
         return math.isfinite(parameters.min()) and math.isfinite(parameters.max())
-
-    def copy_parameters(self, snapshot):
-        """Copy all parameters into an older ``snapshot``.
-
-        Parameters
-        ----------
-        snapshot : ndarray of shape (n_parameters,)
-        """
-        np.copyto(snapshot, self.parameters)
 
     def restore(self, snapshot):
         """Set all parameters to those of a ``snapshot``."""

@@ -11,7 +11,7 @@ import numbers
 import warnings
 from abc import abstractmethod
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
@@ -20,8 +20,7 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils.sparsefuncs import mean_variance_axis
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skscratch._sklearn import (
@@ -30,12 +29,12 @@ from skscratch._sklearn import (
     Options,
     StrOptions,
     callbacks_of,
-    check_sample_weight,
     fit_context,
 )
 from skscratch.activations import ACTIVATIONS
 from skscratch.callbacks import FromOutside, Tasks, from_outside
-from skscratch.checkpoints import Checkpoint, Running
+from skscratch.checkpoints import Checkpoint, Running, fingerprint
+from skscratch.data import Held, as_rows, cast, far_scales, refuse_dates
 from skscratch.losses import LOSSES
 from skscratch.network import Network, hidden_activations
 from skscratch.optimizers import OPTIMIZERS
@@ -64,36 +63,6 @@ ENDS = ("stopped", "diverged")
 
 def _as_it_is(Z):
     return Z
-
-
-class Held(NamedTuple):
-    """Validation data: rows of the training data, or the user's own.
-
-    Attributes
-    ----------
-    X : {ndarray, CSR array}
-        All rows of the data that ``rows`` counts in.
-    y : ndarray
-        Targets as the user gave them, of the same rows.
-    Y : ndarray of shape (n_samples, n_outputs)
-        Targets as numbers, of the same rows.
-    weights : ndarray of shape (n_samples,) or None
-    training_rows : ndarray of int or None
-        Rows of the training data to train on; None means all of them.
-    rows : ndarray of int or None
-        Those that are held out; None means all of them.
-    """
-
-    X: Any
-    y: Any
-    Y: Any
-    weights: Any
-    training_rows: Any
-    rows: Any
-
-    def only(self, array):
-        """Rows of an array that are held out."""
-        return array if self.rows is None or array is None else array[self.rows]
 
 
 class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
@@ -219,8 +188,9 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         return self._fit(X, y, sample_weight, held_out)
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
-        # scikit-learn checks no parameters of an estimator that is fitted.
-        self._validate_params()
+        if hasattr(self, "network_"):
+            # scikit-learn checks no parameters of an estimator that is fitted.
+            self._validate_params()
         if self.early_stopping:
             raise ValueError(
                 "partial_fit does not support early_stopping=True, which needs all "
@@ -272,8 +242,8 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         X, y, weights = self._validate(X, y, sample_weight, first)
         Y = self._encode_targets(y, first, incremental, classes)
         # The buffers that a batch is gathered into are of one dtype.
-        Y = _cast(Y, X.dtype, "y")
-        weights = _cast(self._class_weighted(y, Y, weights), X.dtype, "sample_weight")
+        Y = cast(Y, X.dtype, "y")
+        weights = cast(self._class_weighted(y, Y, weights), X.dtype, "sample_weight")
         random_state = self._make_random_state()
         if first:
             self._initialise(X, Y, random_state)
@@ -354,7 +324,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
     def _validate(self, X, y, sample_weight, first):
         """Check the data of a fit; rows of weight zero are gone afterwards."""
         X, y = self._validate_pair(X, y, self._dtypes(first), reset=first)
-        X, y, weights = self._as_rows(X, y, sample_weight, "sample_weight")
+        X, y, weights = as_rows(X, y, sample_weight, "sample_weight")
         if weights is None:
             return X, y, None
         counted = weights > 0
@@ -363,7 +333,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         return X, y, weights
 
     def _validate_pair(self, X, y, dtype, reset):
-        _refuse_dates(X)
+        refuse_dates(X)
         # What float32 can not hold becomes infinite, and is refused as such.
         with np.errstate(over="ignore", invalid="ignore"):
             X, y = validate_data(
@@ -393,32 +363,10 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
             X, y = self._validate_pair(X, y, dtype, reset=False)
         except ValueError as error:
             raise ValueError(f"X_val and y_val can't be used: {error}") from None
-        X, y, weights = self._as_rows(X, y, sample_weight, "sample_weight_val")
-        Y = _cast(self._encode_held_out(y), dtype, "y_val")
-        weights = _cast(weights, dtype, "sample_weight_val")
+        X, y, weights = as_rows(X, y, sample_weight, "sample_weight_val")
+        Y = cast(self._encode_held_out(y), dtype, "y_val")
+        weights = cast(weights, dtype, "sample_weight_val")
         return Held(X, y, Y, weights, training_rows=None, rows=None)
-
-    @staticmethod
-    def _as_rows(X, y, sample_weight, name):
-        """Bring data to rows that minibatches can be gathered from."""
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        # A memory map's rows are read as plain arrays.
-        X = X.tocsr() if issparse(X) else np.asarray(X)
-        if sample_weight is not None:
-            try:
-                with np.errstate(over="ignore"):
-                    sample_weight = check_sample_weight(
-                        sample_weight, X, dtype=X.dtype, ensure_non_negative=True
-                    )
-            except ValueError as error:
-                message = str(error).replace("sample_weight", name)
-                raise ValueError(message) from None
-            if not (np.isfinite(sample_weight).all() and sample_weight.any()):
-                raise ValueError(
-                    f"{name} must be finite, and positive for at least one sample."
-                )
-        return X, y, sample_weight
 
     def _make_random_state(self):
         # scikit-learn takes None for NumPy's global state, which is not ours to move.
@@ -497,24 +445,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         return f"To mend it, {advice}.{self._far_scales(X)}"
 
     def _far_scales(self, X):
-        """Sentence on columns whose scale training suffers from, if there are any."""
-        rows = X[:CHUNK]  # Some tell the scales.
-        with np.errstate(over="ignore", invalid="ignore"):
-            if issparse(rows):
-                variances = mean_variance_axis(rows.astype(np.float64), axis=0)[1]
-                scales = np.sqrt(variances)
-            else:
-                scales = rows.std(axis=0, dtype=np.float64)
-        far = np.flatnonzero((scales > 0) & ~((scales > 1e-4) & (scales < 1e4)))
-        if not far.size:
-            return ""
-        names = getattr(self, "feature_names_in_", np.arange(X.shape[1]))
-        listed = ", ".join(f"{names[i]} ({scales[i]:.1e})" for i in far[:5])
-        more = f" and {far.size - 5} more" if far.size > 5 else ""
-        return (
-            " Standard deviations far from 1, which standardising mends, are those of "
-            f"columns {listed}{more}."
-        )
+        return far_scales(X, getattr(self, "feature_names_in_", range(X.shape[1])))
 
     def _fit_lbfgs(self, X, Y, weights, tasks):
         # The line search compares costs that differ by less than float32 resolves. And
@@ -617,10 +548,6 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
     ):
         state = self._training = self._continue_training(incremental)
         rows = None if held_out is None else held_out.training_rows
-        own_validation = {}
-        if held_out is not None and held_out.rows is None:
-            own_validation = {"X_val": held_out.X, "y_val": held_out.Y}
-            own_validation |= {"sample_weight_val": held_out.weights}
         batches = Batches(
             X,
             Y,
@@ -637,19 +564,9 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         if any(rates):
             sizes, dtype = self._hidden_sizes(), self.network_.dtype
             dropout = Dropout(rates, sizes, dtype, random_state)
-        running = self._running = Running(
-            self.network_,
-            batches,
-            state,
-            dropout,
-            None if held_out is None else held_out.rows,
-            random_state,
-            self.get_params(deep=False),
-            {"X": X, "y": Y, "sample_weight": weights} | own_validation,
+        running = self._running = self._resumed(
+            batches, state, dropout, held_out, random_state
         )
-        for checkpoint in callbacks_of(self):
-            if isinstance(checkpoint, Checkpoint) and checkpoint.resume:
-                checkpoint.read(running)
         planned = state.schedule.has_end
         is_cut_short = held_out is not None or not planned
         n_epochs = 1 if incremental else self.max_iter
@@ -684,6 +601,28 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
                 ConvergenceWarning,
                 stacklevel=2,
             )
+
+    def _resumed(self, batches, state, dropout, held_out, random_state):
+        """Training as it is about to run, or where a checkpoint takes it up."""
+        running = Running(
+            self.network_,
+            batches,
+            state,
+            dropout,
+            None if held_out is None else held_out.rows,
+            random_state,
+        )
+        checkpoints = [c for c in callbacks_of(self) if isinstance(c, Checkpoint)]
+        if checkpoints:
+            data = {"X": batches.X, "y": batches.Y, "sample_weight": batches.weights}
+            if held_out is not None and held_out.rows is None:
+                data |= {"X_val": held_out.X, "y_val": held_out.Y}
+                data["sample_weight_val"] = held_out.weights
+            running.of = fingerprint(self.get_params(deep=False), data)
+        for checkpoint in checkpoints:
+            if checkpoint.resume:
+                checkpoint.read(running)
+        return running
 
     def _follow(self, epochs, n_epochs, running, tasks):
         """Let the epochs run; return the outcome of the last."""
@@ -885,7 +824,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
     def _outputs_for(self, X, finish=_as_it_is):
         """As ``_outputs``, for a user's samples."""
         check_is_fitted(self)
-        _refuse_dates(X)
+        refuse_dates(X)
         with np.errstate(over="ignore", invalid="ignore"):  # As in fit.
             X = validate_data(
                 self,
@@ -995,26 +934,6 @@ class LayerViews(list):
             self[:] = arrays
         except ValueError as error:
             raise ValueError(f"{name} can't be assigned: {error}") from None
-
-
-def _cast(array, dtype, name):
-    """Bring targets or weights to the network's dtype; truth values stay."""
-    if array is None or array.dtype == bool:
-        return array
-    with np.errstate(over="ignore"):
-        array = array.astype(dtype, copy=False)
-        total = array.sum()
-    if not np.isfinite(array).all() or (name != "y" and not np.isfinite(total)):
-        raise ValueError(
-            f"{name} contains NaN, infinity or values too large for {dtype}."
-        )
-    return array
-
-
-def _refuse_dates(X):
-    kind = getattr(getattr(X, "dtype", None), "kind", None)
-    if kind in ("M", "m"):
-        raise ValueError(f"X must hold numbers, got dates or durations ({X.dtype}).")
 
 
 def _bare_copy(estimator):

@@ -407,7 +407,7 @@ def train(
                 if not is_finite:
                     yield Epoch(number, loss, *latest, "diverged")
                     return
-                network.copy_parameters(standing)
+                network.snapshot(out=standing)
             is_whole = True
             state.schedule.epoch_ended(state.n_samples_seen)
             outcome = _outcome(state, patience)
