@@ -280,27 +280,27 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         refused = []
         if self.solver == "lbfgs":
             refused = [
-                (name, getattr(self, name), stochastic)
+                (f"{name}={getattr(self, name)!r}", stochastic)
                 for name in ("dropout", "max_grad_norm", "averaging")
                 if np.any(np.asarray(getattr(self, name), dtype=object))
             ]
         if not self.early_stopping or self.solver == "lbfgs":
-            given = {"X_val": X_val, "y_val": y_val}
-            given |= {"sample_weight_val": sample_weight_val, "scoring": self.scoring}
+            given = {
+                f"scoring={self.scoring!r}": self.scoring,
+                "X_val": X_val,
+                "y_val": y_val,
+                "sample_weight_val": sample_weight_val,
+            }
             needed = f"early_stopping=True and {stochastic}"
-            refused += [
-                (name, value if name == "scoring" else "data", needed)
-                for name, value in given.items()
-                if value is not None
-            ]
+            refused += [(name, needed) for name, v in given.items() if v is not None]
         if self.warmup_fraction is not None and self.solver != "lbfgs":
             planned = sorted(name for name, s in SCHEDULES.items() if s.has_end)
             if self.learning_rate not in planned:
                 needed = f"learning_rate to be one of {planned}"
-                refused.append(("warmup_fraction", self.warmup_fraction, needed))
-        for name, value, needed in refused:
+                refused.append((f"warmup_fraction={self.warmup_fraction!r}", needed))
+        for what, needed in refused:
             raise ValueError(
-                f"{name}={value!r} needs {needed}, got solver={self.solver!r}, "
+                f"{what} needs {needed}, got solver={self.solver!r}, "
                 f"early_stopping={self.early_stopping}, "
                 f"learning_rate={self.learning_rate!r}."
             )

@@ -663,12 +663,12 @@ REFUSED = [
     (
         "classifier().fit(X, y, X_val=X, y_val=y)",
         ValueError,
-        "X_val='data' needs early_stopping=True and one of the solvers",
+        "X_val needs early_stopping=True and one of the solvers",
     ),
     (
         "regressor(early_stopping=True, solver='lbfgs').fit(X, t, X_val=X, y_val=t)",
         ValueError,
-        "X_val='data' needs early_stopping=True and one of the solvers",
+        "X_val needs early_stopping=True and one of the solvers",
     ),
     (
         "regressor(early_stopping=True).fit(X[:2], t[:2])",

@@ -475,7 +475,7 @@ def test_validation_data_that_do_not_fit_are_refused(cls):
     ):
         with pytest.raises(ValueError, match=message):
             stopping.fit(X, y, **wrong)
-    with pytest.raises(ValueError, match="X_val='data' needs early_stopping=True"):
+    with pytest.raises(ValueError, match="X_val needs early_stopping=True"):
         cls(**SMALL).fit(X, y, **good)
 
 
