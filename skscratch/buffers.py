@@ -8,15 +8,16 @@ article's program runs the same lines as training.
 import math
 
 import numpy as np
-from scipy.linalg.blas import daxpy, saxpy
+from scipy.linalg.blas import daxpy, dnrm2, saxpy, snrm2
 
-__all__ = ["FRESH", "Buffers", "add_scaled"]
+__all__ = ["FRESH", "Buffers", "add_scaled", "norm"]
 
 # OpenBLAS adds longer vectors on several threads, those of scipy's own copy of it,
 # which have to wait for a core while the threads of NumPy's copy still hold theirs.
 _ONE_THREAD = 10_000
 
 _AXPY = {np.dtype(np.float32): saxpy, np.dtype(np.float64): daxpy}
+_NORM = {np.dtype(np.float32): snrm2, np.dtype(np.float64): dnrm2}
 
 
 def add_scaled(y, x, factor):
@@ -31,6 +32,17 @@ def add_scaled(y, x, factor):
     axpy, size = _AXPY[y.dtype], len(y)
     for start in range(0, size, _ONE_THREAD):
         axpy(x, y, min(_ONE_THREAD, size - start), factor, start, 1, start)
+
+
+def norm(x):
+    """Euclidean norm in one pass, also where the squares would overflow.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n,)
+        Contiguous, of float32 or float64, one number at least.
+    """
+    return _NORM[x.dtype](x)
 
 
 def FRESH(name, shape, order="C"):

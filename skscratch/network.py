@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from skscratch.activations import ACTIVATIONS, check_activation
-from skscratch.buffers import FRESH, Buffers, add_scaled
+from skscratch.buffers import FRESH, Buffers, add_scaled, norm
 from skscratch.layers import Layer
 from skscratch.losses import LOSSES
 
@@ -314,15 +314,10 @@ class Network:
         return np.positive(self.parameters, out=out)
 
     def is_finite(self):
-        """Whether all parameters are finite numbers."""
-        # One pass tells, unless a square overflows. An array of truth values is not
-        # needed: the extremes are nan where any number is.
-        parameters = self.parameters
-        with np.errstate(over="ignore", invalid="ignore"):
-            squares = np.dot(parameters, parameters)
-        if math.isfinite(squares):
-            return True
-        return math.isfinite(parameters.min()) and math.isfinite(parameters.max())
+        """Whether the parameters are finite numbers, and so is their norm."""
+        # One pass, and no array of truth values. A norm beyond the largest number is
+        # as good as infinite.
+        return math.isfinite(norm(self.parameters))
 
     def restore(self, snapshot):
         """Set all parameters to those of a ``snapshot``."""

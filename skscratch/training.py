@@ -5,15 +5,14 @@ warnings are the estimators' business. L-BFGS, which needs no loop of ours, is s
 """
 
 import math
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.linalg.blas import dnrm2, snrm2
 from scipy.optimize import minimize
 
-from skscratch.buffers import Buffers, add_scaled
+from skscratch.buffers import Buffers, add_scaled, norm
 from skscratch.optimizers import Optimizer
 from skscratch.schedules import Constant
 from skscratch.threads import one_scipy_thread
@@ -423,7 +422,6 @@ def train(
         network.restore(standing if best is None else best)
 
 
-@contextmanager
 def averaged(network, average):
     """Context in which the network has the averaged parameters, if there are any.
 
@@ -432,9 +430,11 @@ def averaged(network, average):
     network : Network
     average : Average or None
     """
-    if average is None:
-        yield
-        return
+    return nullcontext() if average is None else _averaged(network, average)
+
+
+@contextmanager
+def _averaged(network, average):
     trained = network.snapshot()
     network.restore(average.mean)
     try:
@@ -480,10 +480,9 @@ def _train_batches(
 
 def _shorten(gradients, max_norm):
     """Scale gradients down to a norm (Pascanu et al., arXiv 1211.5063, section 3.2)."""
-    # BLAS's norm does not overflow where the squares of its elements would.
-    norm = (snrm2 if gradients.dtype == np.float32 else dnrm2)(gradients)
-    if norm > max_norm:
-        gradients *= max_norm / norm
+    length = norm(gradients)
+    if length > max_norm:
+        gradients *= max_norm / length
 
 
 def _count_loss(state, loss, tol):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import few
 
-from skscratch.buffers import FRESH, Buffers, add_scaled
+from skscratch.buffers import FRESH, Buffers, add_scaled, norm
 
 names = st.sampled_from(["Z", "A"])
 shapes = st.tuples(st.integers(1, 4), st.integers(1, 6))
@@ -87,3 +87,25 @@ def test_scaled_vector_is_added_in_place(dtype, n, factor):
     np.testing.assert_allclose(y, expected, rtol=rounding)
     np.testing.assert_array_equal(whole[:n], np.arange(n))
     np.testing.assert_array_equal(x, kept)
+
+
+@given(
+    n=st.integers(1, 30),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    size=st.sampled_from([1e-30, 1.0, 1e30]),
+)
+@few
+def test_norm_is_that_of_the_vector(n, dtype, size):
+    x = (size * np.random.RandomState(n).standard_normal(n)).astype(dtype)
+    expected = size * np.linalg.norm(x.astype(float) / size)
+    assert norm(x) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_norm_of_what_is_not_finite_is_not_finite(dtype, value):
+    for n in (1, 7, 100):
+        for at in (0, n // 2, n - 1):
+            x = np.ones(n, dtype)
+            x[at] = value
+            assert not np.isfinite(norm(x))
