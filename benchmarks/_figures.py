@@ -28,7 +28,8 @@ from _common import (
     seconds,
     traced_peak,
 )
-from _peers import CASES, Case, fit_estimator, make_data
+from _peers import CASES, Case, fit_estimator, fit_floor, make_data
+from sklearn.base import clone
 
 MEGABYTE = 1e6
 Record = dict[str, Any]
@@ -278,11 +279,56 @@ def growth_of_file(path: Path, case: Case) -> Record:
     return record | {"rows": f"{len(X):,} in a file of {X.nbytes / 1e9:.1f} GB"}
 
 
+def measure_ensemble(settings: Settings) -> list[Record]:
+    """Time an epoch of eight networks: as one, in turn, bagged, and their products."""
+    from sklearn.ensemble import BaggingClassifier
+
+    ignore_convergence_warnings()
+    case, n_networks, n_epochs = CASES[2].scaled(settings.scale), 8, 10
+    X, y = make_data(case, settings.dtype)
+    single = estimator_classes()[OURS](
+        case.hidden,
+        max_iter=n_epochs,
+        tol=0,
+        n_iter_no_change=np.inf,
+        random_state=0,
+    )
+    together = clone(single).set_params(n_estimators=n_networks)
+
+    def bagged(bootstrap: bool) -> Callable[[], object]:
+        bagging = BaggingClassifier(
+            single, n_estimators=n_networks, bootstrap=bootstrap, random_state=0
+        )
+        return partial(bagging.fit, X, y)
+
+    def products() -> None:
+        for _ in range(n_networks):
+            fit_floor(case, X, y, n_epochs)
+
+    actions = {
+        "products only": products,
+        "n_estimators=8": partial(together.fit, X, y),
+        "bagged, each with all rows": bagged(False),
+        "bagged, with replacement": bagged(True),
+    }
+    timings = interleaved(actions, settings.repeats)
+    ours = statistics.median(timings["n_estimators=8"])
+    return [
+        {
+            "how": how,
+            "ms an epoch": [1e3 * t / n_epochs for t in times],
+            "multiple of ours": statistics.median(times) / ours,
+        }
+        for how, times in timings.items()
+    ]
+
+
 FIGURES = {
     "predict": Figure("predict_proba, 64 features, (100)", measure_predict),
     "sparse": Figure("One epoch on sparse rows, 0.1 % filled, (100)", measure_sparse),
     "memory": Figure("Peak memory of a fit above its input", measure_memory),
     "import": Figure("Import time in a fresh interpreter", measure_import),
     "lbfgs": Figure("Fits of 20 iterations of L-BFGS, (100)", measure_lbfgs),
+    "ensemble": Figure("One epoch of eight networks, (100)", measure_ensemble),
     "growth": Figure("One epoch of ever more rows, (64), batch 200", measure_growth),
 }

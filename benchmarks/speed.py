@@ -20,8 +20,8 @@ matrix products of an epoch and nothing else, each in the fastest memory order:
 the floor of any design on NumPy.
 
 Further figures, with ``--figures``: ``predict``, ``sparse``, ``memory``,
-``import``, ``lbfgs``, ``growth``, or ``all``. ``growth`` writes a file of more
-than 4 GB to the folder for temporary files, and removes it.
+``import``, ``lbfgs``, ``ensemble``, ``growth``, or ``all``. ``growth`` writes a file
+of more than 4 GB to the folder for temporary files, and removes it.
 """
 
 import argparse

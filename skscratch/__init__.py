@@ -2,6 +2,7 @@
 
 from skscratch.activations import ACTIVATIONS, d_sigmoid, d_tanh, sigmoid, tanh
 from skscratch.checkpoints import Checkpoint
+from skscratch.ensembles import Stack
 from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
 from skscratch.gradient_check import GradientCheck, check_gradients
 from skscratch.layers import Layer
@@ -9,6 +10,12 @@ from skscratch.losses import LOSSES, d_logloss, logloss
 from skscratch.network import Network
 from skscratch.optimizers import OPTIMIZERS
 from skscratch.schedules import SCHEDULES
+from skscratch.tabular import (
+    PiecewiseLinearEncoder,
+    SmoothClipScaler,
+    make_tabular_classifier,
+    make_tabular_regressor,
+)
 from skscratch.version import __version__
 
 __all__ = [
@@ -20,14 +27,19 @@ __all__ = [
     "GradientCheck",
     "Layer",
     "Network",
+    "PiecewiseLinearEncoder",
     "ScratchMLPClassifier",
     "ScratchMLPRegressor",
+    "SmoothClipScaler",
+    "Stack",
     "__version__",
     "check_gradients",
     "d_logloss",
     "d_sigmoid",
     "d_tanh",
     "logloss",
+    "make_tabular_classifier",
+    "make_tabular_regressor",
     "sigmoid",
     "tanh",
 ]

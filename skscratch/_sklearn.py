@@ -9,6 +9,7 @@ there is one place to mend.
 
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import _check_feature_names_in as check_feature_names_in
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 # Attributes that an estimator has while callbacks follow its fit.
@@ -25,6 +26,7 @@ __all__ = [
     "Options",
     "StrOptions",
     "callbacks_of",
+    "check_feature_names_in",
     "check_sample_weight",
     "fit_context",
     "has_callbacks",

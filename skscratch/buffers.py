@@ -75,8 +75,8 @@ class Buffers:
         name : str
         shape : tuple of int
         order : {"C", "F"}, default="C"
-            Memory order. Of a (neurons, samples) array, "F" keeps a sample's
-            neurons together.
+            Memory order of the last two axes. Of a (neurons, samples) array, "F"
+            keeps a sample's neurons together.
 
         Returns
         -------
@@ -94,4 +94,8 @@ class Buffers:
             self._blocks[name] = np.empty(size, self.dtype)
             # A view into the block that was just replaced would keep it alive.
             self._views.clear()
-        return self._blocks[name][:size].reshape(shape, order=order)
+        block = self._blocks[name][:size]
+        if order == "C":
+            return block.reshape(shape)
+        *networks, rows, columns = shape
+        return block.reshape(*networks, columns, rows).mT

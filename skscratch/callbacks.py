@@ -11,7 +11,7 @@ from typing import Any
 
 from skscratch._sklearn import has_callbacks
 
-__all__ = ["FromOutside", "Tasks", "from_outside"]
+__all__ = ["FromOutside", "Silence", "Tasks", "from_outside"]
 
 
 class FromOutside(Exception):
@@ -41,6 +41,19 @@ def from_outside():
         raise FromOutside(error) from error
 
 
+class Silence:
+    """In the place of ``Tasks``, where nobody hears of epochs."""
+
+    stopped = False
+
+    def begin(self):
+        """Tell nobody."""
+
+    def end(self, published):
+        """Tell nobody; training goes on."""
+        return False
+
+
 class Tasks:
     """What callbacks hear of a fit: the whole of it, and each epoch or iteration.
 
@@ -50,7 +63,7 @@ class Tasks:
     given : tuple
         ``X``, ``y`` and ``sample_weight`` as the user gave them.
     task_name : str
-        What a part of the fit is called: "epoch" or "iteration".
+        What a part of the fit is called: "epoch", "iteration" or "member".
     max_subtasks : int
         Largest number of them.
 

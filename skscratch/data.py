@@ -1,5 +1,6 @@
 """What training needs of data: rows of finite numbers, and some of them held out."""
 
+import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +10,15 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from skscratch._sklearn import check_sample_weight
 
-__all__ = ["Held", "as_rows", "cast", "far_scales", "refuse_dates"]
+__all__ = [
+    "Held",
+    "as_rows",
+    "cast",
+    "far_scales",
+    "is_of_dates",
+    "refuse_dates",
+    "too_large",
+]
 
 # Rows that tell the scales of columns, and scales that training bears.
 SOME_ROWS = 1024
@@ -68,13 +77,15 @@ def as_rows(X, y, sample_weight, name):
     X = X.tocsr() if issparse(X) else np.asarray(X)
     if sample_weight is not None:
         try:
-            with np.errstate(over="ignore"):
+            with np.errstate(over="ignore", invalid="ignore"):
                 sample_weight = check_sample_weight(
                     sample_weight, X, dtype=X.dtype, ensure_non_negative=True
                 )
         except ValueError as error:
             message = str(error).replace("sample_weight", name)
             raise ValueError(message) from None
+        except OverflowError as error:
+            raise too_large(name, error) from None
         if not (np.isfinite(sample_weight).all() and sample_weight.any()):
             raise ValueError(
                 f"{name} must be finite, and positive for at least one sample."
@@ -99,7 +110,7 @@ def cast(array, dtype, name):
     """
     if array is None or array.dtype == bool:
         return array
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         array = array.astype(dtype, copy=False)
         total = array.sum()
     if not np.isfinite(array).all() or (name != "y" and not np.isfinite(total)):
@@ -107,6 +118,22 @@ def cast(array, dtype, name):
             f"{name} contains NaN, infinity or values too large for {dtype}."
         )
     return array
+
+
+def too_large(names, error):
+    """Error that says in our words what Python says of integers that no float holds.
+
+    Parameters
+    ----------
+    names : str
+        What the data are called.
+    error : OverflowError
+
+    Returns
+    -------
+    ValueError
+    """
+    return ValueError(f"{names} must hold numbers that floats can hold: {error}.")
 
 
 def refuse_dates(X):
@@ -121,9 +148,40 @@ def refuse_dates(X):
     ValueError
         If ``X`` holds them.
     """
-    kind = getattr(getattr(X, "dtype", None), "kind", None)
-    if kind in ("M", "m"):
-        raise ValueError(f"X must hold numbers, got dates or durations ({X.dtype}).")
+    if hasattr(X, "columns"):
+        kinds = set(X.dtypes)
+    elif isinstance(X, (list, tuple)) or (
+        isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 2
+    ):
+        # One row tells: others are like it, or are refused as no numbers.
+        row = next(iter(X), ())
+        kinds = set(map(type, row)) if np.iterable(row) else set()
+    else:
+        kinds = {getattr(X, "dtype", None)}
+    for kind in kinds:
+        if is_of_dates(kind):
+            raise ValueError(f"X must hold numbers, got dates or durations ({kind}).")
+
+
+def is_of_dates(kind):
+    """Whether a dtype, of NumPy, pandas or polars, or a type is one of dates.
+
+    Or of durations; that of an object is no dtype of dates, whatever it holds.
+
+    Parameters
+    ----------
+    kind : dtype or type
+
+    Returns
+    -------
+    bool
+    """
+    if isinstance(kind, type):
+        spans = (np.datetime64, np.timedelta64, datetime.timedelta)
+        return issubclass(kind, spans) or hasattr(kind, "strftime")
+    if getattr(kind, "kind", None) in ("M", "m"):
+        return True
+    return bool(getattr(kind, "is_temporal", bool)())
 
 
 def far_scales(X, names):

@@ -3,7 +3,11 @@
 The names that a parameter accepts come from the registries.
 """
 
+import inspect
+import textwrap
+
 from skscratch.activations import ACTIVATIONS
+from skscratch.network import INITS
 from skscratch.optimizers import OPTIMIZERS
 from skscratch.schedules import SCHEDULES
 
@@ -22,7 +26,8 @@ PARAMETERS = """\
         Strength of the L2 regularisation: half of it times the sum of the squared
         weights, divided by the number of samples of the batch, joins the loss.
     batch_size : int or 'auto', default='auto'
-        Samples of a minibatch; 'auto' is 200, or all where there are fewer. Not used
+        Samples of a minibatch; 'auto' is 200. Where there are fewer samples they make
+        one batch, with a warning unless a size is 'auto' or ``max_iter`` is. Not used
         by 'lbfgs'.
     learning_rate : {schedules}, default='constant'
         Schedule of the learning rate. For the solver 'sgd' alone: 'invscaling' divides
@@ -37,8 +42,11 @@ PARAMETERS = """\
         'coslog4'. Not used by 'lbfgs'.
     power_t : float, default=0.5
         Exponent of the schedule 'invscaling'.
-    max_iter : int, default=200
-        Largest number of epochs, or of iterations of 'lbfgs'.
+    max_iter : int or 'auto', default=200
+        Largest number of epochs, or of iterations of 'lbfgs'. 'auto' is for planned
+        schedules: as many epochs as take about ``400 * sqrt(n_samples / 1000)`` steps,
+        of the samples that are trained on, 8 epochs at least and 400 at most; 200 for
+        'lbfgs'.
     shuffle : bool, default=True
         Whether the samples are shuffled before each epoch.
     random_state : int, RandomState instance or None, default=None
@@ -77,6 +85,13 @@ PARAMETERS = """\
     scoring : str, callable or None, default=None
         What early stopping scores: None is {score}, 'loss' the loss on the validation
         data, and else one of scikit-learn's scorers.
+    restore_best : bool, default=True
+        Whether early stopping ends with the best epoch's weights, rather than with the
+        last's, which a planned schedule may be made for.
+    init : {inits}, default='glorot'
+        How the initial weights are drawn: 'glorot' as in scikit-learn, 'he' of the
+        normal distribution with the variance ``2 / fan_in``, which suits several
+        layers of rectifiers; biases are then 0 at first.
     dropout : float or sequence of float, default=0.0
         Rate at which outputs of the hidden layers are dropped in training, one for all
         layers or one for each. ``loss_curve_`` is that of the thinned networks.
@@ -96,15 +111,31 @@ PARAMETERS = """\
     dtype : {{'auto', 'float32', 'float64'}}, default='auto'
         Of the network and of the features it sees; 'auto' takes float32 for features
         of float32 and else float64.
+    n_estimators : int, default=1
+        Number of networks, which differ in their initial weights, batches and
+        validation data, and whose predictions are averaged. They are trained together,
+        each as one of its own seed is alone, but that all stop where one diverges; one
+        after the other for 'lbfgs', sparse data and the schedule 'adaptive'.
+    share_batches : bool, default=False
+        Whether the networks of an ensemble have batches and validation data in common,
+        so that only initial weights and dropout tell them apart.
 """
 ATTRIBUTES = """\
     network_ : Network
-        The network itself, of ``Layer`` objects.
+        The network itself, of ``Layer`` objects; of an ensemble a ``Stack``, whose
+        arrays have a leading axis.
+    estimators_ : list of estimators
+        The members of an ensemble, each a fitted estimator of ``n_estimators=1`` with
+        its own history; weights that are assigned to it are the ensemble's, but not
+        those of another ``fit``. Curves and scores of the ensemble are means over the
+        members that were still trained, ``n_iter_`` and ``t_`` the largest. Only with
+        ``n_estimators`` above 1.
     coefs_ : list of ndarray of shape (fan_in, fan_out)
         Weights of each layer. They are views into the network: what is written into
-        them, or assigned as a whole, takes effect.
+        them, or assigned as a whole, takes effect. Of an ensemble, (n_estimators,
+        fan_in, fan_out).
     intercepts_ : list of ndarray of shape (fan_out,)
-        Biases of each layer, views likewise.
+        Biases of each layer, views likewise. Of an ensemble, (n_estimators, fan_out).
     loss_ : float
         Loss of the last epoch, or at the end of 'lbfgs'.
     best_loss_ : float or None
@@ -123,7 +154,8 @@ ATTRIBUTES = """\
         The highest score.
     best_epoch_ : int or None
         Epoch of the highest score, or else of the lowest loss, counted from 1 over all
-        calls that went on from each other; None for 'lbfgs'.
+        calls that went on from each other; None for 'lbfgs' and for an ensemble, whose
+        members have one each.
     t_ : int
         Number of samples trained on, over all epochs.
     n_iter_ : int
@@ -156,14 +188,21 @@ def documented(score):
     def complete(cls):
         if cls.__doc__ is None:  # Under python -OO.
             return cls
+        # As the compiler leaves it from Python 3.13 on.
+        cls.__doc__ = inspect.cleandoc(cls.__doc__)
         for name, section in (("parameters", PARAMETERS), ("attributes", ATTRIBUTES)):
-            filled = section.rstrip().format(
-                activations=_names(ACTIVATIONS),
-                solvers=_names([*OPTIMIZERS, "lbfgs"]),
-                schedules=_names(SCHEDULES),
-                score=score,
+            filled = (
+                textwrap.dedent(section)
+                .rstrip()
+                .format(
+                    activations=_names(ACTIVATIONS),
+                    solvers=_names([*OPTIMIZERS, "lbfgs"]),
+                    schedules=_names(SCHEDULES),
+                    inits=_names(INITS),
+                    score=score,
+                )
             )
-            cls.__doc__ = cls.__doc__.replace(f"    {{{name}}}", filled)
+            cls.__doc__ = cls.__doc__.replace(f"{{{name}}}", filled)
         return cls
 
     return complete

@@ -4,6 +4,7 @@ Here is what a user meets, with its documentation; ``perceptron`` holds what the
 estimators share.
 """
 
+import contextlib
 import numbers
 
 import numpy as np
@@ -16,9 +17,14 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from skscratch._sklearn import Interval, StrOptions, fit_context
 from skscratch.documentation import documented
+from skscratch.losses import best_temperature
 from skscratch.perceptron import BaseScratchMLP
+from skscratch.training import smooth
 
 __all__ = ["ScratchMLPClassifier", "ScratchMLPRegressor"]
+
+# Targets of one dimension, and of two.
+KINDS = ("one class a sample", "a column a label")
 
 
 @documented(score="the accuracy")
@@ -39,11 +45,20 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
     label_smoothing : float, default=0.0
         Share of each target that is given to all classes alike in training; the loss
         that is reported is that of the smoothed targets, but on validation data.
+    temperature_scaling : bool, default=False
+        Whether the raw outputs are divided by a number, the temperature, that makes
+        the log-loss on the validation data of early stopping least (Guo et al., *On
+        calibration of modern neural networks*, ICML 2017, section 4.2), with one more
+        sample that is of all classes alike. The members of an ensemble have one in
+        common, of all their validation data.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
+    temperature_ : float
+        What raw outputs are divided by; only with ``temperature_scaling``, and where
+        no error of a callback or scorer ended the training.
     {attributes}
 
     See Also
@@ -73,6 +88,7 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         **BaseScratchMLP._parameter_constraints,
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
         "label_smoothing": [Interval(numbers.Real, 0, 1, closed="left")],
+        "temperature_scaling": ["boolean"],
     }
 
     def __init__(
@@ -102,14 +118,19 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         n_iter_no_change=10,
         max_fun=15000,
         scoring=None,
+        restore_best=True,
+        init="glorot",
         dropout=0.0,
         weight_decay=0.01,
         warmup_fraction=None,
         max_grad_norm=None,
         averaging=None,
         dtype="auto",
+        n_estimators=1,
+        share_batches=False,
         class_weight=None,
         label_smoothing=0.0,
+        temperature_scaling=False,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -135,17 +156,22 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
         self.scoring = scoring
+        self.restore_best = restore_best
+        self.init = init
         self.dropout = dropout
         self.weight_decay = weight_decay
         self.warmup_fraction = warmup_fraction
         self.max_grad_norm = max_grad_norm
         self.averaging = averaging
         self.dtype = dtype
+        self.n_estimators = n_estimators
+        self.share_batches = share_batches
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
+        self.temperature_scaling = temperature_scaling
 
     @available_if(lambda self: self._has_stochastic_solver())
-    @fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=False)
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Train for one epoch on data that may be a part of a stream.
 
@@ -244,7 +270,8 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         -------
         ndarray of shape (n_samples,) or (n_samples, n_classes)
             One number, for the second class, where there are two; else a column for
-            each class, in the order of ``classes_``.
+            each class, in the order of ``classes_``. Of an ensemble, the logits of the
+            mean probabilities.
         """
         Z = self._outputs_for(X)
         return Z if self.n_outputs_ > 1 or self._is_multilabel() else Z[:, 0]
@@ -290,40 +317,79 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         """Sample weights times those of the classes."""
         if self.class_weight is None:
             return weights
-        if self._is_multilabel():
-            by_class = compute_sample_weight(self.class_weight, Y.astype(int))
-        else:
-            if isinstance(self.class_weight, list):
-                raise ValueError(
-                    "class_weight must be a dict or 'balanced' where a sample has one "
-                    f"class, got {self.class_weight!r}; a list is for multilabel y."
-                )
-            weight_of = compute_class_weight(
-                self.class_weight, classes=self.classes_, y=y, sample_weight=weights
+        if isinstance(self.class_weight, list) and not self._is_multilabel():
+            raise ValueError(
+                "class_weight must be a dict or 'balanced' where a sample has one "
+                f"class, got {self.class_weight!r}; a list is for multilabel y."
             )
-            by_class = weight_of[np.searchsorted(self.classes_, y)]
+        try:
+            if self._is_multilabel():
+                by_class = compute_sample_weight(self.class_weight, Y.astype(int))
+            else:
+                weight_of = compute_class_weight(
+                    self.class_weight, classes=self.classes_, y=y, sample_weight=weights
+                )
+                by_class = weight_of[np.searchsorted(self.classes_, y)]
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValueError(
+                f"class_weight={self.class_weight!r} can't be used: {error}"
+            ) from None
         if not (np.isfinite(by_class).all() and (by_class >= 0).all()):
             raise ValueError(
                 "class_weight must hold finite weights that are not negative, got "
                 f"{self.class_weight!r}."
             )
-        weights = by_class if weights is None else by_class * weights
+        with np.errstate(over="ignore"):  # What is infinite is refused later.
+            weights = by_class if weights is None else by_class * weights
         if not weights.any():
             raise ValueError("class_weight leaves no sample with a positive weight.")
         return weights
+
+    def _is_calibrated(self):
+        return self.temperature_scaling
+
+    def _calibrate(self, held_outs):
+        if not self.temperature_scaling:
+            return
+        outputs, parts = [], []
+        for estimator, held in held_outs:
+            estimator.__dict__.pop("temperature_", None)
+            outputs.append(estimator._outputs(held.X, held.rows))
+            parts.append(np.arange(len(held.Y)) if held.rows is None else held.rows)
+        # Rows may be set aside by several members, or by none.
+        rows, samples = np.unique(np.concatenate(parts), return_inverse=True)
+        # All count rows in the same data: those of training, or the user's own.
+        held = held_outs[0][1]
+        Y = held.Y[rows].T.astype(np.float64)
+        # Rows that are all predicted right would make the network sure without limit:
+        # one more, of no known class, keeps it from there.
+        smooth(Y, 1 / (len(rows) + 1), self._n_alternatives())
+        temperature = best_temperature(
+            self._trained_loss(),
+            np.concatenate(outputs).T,
+            Y,
+            None if held.weights is None else held.weights[rows],
+            samples,
+        )
+        for estimator in (self, *(estimator for estimator, _ in held_outs)):
+            estimator.temperature_ = temperature
 
     def _smoothing(self):
         """Share and number of classes for ``smooth``, or None."""
         if not self.label_smoothing:
             return None
-        is_one_of_several = self._loss() == "log_loss"
-        return self.label_smoothing, self.n_outputs_ if is_one_of_several else 2
+        return self.label_smoothing, self._n_alternatives()
+
+    def _n_alternatives(self):
+        """How many classes an output is one of: two, where it is a yes or no."""
+        return self.n_outputs_ if self._loss() == "log_loss" else 2
 
     def _encode_held_out(self, y):
         """Indicators of validation data, of the classes that were trained on."""
         if (y.ndim == 2) != self._is_multilabel():
-            raise ValueError("y_val must hold targets of the kind of y.")
-        found = unique_labels(y)
+            came, needed = KINDS[y.ndim == 2], KINDS[self._is_multilabel()]
+            raise ValueError(f"y_val must have {needed}, as y has, but it has {came}.")
+        found = _labels(y, "y_val")
         if not np.isin(found, self.classes_).all():
             raise ValueError(
                 f"y_val has classes that are not in y: {found} against {self.classes_}."
@@ -337,20 +403,19 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         if first:
             self._learn_classes(y, classes)
         elif classes is not None and not np.array_equal(
-            self.classes_, unique_labels(classes)
+            self.classes_, _labels(classes, "classes")
         ):
             raise ValueError(
                 f"classes={classes!r} differs from the first call to partial_fit, "
                 f"which was {self.classes_}."
             )
         if (y.ndim == 2) != self._is_multilabel():
-            kinds = ("one class a sample", "a column a label")
             raise ValueError(
-                f"y has {kinds[y.ndim == 2]}, but earlier calls, or classes, had "
-                f"{kinds[self._is_multilabel()]}: they can't be mixed."
+                f"y has {KINDS[y.ndim == 2]}, but earlier calls, or classes, had "
+                f"{KINDS[self._is_multilabel()]}: they can't be mixed."
             )
         if incremental or not first:
-            self._check_known_classes(unique_labels(y), incremental)
+            self._check_known_classes(_labels(y, "y"), incremental)
         return self._indicators(y)
 
     def _indicators(self, y):
@@ -363,18 +428,20 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
 
     def _learn_classes(self, y, classes):
         """Set what there is to know of the targets: their type and the classes."""
-        self._target_type = type_of_target(y, input_name="y")
+        with _said_of("y"):
+            self._target_type = type_of_target(y, input_name="y")
         if self._is_multilabel():
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
             return
         if self._target_type not in ("binary", "multiclass"):
-            unique_labels(y)  # What is wrong with it, scikit-learn tells best.
+            _labels(y, "y")  # What is wrong with it, scikit-learn tells best.
             raise ValueError(
                 f"Unknown label type: {self._target_type}. y must hold class labels, "
                 "one a sample, or be a matrix of zeros and ones with a column a label."
             )
-        self.classes_ = unique_labels(y if classes is None else classes)
+        name, labels = ("y", y) if classes is None else ("classes", classes)
+        self.classes_ = _labels(labels, name)
         self._target_type = "multiclass" if len(self.classes_) > 2 else "binary"
 
     def _check_known_classes(self, found, incremental):
@@ -468,12 +535,16 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
         n_iter_no_change=10,
         max_fun=15000,
         scoring=None,
+        restore_best=True,
+        init="glorot",
         dropout=0.0,
         weight_decay=0.01,
         warmup_fraction=None,
         max_grad_norm=None,
         averaging=None,
         dtype="auto",
+        n_estimators=1,
+        share_batches=False,
     ):
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -500,15 +571,19 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
         self.scoring = scoring
+        self.restore_best = restore_best
+        self.init = init
         self.dropout = dropout
         self.weight_decay = weight_decay
         self.warmup_fraction = warmup_fraction
         self.max_grad_norm = max_grad_norm
         self.averaging = averaging
         self.dtype = dtype
+        self.n_estimators = n_estimators
+        self.share_batches = share_batches
 
     @available_if(lambda self: self._has_stochastic_solver())
-    @fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=False)
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one epoch on data that may be a part of a stream.
 
@@ -594,3 +669,19 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
         tags.target_tags.multi_output = True
         tags.target_tags.positive_only = self.loss == "poisson"
         return tags
+
+
+def _labels(y, name):
+    """Labels that occur, sorted."""
+    with _said_of(name):
+        return unique_labels(y)
+
+
+@contextlib.contextmanager
+def _said_of(name):
+    """Context in which what scikit-learn finds wrong with labels gets their name."""
+    try:
+        with np.errstate(invalid="ignore"):  # Of seeing whether labels are integers.
+            yield
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name} can't be used: {error}") from None

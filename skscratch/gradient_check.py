@@ -1,11 +1,14 @@
 """A check of a network's gradients against finite differences, for anyone to run."""
 
+import math
+import numbers
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import issparse
 
 from skscratch.losses import LOSSES
+from skscratch.network import Network, as_numbers
 
 __all__ = ["GradientCheck", "check_gradients"]
 
@@ -78,7 +81,8 @@ def check_gradients(
     Parameters
     ----------
     network : Network
-        For example the ``network_`` of a fitted estimator.
+        For example the ``network_`` of a fitted estimator; of a ``Stack`` the sum of
+        the networks' costs is derived.
     X : {array-like, sparse array} of shape (n_samples, n_features)
         Samples to compute the cost on; some ten are enough.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -115,7 +119,8 @@ def check_gradients(
     AssertionError
         With ``raise_on_failure``, where the gradients disagree.
     ValueError
-        If shapes do not fit the network, or nothing is to be compared.
+        If shapes do not fit the network, data are not finite numbers, a count, ``step``
+        or ``tolerance`` is out of range, or nothing is to be compared.
 
     Examples
     --------
@@ -124,6 +129,23 @@ def check_gradients(
     >>> check_gradients(network, [[1.0, 2.0], [-1.0, 0.5]], [0, 2]).passed
     True
     """
+    if not isinstance(network, Network):
+        raise ValueError(
+            "network must be a Network, for example the network_ of a fitted "
+            f"estimator, got {type(network).__name__}."
+        )
+    for name, count in (("n_directions", n_directions), ("n_parameters", n_parameters)):
+        if not isinstance(count, numbers.Integral) or count < 0:
+            raise ValueError(
+                f"{name} must be a whole number, 0 or more, got {count!r}."
+            )
+    for name, size in (("step", step), ("tolerance", tolerance)):
+        is_number = isinstance(size, numbers.Real)
+        if not is_number or not 0 < size < math.inf:
+            raise ValueError(f"{name} must be a positive finite number, got {size!r}.")
+    is_number = isinstance(alpha, numbers.Real)
+    if not is_number or not 0 <= alpha < math.inf:
+        raise ValueError(f"alpha must be a finite number, 0 or more, got {alpha!r}.")
     if n_directions < 1 and n_parameters < 1:
         raise ValueError(
             "n_directions and n_parameters must not both be 0: nothing would be "
@@ -154,33 +176,43 @@ class _Cost:
     def __init__(self, network, X, y, alpha, sample_weight, masks):
         self.network = network.astype(np.float64)
         layers, self.loss = network.layers, LOSSES[network.loss]
-        X = X.astype(np.float64) if issparse(X) else np.array(X, np.float64, order="C")
+        X = _finite(X, "X")
         if X.ndim != 2 or X.shape[1] != layers[0].inputs:
             raise ValueError(
                 f"X must have shape (n_samples, {layers[0].inputs}), got {X.shape}."
             )
+        if not X.shape[0]:
+            raise ValueError("X must have a sample at least, got none.")
         self.A1 = X.T
         self.Y = _targets(y, X.shape[0], layers[-1].neurons, self.loss)
         if sample_weight is not None:
-            sample_weight = np.asarray(sample_weight, dtype=np.float64)
+            sample_weight = _finite(sample_weight, "sample_weight")
             if sample_weight.shape != (X.shape[0],):
                 raise ValueError(
                     f"sample_weight must have shape ({X.shape[0]},), got "
                     f"{sample_weight.shape}."
+                )
+            if not sample_weight.sum() > 0:
+                raise ValueError(
+                    "sample_weight must have a positive sum, got "
+                    f"{sample_weight.sum()}."
                 )
         self.options = {"alpha": alpha, "weights": sample_weight, "masks": masks}
         _, dA1 = self.network.cost_and_gradients(
             self.A1, self.Y, input_gradient=True, **self.options
         )
         self.gradients = self.network.gradients.copy()
+        if dA1 is not None and dA1.ndim > 2:
+            dA1 = dA1.sum(axis=0)  # All networks of a stack see the same inputs.
         self.input_gradients = None if issparse(X) else dA1.ravel(order="F")
         self.inputs = None if issparse(X) else X.reshape(-1)
 
     def __call__(self):
         cost = self.network.cost(self.A1, self.Y, **self.options)
         reported = self.network.cost(self.A1, self.Y, **(self.options | {"alpha": 0}))
-        # A loss may report less than it descends, the penalty aside.
-        return cost + (self.loss.descended(len(self.Y)) - 1) * reported
+        # A loss may report less than it descends, the penalty aside. Of a stack, each
+        # parameter is in the cost of one network.
+        return np.sum(cost + (self.loss.descended(len(self.Y)) - 1) * reported)
 
     def difference(self, vector, direction, step):
         """Central difference of the cost as ``vector`` moves along ``direction``."""
@@ -193,8 +225,20 @@ class _Cost:
         return (costs[0] - costs[1]) / (2 * step)
 
 
+def _finite(values, name):
+    """Copy of finite numbers, dense or sparse, in float64."""
+    values = as_numbers(values, name)
+    if issparse(values):
+        values = values.tocsr().astype(np.float64)
+    else:
+        values = values.astype(np.float64, order="C")
+    if not np.isfinite(values.data if issparse(values) else values).all():
+        raise ValueError(f"{name} must be finite, got NaN or infinity.")
+    return values
+
+
 def _targets(y, n_samples, n_outputs, loss):
-    y = np.asarray(y)
+    y = as_numbers(y, "y")
     if y.ndim == 1 and loss.output == "softmax":
         classes = np.arange(n_outputs)
         if not np.isin(y, classes).all():
@@ -207,12 +251,13 @@ def _targets(y, n_samples, n_outputs, loss):
             f"y must have shape ({n_samples},) or {(n_samples, n_outputs)}, got "
             f"{y.shape}."
         )
-    return y.T.astype(np.float64)
+    return _finite(y, "y").T
 
 
 def _places(cost, n_directions, n_parameters, random_state):
     """Yield where to compare: a name, the numbers, their gradient and a direction."""
-    spaces = [("parameters", cost.network.parameters, cost.gradients)]
+    parameters = cost.network.parameters.reshape(-1)
+    spaces = [("parameters", parameters, cost.gradients.reshape(-1))]
     if cost.inputs is not None:
         spaces.append(("inputs", cost.inputs, cost.input_gradients))
     for name, vector, gradients in spaces:
@@ -227,11 +272,11 @@ def _places(cost, n_directions, n_parameters, random_state):
             ("b", layer.b, layer.db.copy()),
         ):
             for index in random_state.permutation(values.size)[:n_parameters]:
-                i, j = (int(k) for k in np.unravel_index(index, values.shape))
-                place = f"layer {number}, {name}[{i}, {j}]"
+                at = [int(i) for i in np.unravel_index(index, values.shape)]
                 # One element, as a view of one row and one column.
-                element = (slice(i, i + 1), slice(j, j + 1))
-                yield place, values[element], gradients[element], np.ones((1, 1))
+                element = tuple(slice(i, i + 1) for i in at)
+                place = f"layer {number}, {name}{at}"
+                yield place, values[element], gradients[element], np.ones([1] * len(at))
 
 
 def _report(comparisons, tolerance):

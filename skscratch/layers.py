@@ -71,7 +71,8 @@ class Layer:
 
     def __init__(self, inputs, neurons, activation, *, random_state=None):
         for name, size in (("inputs", inputs), ("neurons", neurons)):
-            if not isinstance(size, numbers.Integral) or size < 1:
+            is_whole = isinstance(size, numbers.Integral) and size is not True
+            if not is_whole or size < 1:
                 raise ValueError(f"{name} must be a positive integer, got {size!r}.")
         if not hasattr(random_state, "standard_normal"):
             random_state = np.random.RandomState(random_state)
@@ -86,18 +87,40 @@ class Layer:
         Parameters
         ----------
         W : ndarray of shape (neurons, inputs)
+            Or (networks, neurons, inputs), the weights of a layer in each of several
+            networks, whose batches are (networks, inputs, samples), or the same batch
+            for all.
         b : ndarray of shape (neurons, 1)
+            Or (networks, neurons, 1).
         activation : str
             As in the constructor.
 
         Returns
         -------
         Layer
+
+        Raises
+        ------
+        ValueError
+            If the shapes do not fit each other, there is no neuron or no input, the
+            activation is not known, or these are no arrays of floating-point numbers,
+            which alone can be trained in place.
         """
-        if np.ndim(W) != 2 or np.shape(b) != (len(W), 1):
+        if np.ndim(W) < 2 or np.shape(b) != (*np.shape(W)[:-1], 1):
             raise ValueError(
                 "W and b must have shapes (neurons, inputs) and (neurons, 1), got "
                 f"{np.shape(W)} and {np.shape(b)}."
+            )
+        for name, array in (("W", W), ("b", b)):
+            if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+                kind = getattr(array, "dtype", type(array).__name__)
+                raise ValueError(
+                    f"{name} must be an array of floating-point numbers, which the "
+                    f"layer keeps without a copy, got {kind}."
+                )
+        if not W.size:
+            raise ValueError(
+                f"W must have a neuron and an input at least, got shape {W.shape}."
             )
         layer = cls.__new__(cls)
         layer.activation, layer._W, layer._b = activation, W, b
@@ -121,21 +144,24 @@ class Layer:
         Raises
         ------
         ValueError
-            If ``A1`` has another number of rows than the layer has inputs.
+            If ``A1`` has another number of rows than the layer has inputs, or the mask
+            is not of the outputs' shape.
         """
         A1 = A1 if issparse(A1) else np.asarray(A1)
-        self.Z, self.A = self.forward(A1, self.buffers)
-        self.A1, self.mask = A1, mask
+        Z, A = self.forward(A1, self.buffers)
+        if mask is not None and getattr(mask, "shape", None) != A.shape:
+            raise self._wrong_mask(mask, A)
+        self.A1, self.Z, self.A, self.mask = A1, Z, A, mask
         if mask is None:
-            return self.A
+            return A
         room = self.buffers("masked A", mask.shape, self.order)
-        return np.multiply(self.A, mask, out=room)
+        return np.multiply(A, mask, out=room)
 
     def forward(self, A1, buffers=FRESH):
         """Compute ``Z = W A1 + b`` and ``A = activation(Z)``, keeping nothing."""
         if A1.shape[-2:-1] != self._W.shape[-1:]:
             raise self._wrong_shape("A1", A1, self.inputs)
-        shape = (self._W.shape[-2], A1.shape[-1])
+        shape = (*self._W.shape[:-1], A1.shape[-1])
         Z = _product(self._W, A1, out=buffers("Z", shape, self.order))
         Z += self._b
         activation = ACTIVATIONS[self._activation]
@@ -189,7 +215,7 @@ class Layer:
             self.db /= count
         if not input_gradient:
             return None
-        shape = (self._W.shape[-1], dZ.shape[-1])
+        shape = (*self._W.shape[:-2], self._W.shape[-1], dZ.shape[-1])
         return _product(self._W.mT, dZ, out=self.buffers("dA1", shape, "F"))
 
     def backprop(self, dA):
@@ -261,6 +287,11 @@ class Layer:
         return {name: value for name, value in vars(self).items() if name in kept}
 
     @staticmethod
+    def _wrong_mask(mask, A):
+        came = getattr(mask, "shape", type(mask).__name__)
+        return ValueError(f"mask must be an array of shape {A.shape}, got {came}.")
+
+    @staticmethod
     def _wrong_shape(name, array, rows, columns="samples"):
         shape = np.shape(array)
         return ValueError(f"{name} must have shape ({rows}, {columns}), got {shape}.")
@@ -269,7 +300,7 @@ class Layer:
 def _product(W, A1, out):
     """``W A1`` for a dense or a sparse ``A1``, which stays sparse."""
     if not isinstance(A1, np.ndarray):
-        return (A1.T @ W.T).T
+        return _product_of_sparse(A1.T, W)
     if W.shape[-1] == 1:
         # An outer product, which matmul takes more than twice as long for.
         return np.multiply(W, A1, out=out)
@@ -280,8 +311,14 @@ def _product_transposed(dZ, A1, out):
     """``dZ A1ᵀ`` for a dense or a sparse ``A1``."""
     if isinstance(A1, np.ndarray):
         return np.matmul(dZ, A1.mT, out=out)
-    dW = (A1 @ dZ.T).T
+    dW = _product_of_sparse(A1, dZ)
     if out is None:
         return dW
     np.copyto(out, dW)
     return out
+
+
+def _product_of_sparse(sparse, dense):
+    """``dense @ sparse.T``, where ``dense`` may have a leading axis of networks."""
+    product = sparse @ dense.reshape(-1, dense.shape[-1]).T
+    return np.moveaxis(product.reshape(-1, *dense.shape[:-1]), 0, -1)

@@ -3,18 +3,25 @@
 First the article's ``logloss``, on probabilities. Then the losses that networks are
 trained with: they take the network's raw outputs ``Z`` (logits), which no saturated
 probability can spoil, and own value, gradient and predictions. Shapes are the
-article's: ``Z`` and the targets ``Y`` are (n_outputs, n_samples).
+article's: ``Z`` and the targets ``Y`` are (n_outputs, n_samples), or of several
+networks at once (networks, n_outputs, n_samples), which have a cost each.
 """
 
+import math
 from abc import ABC, abstractmethod
 from functools import cache
 
 import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.sparse import csr_array
 from scipy.special import expit, log_expit, log_softmax, xlog1py, xlogy
 
 from skscratch.buffers import FRESH
 
-__all__ = ["LOSSES", "Loss", "d_logloss", "logloss"]
+__all__ = ["LOSSES", "Loss", "best_temperature", "d_logloss", "logloss"]
+
+# Bounds of the logarithm of a temperature.
+_LOG_TEMPERATURES = (-math.log(50), math.log(50))
 
 
 def logloss(y, a):
@@ -61,6 +68,12 @@ def _epsilon(dtype):
     return np.finfo(dtype).eps
 
 
+def _log_mean_exp(L):
+    """``log(mean(exp(L)))`` over the first axis, without overflow."""
+    largest = L.max(axis=0)
+    return np.log(np.exp(L - largest).mean(axis=0)) + largest
+
+
 class Loss(ABC):
     """A loss on raw outputs, with the predictions that belong to it.
 
@@ -83,6 +96,19 @@ class Loss(ABC):
     def log_predictions(self, Z):
         """Logarithm of the predictions, finite where they underflow."""
         return np.log(self.predictions(Z))
+
+    @abstractmethod
+    def combined(self, Z):
+        """Raw outputs whose predictions are the mean of several networks'.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (networks, n_outputs, n_samples)
+
+        Returns
+        -------
+        ndarray of shape (n_outputs, n_samples)
+        """
 
     @abstractmethod
     def values(self, Z, P, Y, buffers=FRESH):
@@ -135,7 +161,8 @@ class Loss(ABC):
         return cost, dZ
 
     def _cost(self, Z, P, Y, weights, total, buffers):
-        if Y.shape != Z.shape:
+        # Of several networks the targets may be the same.
+        if Y.ndim < 2 or Y.shape != Z.shape[-Y.ndim :]:
             raise ValueError(
                 f"Y must have the shape of the outputs, {Z.shape}, got {Y.shape}."
             )
@@ -144,7 +171,9 @@ class Loss(ABC):
             total = Z.shape[-1] if weights is None else weights.sum()
         if weights is not None:
             values *= weights
-        return float(values.sum()) / float(total), float(total)
+        if values.ndim == 2:
+            return float(values.sum()) / float(total), float(total)
+        return values.sum(axis=(-2, -1)) / np.reshape(total, -1), total
 
 
 class LogLoss(Loss):
@@ -165,6 +194,10 @@ class LogLoss(Loss):
     def log_predictions(self, Z):
         """Logarithm of the predictions, finite where they underflow."""
         return log_softmax(Z, axis=-2)
+
+    def combined(self, Z):
+        """Logarithm of the mean probabilities: softmax gives them back."""
+        return _log_mean_exp(self.log_predictions(Z))
 
     def values(self, Z, P, Y, buffers=FRESH):
         """``-Y log P``, with ``P`` clipped at the dtype's epsilon."""
@@ -188,6 +221,10 @@ class BinaryLogLoss(Loss):
     def log_predictions(self, Z):
         """Logarithm of the predictions, finite where they underflow."""
         return log_expit(Z)
+
+    def combined(self, Z):
+        """Logit of the mean probabilities."""
+        return _log_mean_exp(log_expit(Z)) - _log_mean_exp(log_expit(-Z))
 
     def values(self, Z, P, Y, buffers=FRESH):
         """``-(Y log P + (1 - Y) log(1 - P))``, with ``P`` clipped at epsilon.
@@ -219,6 +256,10 @@ class SquaredError(Loss):
         """Return the raw outputs, as a copy."""
         return np.positive(Z, out=buffers("P", Z.shape))
 
+    def combined(self, Z):
+        """Mean of the raw outputs."""
+        return Z.mean(axis=0)
+
     def descended(self, n_outputs):
         """The sum over the outputs is descended, their mean is reported."""
         return n_outputs
@@ -245,10 +286,14 @@ class PoissonDeviance(Loss):
         """Return the raw outputs, as a copy."""
         return Z.copy()
 
+    def combined(self, Z):
+        """Logarithm of the mean of the expected values."""
+        return _log_mean_exp(Z)
+
     def values(self, Z, P, Y, buffers=FRESH):
         """``Y log(Y / P) - Y + P``, with ``log P = Z``."""
-        values = xlogy(Y, Y, out=buffers("values", Z.shape))
-        values -= np.multiply(Y, Z, out=buffers("Y Z", Z.shape))
+        values = np.multiply(Y, Z, out=buffers("values", Z.shape))
+        np.subtract(xlogy(Y, Y, out=buffers("Y log Y", Y.shape)), values, out=values)
         values -= Y
         values += P
         return values
@@ -260,3 +305,49 @@ LOSSES: dict[str, Loss] = {
     "squared_error": SquaredError(),
     "poisson": PoissonDeviance(),
 }
+
+
+def best_temperature(loss, Z, Y, weights=None, samples=None):
+    """Number to divide raw outputs by so that their log-loss is least.
+
+    Parameters
+    ----------
+    loss : Loss
+        A log-loss.
+    Z : ndarray of shape (n_outputs, n_predictions)
+        Raw outputs for samples that training has not seen.
+    Y : ndarray of shape (n_outputs, n_samples)
+        Their targets.
+    weights : ndarray of shape (n_samples,), default=None
+        Sample weights.
+    samples : ndarray of int of shape (n_predictions,), default=None
+        Which sample each prediction is of, where several networks predict some; it is
+        their mean that is judged. None means one prediction a sample, in order.
+
+    Returns
+    -------
+    float
+        From 1 / 50 to 50.
+    """
+    Z = np.asarray(Z, dtype=np.float64)
+    if samples is None:
+        samples = np.arange(Z.shape[-1])
+    shares = 1 / np.bincount(samples, minlength=Y.shape[-1])[samples]
+    mean = csr_array(
+        (shares, (samples, np.arange(len(samples)))), (Y.shape[-1], len(samples))
+    )
+
+    def log_means(scaled):
+        means = (mean @ loss.predictions(scaled).T).T
+        return np.log(np.maximum(means, np.finfo(np.float64).tiny))
+
+    def cost(logarithm):
+        # Not the reported cost, whose probabilities are clipped at float's epsilon.
+        scaled = Z / math.exp(logarithm)
+        log_likelihoods = Y * log_means(scaled)
+        if loss.output == "logistic":
+            log_likelihoods += (1 - Y) * log_means(-scaled)
+        return -np.average(log_likelihoods.sum(axis=0), weights=weights)
+
+    found = minimize_scalar(cost, bounds=_LOG_TEMPERATURES, method="bounded")
+    return math.exp(found.x) if found.fun < cost(0.0) else 1.0

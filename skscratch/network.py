@@ -7,15 +7,67 @@ a snapshot or a gradient check is one line, whatever the layers are.
 import copy
 import itertools
 import math
+import numbers
 
 import numpy as np
+from scipy.sparse import issparse
 
 from skscratch.activations import ACTIVATIONS, check_activation
 from skscratch.buffers import FRESH, Buffers, add_scaled, norm
 from skscratch.layers import Layer
 from skscratch.losses import LOSSES
 
-__all__ = ["Network", "hidden_activations"]
+__all__ = [
+    "INITS",
+    "MOST_PARAMETERS",
+    "Network",
+    "as_numbers",
+    "count_parameters",
+    "hidden_activations",
+]
+
+# A terabyte in float32, and four with Adam's moments and the gradients: what is larger
+# is a slip of the pen, to be told before memory is asked for.
+MOST_PARAMETERS = 2**38
+
+
+def glorot(random_state, fan_in, fan_out, activation):
+    """Draw weights (fan_in, fan_out), then biases (fan_out,), between ±bound.
+
+    ``bound = sqrt(c / (fan_in + fan_out))`` with the activation's ``variance_factor``
+    c: Glorot and Bengio, *Understanding the difficulty of training deep feedforward
+    neural networks*, AISTATS 2010, eq. 16, in the order in which scikit-learn's
+    ``MLPClassifier`` draws.
+
+    Parameters
+    ----------
+    random_state : RandomState
+    fan_in, fan_out : int
+    activation : str
+    """
+    factor = ACTIVATIONS[activation].variance_factor
+    bound = np.sqrt(factor / (fan_in + fan_out))
+    W = random_state.uniform(-bound, bound, (fan_in, fan_out))
+    return W, random_state.uniform(-bound, bound, fan_out)
+
+
+def he(random_state, fan_in, fan_out, activation):
+    """Draw weights (fan_in, fan_out) of variance ``2 / fan_in``; biases are 0.
+
+    Of the normal distribution, whatever the activation: He et al., *Delving deep into
+    rectifiers*, arXiv 1502.01852, eq. 10.
+
+    Parameters
+    ----------
+    random_state : RandomState
+    fan_in, fan_out : int
+    activation : str
+    """
+    W = random_state.standard_normal((fan_in, fan_out)) * np.sqrt(2 / fan_in)
+    return W, np.zeros(fan_out)
+
+
+INITS = {"glorot": glorot, "he": he}
 
 
 class Network:
@@ -50,9 +102,9 @@ class Network:
     """
 
     def __init__(self, layers, loss="log_loss", *, dtype=None):
-        layers = list(layers)
+        given, layers = layers, list(layers) if np.iterable(layers) else []
         if not layers or not all(isinstance(layer, Layer) for layer in layers):
-            raise ValueError(f"layers must be a list of Layer objects, got {layers!r}.")
+            raise ValueError(f"layers must be a list of Layer objects, got {given!r}.")
         for i, (layer, following) in enumerate(itertools.pairwise(layers)):
             if layer.neurons != following.inputs:
                 raise ValueError(
@@ -61,9 +113,9 @@ class Network:
                 )
         if len({id(layer) for layer in layers}) < len(layers):
             raise ValueError("layers must not hold the same Layer object twice.")
-        if dtype is not None and np.dtype(dtype) not in (np.float32, np.float64):
-            raise ValueError(f"dtype must be float32 or float64, got {dtype!r}.")
-        if loss not in LOSSES:
+        if dtype is not None:
+            _check_dtype(dtype)
+        if not isinstance(loss, str) or loss not in LOSSES:
             raise ValueError(f"loss must be one of {sorted(LOSSES)}, got {loss!r}.")
         self._adopt(layers, loss, dtype)
 
@@ -77,11 +129,37 @@ class Network:
         random_state=None,
         dtype=np.float64,
     ):
-        """Make a network with the uniform initial weights of Glorot and Bengio (2010).
+        """Make a network with the initial weights of Glorot and Bengio (2010).
 
-        Weights, then biases, of each layer in turn are drawn between ±bound, ``bound
-        = sqrt(c / (fan_in + fan_out))`` with the activation's ``variance_factor`` c:
-        the draws of scikit-learn's ``MLPClassifier``, in its order.
+        Parameters
+        ----------
+        sizes : sequence of int
+            As in ``initialised``, and so are the others.
+        activation : str or sequence of str, default="relu"
+        loss : str, default="log_loss"
+        random_state : int, RandomState or None, default=None
+        dtype : dtype, default=float64
+
+        Returns
+        -------
+        Network
+        """
+        return cls.initialised(
+            sizes, activation, loss, random_state=random_state, dtype=dtype
+        )
+
+    @classmethod
+    def initialised(
+        cls,
+        sizes,
+        activation="relu",
+        loss="log_loss",
+        *,
+        init="glorot",
+        random_state=None,
+        dtype=np.float64,
+    ):
+        """Make a network with random initial weights.
 
         Parameters
         ----------
@@ -92,6 +170,8 @@ class Network:
             identity, and its weights are drawn as those of the layer before it.
         loss : str, default="log_loss"
             As in the constructor.
+        init : {"glorot", "he"}, default="glorot"
+            How weights are drawn, a key of ``INITS``.
         random_state : int, RandomState or None, default=None
             Source of the draws.
         dtype : dtype, default=float64
@@ -104,29 +184,41 @@ class Network:
         Raises
         ------
         ValueError
-            If there are fewer than two sizes, one is not positive, the activations
-            are not as many as hidden layers, or one or the loss is not known.
+            If there are fewer than two sizes, one is no positive integer, they make
+            more parameters than any memory holds, the activations are not as many as
+            hidden layers, or one, the loss, the draw or the dtype is not known.
         """
+        if not isinstance(init, str) or init not in INITS:
+            raise ValueError(f"init must be one of {sorted(INITS)}, got {init!r}.")
         if not isinstance(random_state, np.random.RandomState):
             random_state = np.random.RandomState(random_state)
-        sizes = list(sizes)
-        if len(sizes) < 2 or not all(size > 0 for size in sizes):
+        _check_dtype(dtype)
+        given, sizes = sizes, list(sizes) if np.iterable(sizes) else []
+        if len(sizes) < 2 or not all(
+            isinstance(size, numbers.Integral) and size is not True and int(size) > 0
+            for size in sizes
+        ):
             raise ValueError(
-                f"sizes must be two or more positive integers, got {sizes}."
+                f"sizes must be two or more positive integers, got {given!r}."
+            )
+        sizes = [int(size) for size in sizes]
+        if count_parameters(sizes) > MOST_PARAMETERS:
+            raise ValueError(
+                f"sizes={given!r} make more than {MOST_PARAMETERS:,} parameters, the "
+                "most that a network may have."
             )
         names = hidden_activations(activation, len(sizes) - 2)
         alone = activation if isinstance(activation, str) else "identity"
         names.append(names[-1] if names else alone)
         layers = []
         for i, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
-            factor = ACTIVATIONS[names[i]].variance_factor
-            bound = np.sqrt(factor / (fan_in + fan_out))
-            W = random_state.uniform(-bound, bound, (fan_in, fan_out)).T
-            b = random_state.uniform(-bound, bound, fan_out)[:, np.newaxis]
+            W, b = INITS[init](random_state, fan_in, fan_out, names[i])
             is_output = i == len(sizes) - 2
             name = "identity" if is_output else names[i]
             layers.append(
-                Layer.from_arrays(W.astype(dtype, copy=False), b.astype(dtype), name)
+                Layer.from_arrays(
+                    W.T.astype(dtype, copy=False), b[:, np.newaxis].astype(dtype), name
+                )
             )
         return cls(layers, loss)
 
@@ -137,23 +229,33 @@ class Network:
         # faster between rows of memory than along a short one.
         layers[-1].order = "C"
         dtype = dtype or np.result_type(np.float32, *(layer.W for layer in layers))
-        n_weights = sum(layer.W.size for layer in layers)
-        n_biases = sum(layer.b.size for layer in layers)
-        self.parameters = np.empty(n_weights + n_biases, dtype)
-        self.gradients = np.zeros_like(self.parameters)
-        self.weights = self.parameters[:n_weights]
-        self.weight_gradients = self.gradients[:n_weights]
-        at_W, at_b = 0, n_weights
-        for layer in layers:
-            W, b = layer.W, layer.b
-            to_W, to_b = at_W + W.size, at_b + b.size
-            layer._W = self.parameters[at_W:to_W].reshape(W.shape[::-1]).T
-            layer.dW = self.gradients[at_W:to_W].reshape(W.shape[::-1]).T
-            layer._b = self.parameters[at_b:to_b].reshape(b.shape)
-            layer.db = self.gradients[at_b:to_b].reshape(b.shape)
+        arrays = [(layer.W, layer.b) for layer in layers]
+        n_parameters = sum((layer.inputs + 1) * layer.neurons for layer in layers)
+        vector = np.empty((*layers[0].W.shape[:-2], n_parameters), dtype)
+        self._view(vector, np.zeros_like(vector))
+        for layer, (W, b) in zip(layers, arrays, strict=True):
             layer.W, layer.b = W, b
-            at_W, at_b = to_W, to_b
         self.buffers = FRESH
+
+    def _view(self, parameters, gradients):
+        """Make all numbers views of these vectors, (…, n_parameters)."""
+        n_weights = sum(layer.inputs * layer.neurons for layer in self.layers)
+        self.parameters, self.gradients = parameters, gradients
+        self.weights = parameters[..., :n_weights]
+        self.weight_gradients = gradients[..., :n_weights]
+        at_W, at_b = 0, n_weights
+        for layer in self.layers:
+            *networks, neurons, inputs = layer.W.shape
+            W = slice(at_W, at_W + neurons * inputs)
+            b = slice(at_b, at_b + neurons)
+            layer._W, layer.dW = (
+                vector[..., W].reshape(*networks, inputs, neurons).mT
+                for vector in (parameters, gradients)
+            )
+            layer._b, layer.db = (
+                vector[..., b, np.newaxis] for vector in (parameters, gradients)
+            )
+            at_W, at_b = W.stop, b.stop
 
     @property
     def dtype(self):
@@ -178,6 +280,8 @@ class Network:
         -------
         Z : ndarray of shape (n_outputs, n_samples)
         """
+        if len(masks) > len(self.layers):
+            raise self._too_many(masks)
         for layer, mask in itertools.zip_longest(self.layers, masks):
             A1 = layer.feedforward(A1, mask)
         return A1
@@ -198,10 +302,14 @@ class Network:
         Z : ndarray of shape (n_outputs, n_samples)
             Written into one of the rooms.
         """
+        if len(masks) > len(self.layers):
+            raise self._too_many(masks)
         here, there = rooms
         for layer, mask in itertools.zip_longest(self.layers, masks):
             A1 = layer.forward(A1, here)[1]
             if mask is not None:
+                if getattr(mask, "shape", None) != A1.shape:
+                    raise layer._wrong_mask(mask, A1)
                 A1 = A1 * mask
             # A layer reads what the one before wrote.
             here, there = there, here
@@ -214,17 +322,28 @@ class Network:
     def predict(self, A1):
         """Probabilities or means for a batch; nothing is kept, as in ``raw_outputs``.
 
+        Parameters
+        ----------
+        A1 : {array-like, sparse array} of shape (n_features, n_samples)
+
         Returns
         -------
         ndarray of shape (n_outputs, n_samples)
         """
-        return LOSSES[self.loss].predictions(self.raw_outputs(A1))
+        Z = self.raw_outputs(as_numbers(A1, "A1"))
+        return LOSSES[self.loss].predictions(self.combined(Z))
+
+    def combined(self, Z):
+        """Raw outputs to predict by, (n_outputs, n_samples): these themselves."""
+        return Z
 
     def cost(self, A1, Y, *, alpha=0.0, weights=None, total=None, masks=()):
         """Cost of a batch, the number that ``cost_and_gradients`` derives."""
+        A1, Y = as_numbers(A1, "A1"), as_numbers(Y, "Y")
+        total = _total(Y, weights, total)
         Z = self.raw_outputs(A1, masks=masks)
         cost = LOSSES[self.loss].cost(Z, Y, weights, total)
-        return cost + self._penalty(alpha / _total(Y, weights, total))
+        return cost + self._penalty(alpha / total)
 
     def cost_and_gradients(
         self,
@@ -277,11 +396,20 @@ class Network:
             )
         if alpha:
             cost += self._penalty(alpha / total)
-            add_scaled(self.weight_gradients, self.weights, alpha / total)
+            self._add_penalty_gradient(alpha / total)
         return (cost, dA) if input_gradient else cost
+
+    def _add_penalty_gradient(self, strength):
+        add_scaled(self.weight_gradients, self.weights, strength)
 
     def _penalty(self, strength):
         return 0.5 * strength * float(self.weights @ self.weights)
+
+    def _too_many(self, masks):
+        return ValueError(
+            f"masks must be no more than the {len(self.layers)} layers, got "
+            f"{len(masks)}."
+        )
 
     def reuse_buffers(self):
         """From now on write each batch into the arrays of the one before.
@@ -390,8 +518,72 @@ def hidden_activations(activation, n_layers):
     return names
 
 
+def count_parameters(sizes):
+    """Count the weights and biases of a network.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        As in ``Network.glorot``.
+    """
+    return sum((fan_in + 1) * fan_out for fan_in, fan_out in itertools.pairwise(sizes))
+
+
+def _check_dtype(dtype):
+    """Refuse what is none of the dtypes that a network may have."""
+    try:
+        is_known = np.dtype(dtype) in (np.float32, np.float64)
+    except TypeError:
+        is_known = False
+    if not is_known:
+        raise ValueError(f"dtype must be float32 or float64, got {dtype!r}.")
+
+
+def as_numbers(values, name):
+    """Array of what a user gives, refused by name where these are no real numbers.
+
+    Parameters
+    ----------
+    values : {array-like, sparse array}
+        Which stays sparse.
+    name : str
+        What it is called in errors.
+
+    Returns
+    -------
+    {ndarray, sparse array}
+
+    Raises
+    ------
+    ValueError
+        If it is ragged, or holds complex numbers, text, dates or other objects.
+    """
+    array = values
+    try:
+        if not issparse(values):
+            array = np.asarray(values)
+        if array.dtype == object:
+            array = array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{name} must be an array of numbers: {error}.") from None
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must be an array of numbers, got {array.dtype}.")
+    return array
+
+
 def _total(Y, weights, total):
     """What the sums over a batch are divided by."""
     if total is not None:
         return total
-    return Y.shape[-1] if weights is None else float(weights.sum())
+    if weights is None:
+        return Y.shape[-1]
+    # Training gives the total, and checks its weights but once.
+    shape = getattr(weights, "shape", type(weights).__name__)
+    if shape != Y.shape[-1:]:
+        raise ValueError(
+            f"weights must be an array of shape {Y.shape[-1:]}, got {shape}."
+        )
+    total = float(weights.sum())
+    if not (math.isfinite(total) and total > 0):
+        raise ValueError(f"weights must have a positive and finite sum, got {total}.")
+    return total

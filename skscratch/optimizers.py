@@ -43,7 +43,8 @@ class Optimizer:
     hyperparameters: tuple[str, ...] = ()
 
     def __init__(self, n_parameters, dtype):
-        self.n_parameters, self.dtype = n_parameters, np.dtype(dtype)
+        # By name, which every format of files knows.
+        self.n_parameters, self.dtype = n_parameters, np.dtype(dtype).name
         self.n_weights = n_parameters
         self._scratch = np.empty(min(n_parameters, BLOCK), dtype)
 
@@ -53,14 +54,67 @@ class Optimizer:
         Parameters
         ----------
         parameters, gradients : ndarray of shape (n_parameters,)
-            The gradients are left as they are.
+            The gradients are left as they are. Of several networks, a row each, with
+            ``n_parameters`` numbers in all and ``n_weights`` weights in a row.
         learning_rate : float
             Length of the step.
         """
+        parameters, gradients = parameters.reshape(-1), gradients.reshape(-1)
         for start in range(0, self.n_parameters, BLOCK):
             block = slice(start, start + BLOCK)
             p, g = parameters[block], gradients[block]
             self._update_block(p, g, block, self._scratch[: len(p)], learning_rate)
+
+    @classmethod
+    def joined(cls, optimizers):
+        """One optimizer of several networks, from one each, which it leaves alone.
+
+        Parameters
+        ----------
+        optimizers : list of Optimizer
+            Of one kind, and after as many steps each.
+
+        Returns
+        -------
+        Optimizer
+        """
+        states = [one.__getstate__() for one in optimizers]
+        arrays = {
+            name: np.concatenate([state[name] for state in states])
+            for name, value in states[0].items()
+            if isinstance(value, np.ndarray)
+        }
+        n_parameters = sum(one.n_parameters for one in optimizers)
+        return cls._of(states[0] | arrays | {"n_parameters": n_parameters})
+
+    def parts(self, n_parts):
+        """Split into optimizers of one network each: what ``joined`` joined.
+
+        Parameters
+        ----------
+        n_parts : int
+
+        Returns
+        -------
+        list of Optimizer
+        """
+        state = self.__getstate__()
+        arrays = {
+            name: np.split(value, n_parts)
+            for name, value in state.items()
+            if isinstance(value, np.ndarray)
+        }
+        state["n_parameters"] = self.n_parameters // n_parts
+        return [
+            self._of(state | {name: split[i].copy() for name, split in arrays.items()})
+            for i in range(n_parts)
+        ]
+
+    @classmethod
+    def _of(cls, state):
+        new = cls.__new__(cls)
+        new.__setstate__(state)
+        return new
 
     def __getstate__(self):
         return {name: v for name, v in vars(self).items() if name != "_scratch"}
@@ -217,7 +271,7 @@ class AdamW(Adam):
 
     def update(self, parameters, gradients, learning_rate):
         """Take one step; see ``Optimizer.update``."""
-        parameters[: self.n_weights] *= 1 - learning_rate * self.weight_decay
+        parameters[..., : self.n_weights] *= 1 - learning_rate * self.weight_decay
         super().update(parameters, gradients, learning_rate)
 
 

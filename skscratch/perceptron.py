@@ -8,13 +8,16 @@ import contextlib
 import copy
 import math
 import numbers
+import sys
 import warnings
 from abc import abstractmethod
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn import get_config
 from sklearn.base import BaseEstimator, is_regressor
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -32,14 +35,24 @@ from skscratch._sklearn import (
     fit_context,
 )
 from skscratch.activations import ACTIVATIONS
+from skscratch.buffers import FRESH
 from skscratch.callbacks import FromOutside, Tasks, from_outside
 from skscratch.checkpoints import Checkpoint, Running, fingerprint
-from skscratch.data import Held, as_rows, cast, far_scales, refuse_dates
+from skscratch.data import Held, as_rows, cast, far_scales, refuse_dates, too_large
+from skscratch.ensembles import Stack
 from skscratch.losses import LOSSES
-from skscratch.network import Network, hidden_activations
+from skscratch.members import Members
+from skscratch.network import (
+    INITS,
+    MOST_PARAMETERS,
+    Network,
+    count_parameters,
+    hidden_activations,
+)
 from skscratch.optimizers import OPTIMIZERS
 from skscratch.schedules import SCHEDULES
 from skscratch.training import (
+    ENDS,
     Average,
     Batches,
     Dropout,
@@ -57,15 +70,23 @@ __all__ = ["BaseScratchMLP"]
 # own cache, and so few that arrays to use again are not worth their making.
 CHUNK = 1024
 FEW = 32
-# Outcomes of an epoch after which there is none.
-ENDS = ("stopped", "diverged")
+# What max_iter="auto" is: about so many steps for 1,000 samples, and for more as many
+# times more as the square root of their number, but not fewer or more epochs than that.
+USUAL_STEPS = 400
+FEWEST_EPOCHS, MOST_EPOCHS = 8, 400
+
+# Parameters that may be any number from 0, but for integers that no float holds.
+UNBOUNDED = (
+    *("alpha", "learning_rate_init", "power_t", "tol", "epsilon", "weight_decay"),
+    "max_grad_norm",
+)
 
 
 def _as_it_is(Z):
     return Z
 
 
-class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
+class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
     """What the multilayer perceptrons share; use one of its subclasses.
 
     A subclass says how targets become numbers (``_encode_targets``,
@@ -88,7 +109,10 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         "learning_rate": [StrOptions(set(SCHEDULES))],
         "learning_rate_init": [Interval(numbers.Real, 0, None, closed="neither")],
         "power_t": [Interval(numbers.Real, 0, None, closed="left")],
-        "max_iter": [Interval(numbers.Integral, 1, None, closed="left")],
+        "max_iter": [
+            StrOptions({"auto"}),
+            Interval(numbers.Integral, 1, None, closed="left"),
+        ],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
         "tol": [Interval(numbers.Real, 0, None, closed="left")],
@@ -107,12 +131,16 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         ],
         "max_fun": [Interval(numbers.Integral, 1, None, closed="left")],
         "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
+        "restore_best": ["boolean"],
+        "init": [StrOptions(set(INITS))],
         "dropout": [Interval(numbers.Real, 0, 1, closed="left"), "array-like"],
         "weight_decay": [Interval(numbers.Real, 0, None, closed="left")],
         "warmup_fraction": [Interval(numbers.Real, 0, 1, closed="left"), None],
         "max_grad_norm": [Interval(numbers.Real, 0, None, closed="neither"), None],
         "averaging": [Interval(numbers.Real, 0, 1, closed="left"), None],
         "dtype": [StrOptions({"auto", "float32", "float64"})],
+        "n_estimators": [Interval(numbers.Integral, 1, None, closed="left")],
+        "share_batches": ["boolean"],
     }
 
     best_loss_: float | None
@@ -136,6 +164,18 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
     def _class_weighted(self, y, Y, weights):
         """Sample weights times those of the classes, where there are any."""
         return weights
+
+    def _calibrate(self, held_outs):
+        """Learn from rows that training has not seen how sure to be.
+
+        Parameters
+        ----------
+        held_outs : list of tuple
+            An estimator and its ``Held``, or None, for each network.
+        """
+
+    def _is_calibrated(self):
+        return False
 
     def _smoothing(self):
         """Share and number of classes for ``smooth``, or None."""
@@ -188,8 +228,9 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         return self._fit(X, y, sample_weight, held_out)
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
-        if hasattr(self, "network_"):
-            # scikit-learn checks no parameters of an estimator that is fitted.
+        if hasattr(self, "network_") and not get_config()["skip_parameter_validation"]:
+            # scikit-learn checks no parameters of an estimator that is fitted. (For the
+            # setting to be the user's here, `partial_fit` skips no nested validation.)
             self._validate_params()
         if self.early_stopping:
             raise ValueError(
@@ -243,27 +284,32 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         Y = self._encode_targets(y, first, incremental, classes)
         # The buffers that a batch is gathered into are of one dtype.
         Y = cast(Y, X.dtype, "y")
-        weights = cast(self._class_weighted(y, Y, weights), X.dtype, "sample_weight")
+        name = "sample_weight"
+        if getattr(self, "class_weight", None) is not None:
+            name = "sample_weight times class_weight"
+        weights = cast(self._class_weighted(y, Y, weights), X.dtype, name)
         random_state = self._make_random_state()
-        if first:
-            self._initialise(X, Y, random_state)
-        else:
+        if not first:
             self._check_architecture()
+        self.__dict__.pop("temperature_", None)
+        self._usual_epochs = self._number_of_usual_epochs(X.shape[0], held_out)
+        streams = [random_state]
+        if self.n_estimators > 1:
+            streams = self._make_members(X, Y, random_state, first)
+        elif first:
+            self._initialise(X, Y, random_state)
         held_out = self._validate_held_out(held_out, X.dtype)
         error = None
         try:
-            n_tasks = 1 if incremental else self.max_iter
-            name = "iteration" if self.solver == "lbfgs" else "epoch"
-            tasks = Tasks(self, given, name, n_tasks)
-            if self.solver == "lbfgs":
-                self._fit_lbfgs(X, Y, weights, tasks)
+            data = X, y, Y, weights
+            if self.n_estimators > 1:
+                self._fit_members(data, held_out, streams, incremental, given)
             else:
-                if self.early_stopping and held_out is None:
-                    held_out = self._split(X, y, Y, weights, random_state)
-                self._fit_stochastic(
-                    X, Y, weights, held_out, random_state, incremental, tasks
-                )
-            tasks.ended()
+                tasks = self._tasks(given, incremental)
+                held = self._held_out(data, held_out, random_state)
+                self._fit_network(data, held, random_state, incremental, tasks)
+                self._calibrate([(self, held)])
+                tasks.ended()
         except FromOutside as caught:
             # Whole epochs are kept; without any, the call is refused.
             if not self.n_iter_:
@@ -273,9 +319,27 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
             self.network_.forget()
         return error
 
+    def _fit_network(
+        self, data, held_out, random_state, incremental, tasks, own_stream=None
+    ):
+        """Train the network; return how that ended."""
+        if self.solver == "lbfgs":
+            X, _, Y, weights = data
+            return self._fit_lbfgs(X, Y, weights, tasks)
+        return self._fit_stochastic(
+            data, held_out, random_state, incremental, tasks, own_stream
+        )
+
     def _check_combinations(self, held_out):
         """Refuse parameters that can't work together, and say what would."""
         X_val, y_val, sample_weight_val = held_out
+        for name in UNBOUNDED:
+            value = getattr(self, name)
+            if isinstance(value, int) and value > sys.float_info.max:
+                raise ValueError(
+                    f"{name} must be no larger than {sys.float_info.max:.1e}, got an "
+                    f"integer of {value.bit_length()} bits."
+                )
         stochastic = f"one of the solvers {sorted(OPTIMIZERS)}"
         refused = []
         if self.solver == "lbfgs":
@@ -290,6 +354,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
                 "X_val": X_val,
                 "y_val": y_val,
                 "sample_weight_val": sample_weight_val,
+                "temperature_scaling=True": self._is_calibrated() or None,
             }
             needed = f"early_stopping=True and {stochastic}"
             refused += [(name, needed) for name, v in given.items() if v is not None]
@@ -313,6 +378,10 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         """Refuse to write what can't be gone on with."""
         if not any(isinstance(c, Checkpoint) for c in callbacks_of(self)):
             return
+        if self.n_estimators > 1:
+            raise ValueError(
+                f"Checkpoint needs n_estimators=1, got {self.n_estimators}."
+            )
         if incremental:
             raise ValueError("Checkpoint is for fit: after partial_fit, pickle.")
         if self.solver not in OPTIMIZERS:
@@ -335,17 +404,20 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
     def _validate_pair(self, X, y, dtype, reset):
         refuse_dates(X)
         # What float32 can not hold becomes infinite, and is refused as such.
-        with np.errstate(over="ignore", invalid="ignore"):
-            X, y = validate_data(
-                self,
-                X,
-                y,
-                accept_sparse=["csr", "csc"],
-                multi_output=True,
-                y_numeric=is_regressor(self),
-                dtype=dtype,
-                reset=reset,
-            )
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                X, y = validate_data(
+                    self,
+                    X,
+                    y,
+                    accept_sparse=["csr", "csc"],
+                    multi_output=True,
+                    y_numeric=is_regressor(self),
+                    dtype=dtype,
+                    reset=reset,
+                )
+        except OverflowError as error:
+            raise too_large("X and y", error) from None
         return X, y.toarray() if issparse(y) and is_regressor(self) else y
 
     def _dtypes(self, first):
@@ -364,6 +436,9 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         except ValueError as error:
             raise ValueError(f"X_val and y_val can't be used: {error}") from None
         X, y, weights = as_rows(X, y, sample_weight, "sample_weight_val")
+        if weights is not None:
+            counted = weights > 0
+            X, y, weights = X[counted], y[counted], weights[counted]
         Y = cast(self._encode_held_out(y), dtype, "y_val")
         weights = cast(weights, dtype, "sample_weight_val")
         return Held(X, y, Y, weights, training_rows=None, rows=None)
@@ -389,7 +464,11 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
     def _dropout_rates(self):
         """Rate of each hidden layer."""
         n_layers = len(self._hidden_sizes())
-        rates = np.asarray(self.dropout, dtype=np.float64)
+        rates = np.array(np.nan)
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            given = np.asarray(self.dropout)
+            if given.dtype.kind in "biufO":  # Not words that spell numbers.
+                rates = given.astype(np.float64)
         if rates.ndim == 0:
             rates = np.repeat(rates, n_layers)
         if rates.shape != (n_layers,) or not ((rates >= 0) & (rates < 1)).all():
@@ -399,13 +478,25 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
             )
         return rates.tolist()
 
+    def _sizes(self, X, Y):
+        """Features, neurons of each hidden layer and outputs, which memory may hold."""
+        sizes = [X.shape[1], *self._hidden_sizes(), Y.shape[1]]
+        if self.n_estimators * count_parameters(sizes) > MOST_PARAMETERS:
+            raise ValueError(
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r}, {sizes[0]} features "
+                f"and n_estimators={self.n_estimators} make more than "
+                f"{MOST_PARAMETERS:,} parameters, the most that networks may have."
+            )
+        return sizes
+
     def _initialise(self, X, Y, random_state):
         """Make a new network, with no history."""
-        sizes = [X.shape[1], *self._hidden_sizes(), Y.shape[1]]
-        self.network_ = Network.glorot(
+        sizes = self._sizes(X, Y)
+        self.network_ = Network.initialised(
             sizes,
             self.activation,
             self._loss(),
+            init=self.init,
             random_state=random_state,
             dtype=X.dtype,
         )
@@ -413,9 +504,17 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         self.n_outputs_ = Y.shape[1]
         self.out_activation_ = self.network_.output
         self._training: Any = None
+        self.__dict__.pop("estimators_", None)
 
     def _check_architecture(self):
         """Refuse to go on with a network that the parameters do not describe."""
+        n_networks = len(vars(self).get("estimators_", [self]))
+        if n_networks != self.n_estimators:
+            raise ValueError(
+                f"n_estimators={self.n_estimators} does not fit the networks to go on "
+                f"with, of which there are {n_networks}: leave it as it was, or fit "
+                "with warm_start=False."
+            )
         hidden = self.network_.layers[:-1]
         sizes = [layer.neurons for layer in hidden]
         if sizes != self._hidden_sizes():
@@ -477,7 +576,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
                     Y,
                     alpha=self.alpha,
                     tol=self.tol,
-                    max_iter=self.max_iter,
+                    max_iter=self._n_epochs(),
                     max_fun=self.max_fun,
                     weights=weights,
                     report=report,
@@ -485,24 +584,26 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
                 )
         except KeyboardInterrupt:
             self._warn_of_interruption(len(curve))
+            return "interrupted"
         finally:
             self._set_fitted(self._published_by_lbfgs())
         if result is None or tasks.stopped:
-            return
+            return "stopped"
         if not (np.isfinite(result.fun) and network.is_finite()):
             self._diverged(X, len(curve))
-            return
+            return "diverged"
         self.network_.restore(network.parameters)
-        self.n_iter_ = min(int(result.nit), self.max_iter)
+        self.n_iter_ = min(int(result.nit), self._n_epochs())
         self.loss_ = self.best_loss_ = float(result.fun)
         if result.status != 0:
             warnings.warn(
                 f"L-BFGS stopped after {self.n_iter_} iterations without convergence "
-                f"({result.message}): raise max_iter={self.max_iter} or "
+                f"({result.message}): raise max_iter={self._n_epochs()} or "
                 f"max_fun={self.max_fun}, or scale the features.{self._far_scales(X)}",
                 ConvergenceWarning,
                 stacklevel=2,
             )
+        return "stopped"
 
     def _diverged(self, X, n_whole):
         """Say that training diverged, after so many epochs that did not."""
@@ -544,8 +645,38 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         }
 
     def _fit_stochastic(
-        self, X, Y, weights, held_out, random_state, incremental, tasks
+        self, data, held_out, random_state, incremental, tasks, own_stream=None
     ):
+        running = self._running = self._prepared(
+            data, held_out, random_state, incremental, own_stream
+        )
+        n_epochs = self._n_epochs(incremental)
+        epochs = train(
+            self.network_,
+            running.batches,
+            running.state,
+            score=None if held_out is None else self._scorer(held_out),
+            dropout=running.dropout,
+            # A training that is over has no epoch left.
+            first_epoch=1 + (running.n_epochs if running.goes_on else n_epochs),
+            **self._training_options(held_out, incremental),
+        )
+        self.network_.reuse_buffers()
+        published = partial(self._published, running.state)
+        try:
+            outcome = self._follow(epochs, n_epochs, running, tasks, published)
+        finally:
+            del self._running
+            self._set_fitted(published())
+        self._conclude(outcome, data[0], incremental)
+        return outcome
+
+    def _prepared(self, data, held_out, random_state, incremental, own_stream=None):
+        """Training as it is about to run, or where a checkpoint takes it up.
+
+        ``own_stream`` is a member's of an ensemble that shares the rest.
+        """
+        X, _, Y, weights = data
         state = self._training = self._continue_training(incremental)
         rows = None if held_out is None else held_out.training_rows
         batches = Batches(
@@ -563,44 +694,56 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         rates, dropout = self._dropout_rates(), None
         if any(rates):
             sizes, dtype = self._hidden_sizes(), self.network_.dtype
-            dropout = Dropout(rates, sizes, dtype, random_state)
-        running = self._running = self._resumed(
-            batches, state, dropout, held_out, random_state
-        )
-        planned = state.schedule.has_end
-        is_cut_short = held_out is not None or not planned
-        n_epochs = 1 if incremental else self.max_iter
-        epochs = train(
-            self.network_,
-            batches,
-            state,
-            max_epochs=n_epochs,
-            alpha=self.alpha,
-            tol=self.tol,
-            # A schedule that has an end is not cut short but by validation.
-            patience=self.n_iter_no_change if is_cut_short else math.inf,
-            score=None if held_out is None else self._scorer(held_out),
-            dropout=dropout,
-            max_grad_norm=self.max_grad_norm,
-            # A training that is over has no epoch left.
-            first_epoch=1 + (running.n_epochs if running.goes_on else n_epochs),
-        )
-        self.network_.reuse_buffers()
-        try:
-            outcome = self._follow(epochs, n_epochs, running, tasks)
-        finally:
-            del self._running
-            self._set_fitted(self._published(state))
+            dropout = Dropout(rates, sizes, dtype, own_stream or random_state)
+        return self._resumed(batches, state, dropout, held_out, random_state)
+
+    def _n_epochs(self, incremental=False):
+        """Largest number of epochs, or of iterations of L-BFGS, of this call."""
+        if incremental:
+            return 1
+        return self._usual_epochs if self.max_iter == "auto" else self.max_iter
+
+    def _number_of_usual_epochs(self, n_samples, held_out):
+        """What max_iter='auto' means."""
+        if self.solver == "lbfgs":
+            return 200
+        if self.early_stopping and held_out[0] is None:
+            n_samples *= 1 - self.validation_fraction
+        batch = 200 if self.batch_size == "auto" else self.batch_size
+        n_batches = n_samples / min(batch, n_samples)
+        usual = USUAL_STEPS * math.sqrt(n_samples / 1000) / n_batches
+        return round(min(max(usual, FEWEST_EPOCHS), MOST_EPOCHS))
+
+    def _training_options(self, held_out, incremental):
+        """Options of ``train`` that follow from the parameters."""
+        # A schedule that has an end is not cut short but by validation.
+        is_cut_short = held_out is not None or not self._schedule_class().has_end
+        return {
+            "max_epochs": self._n_epochs(incremental),
+            "alpha": self.alpha,
+            "tol": self.tol,
+            "patience": self.n_iter_no_change if is_cut_short else math.inf,
+            "restore_best": self.restore_best,
+            "max_grad_norm": self.max_grad_norm,
+        }
+
+    def _conclude(self, outcome, X, incremental):
+        """Warn where training ended otherwise than it should."""
         if outcome == "diverged":
             self._diverged(X, self.n_iter_ - 1)
-        if outcome in ("improving", "slowed") and not (incremental or planned):
+        is_planned = incremental or self._schedule_class().has_end
+        if outcome in ("improving", "slowed") and not is_planned:
             warnings.warn(
-                f"Training stopped after max_iter={self.max_iter} epochs without "
+                f"Training stopped after max_iter={self._n_epochs()} epochs without "
                 "convergence: raise max_iter, or tol to stop earlier."
                 f"{self._far_scales(X)}",
                 ConvergenceWarning,
                 stacklevel=2,
             )
+
+    def _tasks(self, given, incremental):
+        name = "iteration" if self.solver == "lbfgs" else "epoch"
+        return Tasks(self, given, name, self._n_epochs(incremental))
 
     def _resumed(self, batches, state, dropout, held_out, random_state):
         """Training as it is about to run, or where a checkpoint takes it up."""
@@ -624,7 +767,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
                 checkpoint.read(running)
         return running
 
-    def _follow(self, epochs, n_epochs, running, tasks):
+    def _follow(self, epochs, n_epochs, running, tasks, published):
         """Let the epochs run; return the outcome of the last."""
         self.n_iter_, outcome = running.n_epochs, running.outcome
         if not running.goes_on:
@@ -639,7 +782,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
                     running.n_epochs, running.outcome = epoch.number, outcome
                     if self.verbose:
                         self._print(epoch)
-                    if tasks.end(lambda: self._published(self._training)):
+                    if tasks.end(published):
                         return "stopped"
                     if outcome in ENDS or epoch.number == n_epochs:
                         break
@@ -685,6 +828,13 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
     def _hyperparameters(self, cls):
         return {name: getattr(self, name) for name in cls.hyperparameters}
 
+    def _held_out(self, data, held_out, random_state):
+        """Validation data: the user's own, or rows set aside, or None."""
+        if held_out is None and self.early_stopping and self.solver != "lbfgs":
+            X, y, Y, weights = data
+            return self._split(X, y, Y, weights, random_state)
+        return held_out
+
     def _split(self, X, y, Y, weights, random_state):
         """Set rows aside at random to validate on."""
         n_samples = len(Y)
@@ -701,12 +851,27 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
                     "or the size of your dataset: early stopping needs at least "
                     f"{needed + n_groups} samples, got n_samples = {n_samples}."
                 )
-        rows = train_test_split(
-            np.arange(n_samples),
-            test_size=size,
-            random_state=random_state,
-            stratify=stratify,
-        )
+        n_left = n_samples - (size if size == needed else math.ceil(size * n_samples))
+        if not size or n_left < n_groups:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} of {n_samples} "
+                f"samples leaves {n_left} to train on and {n_samples - n_left} to "
+                f"validate on: at least {n_groups} and {needed} are needed."
+            )
+        try:
+            rows = train_test_split(
+                np.arange(n_samples),
+                test_size=size,
+                random_state=random_state,
+                stratify=stratify,
+            )
+        except ValueError as error:
+            # It calls the classes as it got them, true and false.
+            first, second = (y[Y[:, 0] == value][:1] for value in (False, True))
+            raise ValueError(
+                f"{error} 'False' stands for {first} and 'True' for {second}: early "
+                "stopping needs two samples of each, or X_val and y_val."
+            ) from None
         return Held(X, y, Y, weights, *rows)
 
     def _stratifies(self):
@@ -719,6 +884,14 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         """Score and loss of the network, as it stands at each call."""
         X, y, Y, weights = held_out.X, *map(held_out.only, held_out[1:4])
         loss_of = self._trained_loss().cost
+        with np.errstate(over="ignore"):
+            is_bounded = Y.dtype == bool or np.isfinite(np.square(Y).sum())
+        if not is_bounded:
+            name = "y" if held_out.rows is not None else "y_val"
+            raise ValueError(
+                f"{name} holds values too large to validate on in {Y.dtype}: their "
+                "squares overflow."
+            )
         scorer = None
         if self.scoring not in (None, "loss"):
             # Scorers see arrays, which have no feature names to be compared.
@@ -731,20 +904,37 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
             Z = self._outputs(X, held_out.rows)
             if not np.isfinite(Z).all():
                 return math.nan, math.nan
-            loss = loss_of(Z.T, np.asarray(Y.T, dtype=Z.dtype), weights)
-            if self.scoring == "loss":
-                return -loss, loss
-            if scorer is None:
-                return self._goodness(Z, Y, weights), loss
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                loss = loss_of(Z.T, np.asarray(Y.T, dtype=Z.dtype), weights)
+                if self.scoring == "loss":
+                    return -loss, loss
+                if scorer is None:
+                    return self._goodness(Z, Y, weights), loss
             with from_outside():
-                return float(scorer(viewed, held_out.only(X), y, **options)), loss
+                return self._scored(scorer, viewed, held_out.only(X), y, options), loss
 
         return score
+
+    def _scored(self, scorer, estimator, X, y, options):
+        """Score of the user's, which is to be a number."""
+        try:
+            score = scorer(estimator, X, y, **options)
+        except AttributeError as error:
+            # A function of the user's may err as it likes; a name is a parameter.
+            if not isinstance(self.scoring, str):
+                raise
+            raise ValueError(
+                f"scoring={self.scoring!r} does not fit {type(self).__name__}: {error}"
+            ) from None
+        try:
+            return float(score)
+        except (TypeError, ValueError):
+            raise ValueError(f"scoring must return a number, got {score!r}.") from None
 
     def _batch_length(self, n_samples):
         if self.batch_size == "auto":
             return min(200, n_samples)
-        if self.batch_size > n_samples:
+        if self.batch_size > n_samples and self.max_iter != "auto":
             warnings.warn(
                 f"batch_size={self.batch_size} is larger than the number of samples, "
                 f"{n_samples}: all of them make one batch.",
@@ -792,7 +982,17 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
 
         With early stopping too the weights are the epoch's own, not the best so far.
         """
-        state, attributes = self._training, published()
+        attributes = published()
+        if "estimators_" in vars(self):
+            members = [_bare_copy(member) for member in self.estimators_]
+            for member in members:
+                described = member._published_by_lbfgs
+                if member._training is not None:
+                    described = partial(member._published, member._training)
+                vars(member).update(member._as_if_stopped(described))
+            stack = Stack([member.network_ for member in members])
+            return attributes | {"estimators_": members, "network_": stack}
+        state = self._training
         average = None if state is None else state.average
         with averaged(self.network_, average):
             attributes["network_"] = copy.deepcopy(self.network_)
@@ -808,37 +1008,50 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         network = self.network_
         n_samples = X.shape[0] if rows is None else len(rows)
         if rows is None and n_samples <= FEW:
-            return finish(network.raw_outputs(X.T)).T
+            return finish(self._raw_outputs(X)).T
         if issparse(X):
             X = X.tocsr()
         rooms, outputs = network.rooms(), None
         for start in range(0, n_samples, CHUNK):
             chunk = slice(start, start + CHUNK)
             taken = X[chunk if rows is None else rows[chunk]]
-            finished = finish(network.raw_outputs(taken.T, rooms)).T
+            finished = finish(self._raw_outputs(taken, rooms)).T
             if outputs is None:
                 outputs = np.empty((n_samples, finished.shape[1]), finished.dtype)
             outputs[chunk] = finished
         return outputs
 
+    def _raw_outputs(self, X, rooms=(FRESH, FRESH)):
+        """Raw outputs, (n_outputs, n_samples); an ensemble's give its mean."""
+        Z = self.network_.raw_outputs(X.T, rooms)
+        temperature = self.__dict__.get("temperature_", 1.0)
+        if temperature != 1:
+            Z = Z / temperature
+        return self.network_.combined(Z)
+
     def _outputs_for(self, X, finish=_as_it_is):
         """As ``_outputs``, for a user's samples."""
         check_is_fitted(self)
+        dtype = self.network_.dtype
+        if type(X) is np.ndarray and X.dtype == dtype:
+            # Nothing to cast, which takes a while to find out for a single row.
+            with np.errstate(invalid="ignore"):  # Of infinities that cancel out.
+                X = validate_data(self, X, reset=False)
+            return self._outputs(X, finish=finish)
         refuse_dates(X)
-        with np.errstate(over="ignore", invalid="ignore"):  # As in fit.
-            X = validate_data(
-                self,
-                X,
-                accept_sparse=["csr", "csc"],
-                dtype=self.network_.dtype,
-                reset=False,
-            )
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):  # As in fit.
+                X = validate_data(
+                    self, X, accept_sparse=["csr", "csc"], dtype=dtype, reset=False
+                )
+        except OverflowError as error:
+            raise too_large("X", error) from None
         return self._outputs(X, finish=finish)
 
     @property
     def coefs_(self):
         """Weights of each layer, (fan_in, fan_out): views into the network."""
-        return LayerViews(layer.W.T for layer in self._fitted("coefs_").layers)
+        return LayerViews(layer.W.mT for layer in self._fitted("coefs_").layers)
 
     @coefs_.setter
     def coefs_(self, arrays):
@@ -847,7 +1060,9 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
     @property
     def intercepts_(self):
         """Biases of each layer, (fan_out,): views into the network."""
-        return LayerViews(layer.b[:, 0] for layer in self._fitted("intercepts_").layers)
+        return LayerViews(
+            layer.b[..., 0] for layer in self._fitted("intercepts_").layers
+        )
 
     @intercepts_.setter
     def intercepts_(self, arrays):
@@ -862,6 +1077,8 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         """
         # A copy: what the base class gives may be the estimator's own.
         state, training = dict(super().__getstate__()), vars(self).get("_training")
+        if self._is_stacked():  # The members' networks make the stack.
+            del state["network_"]
         if training is not None and not training.is_incremental:
             state["_training"] = training.continued(None, None, None)
         return state | {"_skscratch_version": __version__}
@@ -878,6 +1095,8 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
                 stacklevel=2,
             )
         super().__setstate__(state)
+        if "estimators_" in state and "network_" not in state:
+            self._take(self.estimators_)
 
     def __copy__(self):
         new = _bare_copy(self)
@@ -888,6 +1107,8 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
     def __deepcopy__(self, memo):
         new = memo[id(self)] = object.__new__(type(self))
         new.__dict__.update(copy.deepcopy(vars(self), memo))
+        if self._is_stacked():
+            new._take(new.estimators_)
         return new
 
     def _fitted(self, attribute):
@@ -950,6 +1171,7 @@ def _unchanged_if_refused(estimator):
     network = before.get("network_")
     if network is not None:
         parameters, gradients = network.snapshot(), network.gradients.copy()
+        activations = [layer.activation for layer in network.layers]
     try:
         yield
     except BaseException:
@@ -958,4 +1180,6 @@ def _unchanged_if_refused(estimator):
         if network is not None:
             network.restore(parameters)
             network.gradients[...] = gradients
+            for layer, activation in zip(network.layers, activations, strict=True):
+                layer.activation = activation
         raise

@@ -38,11 +38,14 @@ class Constant:
     has_end : bool
         Whether the rate is planned from the first step to the last, so that training
         must be of known length and is not to stop by itself.
+    heeds_plateaus : bool
+        Whether a plateau lowers the rate.
     """
 
     solvers: tuple[str, ...] | None = None
     hyperparameters: tuple[str, ...] = ()
     has_end = False
+    heeds_plateaus = False
 
     def __init__(self, initial_rate):
         self.initial_rate = initial_rate
@@ -90,6 +93,7 @@ class Adaptive(Constant):
     """A fifth of the rate at each plateau, until it is 1e-6 or less."""
 
     solvers = ("sgd",)
+    heeds_plateaus = True
 
     def plateau(self):
         """Lower the rate, unless it is very small already."""

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import StandardScaler
+
+from skscratch.tabular import preparation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,10 +115,8 @@ def read_table(path: Path, target: str, separator: str | None = None) -> Table:
 def make_preparation(table: Table) -> ColumnTransformer:
     """Build the transformer that turns a table's columns into a network's inputs.
 
-    Numbers: missing ones become the median, with one more input that says so;
-    then all have mean 0 and variance 1. Categories: an input for each of the
-    100 most frequent that are seen five times, a missing value being a category
-    too, and one input for the rest.
+    As for ``make_tabular_classifier``, but that numbers get mean 0 and variance 1, and
+    that a category is to be seen five times.
 
     Parameters
     ----------
@@ -130,21 +128,11 @@ def make_preparation(table: Table) -> ColumnTransformer:
     ColumnTransformer
         Not yet fitted.
     """
-    numbers = make_pipeline(
-        SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
+    return preparation(
         StandardScaler(),
-    )
-    categories = OneHotEncoder(
-        handle_unknown="infrequent_if_exist",
         min_frequency=5,
-        max_categories=100,
-        sparse_output=False,
-    )
-    return ColumnTransformer(
-        [
-            ("numbers", numbers, table.numeric),
-            ("categories", categories, table.categorical),
-        ]
+        numeric=table.numeric,
+        categorical=table.categorical,
     )
 
 

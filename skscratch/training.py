@@ -5,7 +5,7 @@ warnings are the estimators' business. L-BFGS, which needs no loop of ours, is s
 """
 
 import math
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -18,16 +18,22 @@ from skscratch.schedules import Constant
 from skscratch.threads import one_scipy_thread
 
 __all__ = [
+    "ENDS",
     "Average",
     "Batches",
     "Dropout",
     "Epoch",
+    "Record",
     "TrainingState",
     "averaged",
     "minimise_lbfgs",
     "smooth",
     "train",
+    "train_epoch",
 ]
+
+# Outcomes of an epoch after which there is none.
+ENDS = ("stopped", "diverged")
 
 # Rows that L-BFGS sums over at a time: few enough that a layer's outputs stay in a
 # core's own cache.
@@ -93,17 +99,30 @@ class Batches:
 
     def __iter__(self):
         """Yield the batches of one epoch: ``A1, Y, weights, total`` of each."""
+        order = self.next_order()
+        for start in range(0, self.n_samples, self.batch_size):
+            rows = slice(start, min(start + self.batch_size, self.n_samples))
+            yield self.gathered(rows if order is None else order[..., rows])
+
+    def next_order(self):
+        """Rows in the order of the next epoch; None means as they lie."""
         if self.random_state is not None:
             # In place: the same swaps as in an array of indices 0, 1, …, and so the
             # same order as scikit-learn's, which indexes the last epoch's order.
             self.random_state.shuffle(self.order)
-        for start in range(0, self.n_samples, self.batch_size):
-            rows = slice(start, min(start + self.batch_size, self.n_samples))
-            yield self._batch(rows if self.order is None else self.order[rows])
+        return self.order
 
-    def _batch(self, rows):
-        A1 = _gather(self.X, rows, self._buffers, "X").T
-        targets = _gather(self.Y, rows, self._raw_buffers, "Y").T
+    def gathered(self, rows):
+        """Batch of some rows, ``A1, Y, weights, total``.
+
+        Parameters
+        ----------
+        rows : slice or ndarray of int of shape (n,) or (n_networks, n)
+            Of several networks, those of each, for a batch with a leading axis.
+        """
+        A1 = _gather(self.X, rows, self._buffers, "X")
+        A1 = A1.mT if isinstance(A1, np.ndarray) else A1.T
+        targets = _gather(self.Y, rows, self._raw_buffers, "Y").mT
         Y = self._buffers("Y", targets.shape)
         np.copyto(Y, targets)
         if self.smoothing is not None:
@@ -111,7 +130,9 @@ class Batches:
         weights = self.weights
         if weights is not None:
             weights = _gather(weights, rows, self._buffers, "weights")
-        return A1, Y, weights, A1.shape[1] * self.mean_weight
+            if weights.ndim == 2:
+                weights = weights[:, np.newaxis]
+        return A1, Y, weights, A1.shape[-1] * self.mean_weight
 
 
 def smooth(Y, share, n_classes):
@@ -135,7 +156,7 @@ def _gather(array, rows, buffers, name):
     """Rows of an array: a view of neighbours, else gathered into a buffer."""
     if isinstance(rows, slice) or not isinstance(array, np.ndarray):
         return array[rows]
-    out = buffers(name, (len(rows), *array.shape[1:]))
+    out = buffers(name, (*rows.shape, *array.shape[1:]))
     # mode="clip" writes straight into `out`; the default mode copies first.
     return array.take(rows, axis=0, out=out, mode="clip")
 
@@ -161,22 +182,26 @@ class Dropout:
     Attributes
     ----------
     generator : Generator
+    layers : list of tuple
+        Rate and number of neurons of each hidden layer.
     """
 
     def __init__(self, rates, neurons, dtype, random_state):
-        self._layers = list(zip(rates, neurons, strict=True))
+        self.layers = list(zip(rates, neurons, strict=True))
         self._buffers = Buffers(dtype)
         self.generator = np.random.default_rng(random_state.randint(2**31, size=4))
 
     def masks(self, n_samples):
         """Masks for a batch, (neurons, n_samples) each, or None at a rate of 0."""
         return [
-            self._mask(f"{number}", rate, (neurons, n_samples)) if rate else None
-            for number, (rate, neurons) in enumerate(self._layers)
+            self.draw(self._buffers(f"{number}", (neurons, n_samples), "F"), rate)
+            if rate
+            else None
+            for number, (rate, neurons) in enumerate(self.layers)
         ]
 
-    def _mask(self, name, rate, shape):
-        mask = self._buffers(name, shape, "F")
+    def draw(self, mask, rate):
+        """Draw a mask into an array of order "F", and return it."""
         self.generator.random(out=mask.T, dtype=mask.dtype)
         np.greater_equal(mask, rate, out=mask)
         mask *= 1 / (1 - rate)
@@ -323,6 +348,7 @@ def train(
     tol,
     patience,
     score=None,
+    restore_best=True,
     dropout=None,
     max_grad_norm=None,
     first_epoch=1,
@@ -354,6 +380,9 @@ def train(
         Number of epochs, or infinity.
     score : callable, default=None
         Gives score and loss on the validation data.
+    restore_best : bool, default=True
+        Whether the parameters of the highest score stand in the end, rather than the
+        last.
     dropout : Dropout, default=None
         Draws masks for each batch.
     max_grad_norm : float, default=None
@@ -366,19 +395,19 @@ def train(
     ------
     Epoch
     """
-    average, standing, is_whole = state.average, network.snapshot(), True
-    if first_epoch == 1:
-        state.best_parameters = None
-    elif average is not None:
-        standing = average.mean.copy()
-    # Unless someone has put other parameters in the place of the average since.
-    goes_on = average is not None and average.trained is not None
-    if goes_on and np.array_equal(network.parameters, average.mean):
-        network.restore(average.trained)
-    try:
+    record = Record(
+        network,
+        state,
+        tol=tol,
+        patience=patience,
+        score=score,
+        restore_best=restore_best,
+        first_epoch=first_epoch,
+    )
+    with closing(record):
         for number in range(first_epoch, max_epochs + 1):
-            is_whole = False
-            loss = _train_epoch(
+            record.begin()
+            loss = train_epoch(
                 network,
                 batches,
                 state,
@@ -388,38 +417,84 @@ def train(
                 dropout=dropout,
                 max_grad_norm=max_grad_norm,
             )
-            is_finite = math.isfinite(loss) and network.is_finite()
-            latest: tuple[Any, Any] = (
-                (None, None) if score is None else (np.nan, np.nan)
-            )
-            with averaged(network, average if is_finite else None):
-                if is_finite and score is not None:
-                    latest = score()
-                # What comes from here on is of a whole epoch.
-                state.loss_curve.append(loss)
-                state.learning_rates.append(state.schedule.rate)
-                state.n_samples_seen += batches.n_samples
-                if score is None:
-                    _count_loss(state, loss, tol)
-                elif _count_score(state, latest, tol):
-                    state.best_parameters = network.snapshot()
-                if not is_finite:
-                    yield Epoch(number, loss, *latest, "diverged")
-                    return
-                network.snapshot(out=standing)
-            is_whole = True
-            state.schedule.epoch_ended(state.n_samples_seen)
-            outcome = _outcome(state, patience)
-            yield Epoch(number, loss, *latest, outcome)
-            if outcome == "stopped":
+            epoch = record.end(number, loss, batches.n_samples)
+            yield epoch
+            if epoch.outcome in ENDS:
                 return
-    finally:
-        if not is_whole:
+
+
+class Record:
+    """What the epochs of a training leave: history, and the parameters to keep.
+
+    Parameters are those of ``train``.
+    """
+
+    def __init__(
+        self,
+        network,
+        state,
+        *,
+        tol,
+        patience,
+        score=None,
+        restore_best=True,
+        first_epoch=1,
+    ):
+        self.network, self.state, self.score = network, state, score
+        self.restore_best = restore_best
+        self.tol, self.patience = tol, patience
+        self._standing, self._is_whole = network.snapshot(), True
+        average = state.average
+        if first_epoch == 1:
+            state.best_parameters = None
+        elif average is not None:
+            self._standing = average.mean.copy()
+        # Unless someone has put other parameters in the place of the average since.
+        goes_on = average is not None and average.trained is not None
+        if goes_on and np.array_equal(network.parameters, average.mean):
+            network.restore(average.trained)
+
+    def begin(self):
+        """Note that an epoch begins."""
+        self._is_whole = False
+
+    def end(self, number, loss, n_samples):
+        """Note that an epoch has ended, of so many samples; return its report.
+
+        Returns
+        -------
+        Epoch
+        """
+        network, state, score = self.network, self.state, self.score
+        is_finite = math.isfinite(loss) and network.is_finite()
+        latest: tuple[Any, Any] = (None, None) if score is None else (np.nan, np.nan)
+        with averaged(network, state.average if is_finite else None):
+            if is_finite and score is not None:
+                latest = score()
+            # What comes from here on is of a whole epoch.
+            state.loss_curve.append(loss)
+            state.learning_rates.append(state.schedule.rate)
+            state.n_samples_seen += n_samples
+            if score is None:
+                _count_loss(state, loss, self.tol)
+            elif _count_score(state, latest, self.tol) and self.restore_best:
+                state.best_parameters = network.snapshot()
+            if not is_finite:
+                return Epoch(number, loss, *latest, "diverged")
+            network.snapshot(out=self._standing)
+        self._is_whole = True
+        state.schedule.epoch_ended(state.n_samples_seen)
+        return Epoch(number, loss, *latest, _outcome(state, self.patience))
+
+    def close(self):
+        """Set the parameters to those that are to stand."""
+        state, average = self.state, self.state.average
+        if not self._is_whole:
             state.optimizer = state.average = None
         elif average is not None and average.n_steps:
-            average.trained = network.snapshot()
+            average.trained = self.network.snapshot()
         best = state.best_parameters
-        network.restore(standing if best is None else best)
+        self.network.restore(self._standing if best is None else best)
 
 
 def averaged(network, average):
@@ -443,10 +518,25 @@ def _averaged(network, average):
         network.restore(trained)
 
 
-def _train_epoch(
+def train_epoch(
     network, batches, state, n_done, n_steps, *, alpha, dropout, max_grad_norm
 ):
-    """One step of the optimizer for each batch; the mean loss over the batches."""
+    """Take one step of the optimizer for each batch.
+
+    Parameters
+    ----------
+    network, batches, state
+        As in ``train``; for several networks at once, a ``Stack`` and its likes.
+    n_done, n_steps : int
+        Number of steps before this epoch, and in all.
+    alpha, dropout, max_grad_norm
+        As in ``train``.
+
+    Returns
+    -------
+    float or ndarray of shape (n_networks,)
+        Mean loss over the batches.
+    """
     # What overflows is seen when the epoch ends.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         return _train_batches(
@@ -467,9 +557,9 @@ def _train_batches(
             alpha=alpha,
             weights=weights,
             total=total,
-            masks=() if dropout is None else dropout.masks(A1.shape[1]),
+            masks=() if dropout is None else dropout.masks(A1.shape[-1]),
         )
-        loss_sum += loss * A1.shape[1]
+        loss_sum += loss * A1.shape[-1]
         if max_grad_norm is not None:
             _shorten(network.gradients, max_grad_norm)
         update(network.parameters, network.gradients, schedule.rate)
@@ -480,9 +570,10 @@ def _train_batches(
 
 def _shorten(gradients, max_norm):
     """Scale gradients down to a norm (Pascanu et al., arXiv 1211.5063, section 3.2)."""
-    length = norm(gradients)
-    if length > max_norm:
-        gradients *= max_norm / length
+    for row in np.atleast_2d(gradients):
+        length = norm(row)
+        if length > max_norm:
+            row *= max_norm / length
 
 
 def _count_loss(state, loss, tol):

@@ -203,6 +203,16 @@ def test_plot_is_drawn(load, tmp_path):
         ("memory", ESTIMATORS, {"peak resident MB", "peak traced MB"}),
         ("import", {"sklearn.neural_network", "skscratch after it"}, {"ms"}),
         ("lbfgs", {"100x64", "100x16"}, {"ours ms", "ratio", "our loss"}),
+        (
+            "ensemble",
+            {
+                "products only",
+                "n_estimators=8",
+                "bagged, each with all rows",
+                "bagged, with replacement",
+            },
+            {"ms an epoch", "multiple of ours"},
+        ),
         ("growth", ESTIMATORS, {"microseconds a row", "extra bytes a row"}),
     ],
 )
@@ -225,3 +235,75 @@ def test_figures_are_tables(load, monkeypatch, name, labels, columns):
 def test_every_figure_is_tested(load):
     (mark,) = test_figures_are_tables.pytestmark
     assert {values[0] for values in mark.args[1]} == set(load("_figures").FIGURES)
+
+
+def write_table(path: Path, target: Any) -> None:
+    """Write a small table of a number, a text column and empty cells."""
+    random = np.random.default_rng(0)
+    lines = ["x0,x1,target"]
+    for row in range(60):
+        text = "" if row % 11 == 0 else ("red", "blue")[row % 2]
+        lines.append(f"{random.normal():.3f},{text},{target(row)}")
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_tabular_compares_ablates_reports_and_draws(
+    tmp_path, load, monkeypatch, capsys
+):
+    pytest.importorskip("pandas")
+    tabular, recipe = load("tabular"), importlib.import_module("skscratch.tabular")
+    quick = {"max_iter": 2, "n_estimators": 2, "batch_size": "auto"}
+    monkeypatch.setattr(recipe, "RECIPE", recipe.RECIPE | quick)
+    (tmp_path / "regression").mkdir()
+    write_table(tmp_path / "colours.csv", lambda row: ("no", "yes")[row % 2])
+    write_table(tmp_path / "regression" / "numbers.csv", lambda row: row / 7)
+    (tmp_path / "README.md").write_text(
+        "| data | mlp | other |\n|---|---|---|\n| colours | 0.1 / 0.2 | 0.25 / 0.5 |\n"
+    )
+    file, picture = tmp_path / "report.json", tmp_path / "picture.png"
+    options = ["--data", tmp_path, "--only", "colours", "numbers", "--splits", 2]
+    options += ["--ablations", "--reported", "other", "--json", file, "--plot", picture]
+
+    tabular.main([str(option) for option in options])
+
+    printed = capsys.readouterr().out
+    for said in ("ours", "mlp", "hgb", "rf", "other", "mean rank", "without", "rmse"):
+        assert said in printed
+    assert "0.2500" in printed
+    report = json.loads(file.read_text())
+    assert machine_is_described(report["machine"])
+    for kind, data, key in (
+        ("classification", "colours", "log_loss"),
+        ("regression", "numbers", "rmse"),
+    ):
+        raw = report["results"][kind]["raw"][data]
+        assert {"ours", "mlp", "hgb", "rf", "no pieces"} <= set(raw)
+        assert all(len(splits) == 2 and splits[0][key] > 0 for splits in raw.values())
+    assert picture.stat().st_size > 5000
+    assert (tmp_path / "picture_regression.png").stat().st_size > 5000
+
+
+def test_tabular_ranks_and_ratios_are_of_what_is_known(load):
+    tabular = load("tabular")
+    results = {
+        "a": {"ours": {"error": 0.1}, "mlp": {"error": 0.2}, "x": {"error": 0.3}},
+        "b": {"ours": {"error": 0.5}, "mlp": {"error": 0.2}, "x": {"error": 0.1}},
+        "c": {"ours": {"error": 0.0}, "mlp": {"error": 0.2}},
+    }
+    assert tabular.ratios(results, "error", "x") == pytest.approx(
+        [0.302 / 0.202, 0.102 / 0.202]
+    )
+    ranked = tabular.ranks(results, "error", ["ours", "mlp", "x"])
+    assert ranked == {"ours": 2.0, "mlp": 2.0, "x": 2.0}
+    assert tabular.wins(results, "error", "mlp") == "2, 1"
+    assert tabular.wins(results, "error", "x") == "1, 1"
+
+
+def test_tabular_says_what_is_missing(load, tmp_path):
+    tabular = load("tabular")
+    with pytest.raises(SystemExit, match="no data set to run"):
+        tabular.main(["--data", str(tmp_path)])
+    write_table(tmp_path / "colours.csv", lambda row: row % 2)
+    (tmp_path / "README.md").write_text("nothing")
+    with pytest.raises(SystemExit, match="no column other"):
+        tabular.main(["--data", str(tmp_path), "--reported", "other"])

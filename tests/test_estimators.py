@@ -27,6 +27,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.special import expit, softmax
 from sklearn.base import clone
+from sklearn.datasets import load_iris
 from sklearn.exceptions import (
     ConvergenceWarning,
     DataConversionWarning,
@@ -151,6 +152,8 @@ def test_the_same_values_of_a_parameter_are_refused(name, method):
         if satisfied:
             estimator._validate_params()
             continue
+        if (name, value) == ("max_iter", "auto"):
+            continue  # Ours alone.
         refused.append(value)
         if name == "solver" and method == "partial_fit":
             assert not hasattr(estimator, method)
@@ -1190,6 +1193,58 @@ def test_training_resumed_after_a_round_trip_is_the_same_to_the_bit(
     assert_same_bits(copied, estimator, X)
 
 
+# Parameters and methods that leave different things in an estimator.
+KEPT = {
+    "nothing more": {},
+    "dropout and an average": {"dropout": 0.2, "averaging": 0.9},
+    "a list of rates": {"dropout": [0.2], "activation": ["gelu"], "dtype": "float32"},
+    "momentum": {"solver": "sgd", "learning_rate": "adaptive", "momentum": 0.5},
+    "decay": {"solver": "adamw", "max_grad_norm": 1.0, "shuffle": False},
+    "a random state": {"random_state": np.random.RandomState(0)},
+}
+KEPT_BY_FIT = {
+    "early stopping": {"early_stopping": True, "averaging": 0.9},
+    "a plan": {"learning_rate": "one_cycle", "warmup_fraction": 0.2},
+    "L-BFGS": {"solver": "lbfgs"},
+}
+
+
+@pytest.mark.parametrize(
+    "kind", ["two classes", "many classes", "multilabel", "number"]
+)
+@pytest.mark.parametrize(
+    ("kept", "method"),
+    [(kept, "fit") for kept in KEPT | KEPT_BY_FIT]
+    + [(kept, "partial_fit") for kept in KEPT],
+)
+def test_a_file_of_skops_needs_trust_in_our_types_alone(kind, kept, method):
+    """Whoever trusts them has the same estimator, which goes on the same."""
+    io = pytest.importorskip("skops.io")
+    X, y = make_data(kind, 40)
+    is_number = kind == "number"
+    cls = ScratchMLPRegressor if is_number else ScratchMLPClassifier
+    parameters = {"hidden_layer_sizes": (5,), "max_iter": 3, "random_state": 0}
+    estimator = cls(**parameters | copy.deepcopy((KEPT | KEPT_BY_FIT)[kept]))
+    quietly(estimator.fit, X, y)
+    if method == "partial_fit":
+        estimator.partial_fit(X, y)
+    file = io.dumps(estimator)
+    types = io.get_untrusted_types(data=file)
+    assert f"skscratch.estimators.{cls.__name__}" in types
+    assert all(name.startswith("skscratch.") for name in types)
+    loaded = io.loads(file, trusted=types)
+    assert_array_equal(loaded.predict(X), estimator.predict(X))
+    assert_array_equal(loaded.network_.parameters, estimator.network_.parameters)
+    assert loaded.loss_curve_ == estimator.loss_curve_
+    if method == "partial_fit":
+        for _ in range(2):
+            estimator.partial_fit(X, y)
+            loaded.partial_fit(X, y)
+        assert_array_equal(loaded.network_.parameters, estimator.network_.parameters)
+    with pytest.raises(io.exceptions.UntrustedTypesFoundException):
+        io.loads(file, trusted=[])
+
+
 @every_solver
 def test_the_training_data_are_let_go_of(solver):
     estimator, _, _ = fitted(solver=solver)
@@ -1638,3 +1693,19 @@ def test_a_truth_value_is_no_size():
     X, y = make_data("two classes", 24)
     with pytest.raises(ValueError, match=r"hidden_layer_sizes .* got True"):
         make(hidden_layer_sizes=True).fit(X, y)
+
+
+@pytest.mark.parametrize("cls", [ScratchMLPClassifier, ScratchMLPRegressor])
+@pytest.mark.parametrize("n_estimators", [1, 2])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_refused_call_changes_no_activation(cls, n_estimators):
+    X, y = load_iris(return_X_y=True)
+    estimator = cls(
+        max_iter=3, warm_start=True, early_stopping=True, n_estimators=n_estimators
+    ).fit(X, y)
+    before = estimator.predict(X)
+    estimator.set_params(activation="tanh")
+    with pytest.raises(ValueError, match="X_val and y_val can't be used"):
+        estimator.fit(X, y, X_val=X[:5, :2], y_val=y[:5])
+    assert estimator.network_.layers[0].activation == "relu"
+    np.testing.assert_array_equal(estimator.predict(X), before)

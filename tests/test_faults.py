@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
-from skscratch import OPTIMIZERS, Network, ScratchMLPClassifier, ScratchMLPRegressor
+from skscratch import OPTIMIZERS, ScratchMLPClassifier, ScratchMLPRegressor
 
 SMALL = {"hidden_layer_sizes": (5, 4), "max_iter": 6, "random_state": 0}
 EVERY_CLASS = [ScratchMLPClassifier, ScratchMLPRegressor]
@@ -34,29 +34,6 @@ def data(cls, n_samples=60):
 
 def parameters_of(estimator):
     return estimator.network_.parameters
-
-
-@pytest.fixture
-def fail_at(monkeypatch):
-    """Let the n-th cost of a training fail, or come to some value."""
-    honest = Network.cost_and_gradients
-
-    def failing_at(n, failure):
-        calls = []
-
-        def cost_and_gradients(network, *args, **kwargs):
-            calls.append(None)
-            if len(calls) == n and isinstance(failure, BaseException):
-                raise failure
-            cost = honest(network, *args, **kwargs)
-            if len(calls) == n:
-                network.gradients[...] = failure
-                return failure
-            return cost
-
-        monkeypatch.setattr(Network, "cost_and_gradients", cost_and_gradients)
-
-    return failing_at
 
 
 def quietly(call, *args, **kwargs):
@@ -190,9 +167,9 @@ def test_an_interrupt_in_a_step_keeps_the_last_whole_epoch(
 ):
     X, y = data(cls)
     options = SMALL | OPTIONS[option] | {"solver": solver, "batch_size": 20}
-    start = cls(**options | {"max_iter": 1, "learning_rate_init": 1e-300})
-    quietly(start.fit, X, y)
-    shorter = start
+    # An average of equal parameters may be rounded otherwise than they are.
+    no_step = {"max_iter": 1, "learning_rate_init": 1e-300, "averaging": None}
+    shorter = quietly(cls(**options | no_step).fit, X, y)
     if n_whole:
         shorter = quietly(cls(**options | {"max_iter": n_whole}).fit, X, y)
     fail_at(3 * n_whole + 2, KeyboardInterrupt())

@@ -286,7 +286,7 @@ def test_coarse_step_is_a_coarse_difference():
         ({"y": np.zeros((6, 2))}, r"y must have shape .*got \(6, 2\)"),
         ({"y": np.zeros(5)}, r"y must have shape .*got \(5, 3\)"),
         ({"y": [0, 1, 2, 3, 0, 1]}, r"y must hold class numbers from 0 to 2"),
-        ({"y": list("aabbcc")}, r"y must hold class numbers from 0 to 2"),
+        ({"y": list("aabbcc")}, r"y must be an array of numbers, got <U1"),
         (
             {"sample_weight": np.ones(5)},
             r"sample_weight must have shape \(6,\), got \(5,\)",

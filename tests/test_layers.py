@@ -470,3 +470,13 @@ def test_derivatives_are_written_over_outputs_that_may_be(name):
     A = layer.feedforward(np.ones((3, 4))).copy()
     layer.gradients(np.ones((2, 4)))
     assert (layer.A != A).any()
+
+
+def test_a_refused_mask_leaves_the_last_batch():
+    layer = Layer(2, 3, "tanh", random_state=0)
+    layer.feedforward(np.ones((2, 4)))
+    before = layer.A1, layer.Z, layer.A, layer.mask
+    with pytest.raises(ValueError, match="mask must be an array of shape"):
+        layer.feedforward(np.zeros((2, 5)), mask=np.ones((2, 5)))
+    after = layer.A1, layer.Z, layer.A, layer.mask
+    assert all(one is other for one, other in zip(before, after, strict=True))

@@ -2,9 +2,14 @@
 
 import contextlib
 import copy
+import os
 import pickle
+import subprocess
+import sys
+import textwrap
 import threading
 import warnings
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -24,6 +29,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_info, threadpool_limits
 
+import skscratch
 from skscratch import (
     ACTIVATIONS,
     OPTIMIZERS,
@@ -56,6 +62,10 @@ PARAMETERS = {
     "max_grad_norm": st.sampled_from([None, 1.0]),
     "scoring": st.sampled_from([None, "loss"]),
     "hidden_layer_sizes": st.sampled_from([(5,), (4,)]),
+    "n_estimators": st.sampled_from([1, 2, 3]),
+    "share_batches": st.booleans(),
+    "restore_best": st.booleans(),
+    "init": st.sampled_from(["glorot", "he"]),
     # And some that are refused.
     "tol": st.sampled_from([1e-4, -1.0]),
     "max_iter": st.sampled_from([3, 1, 0]),
@@ -257,6 +267,58 @@ def test_fits_in_two_threads_are_those_one_after_the_other(solver):
 
 
 # Determinism
+
+
+@pytest.mark.parametrize("solver", [*OPTIMIZERS, "lbfgs"])
+@pytest.mark.parametrize("name", ["ScratchMLPClassifier", "ScratchMLPRegressor"])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_fresh_process_trains_the_same_weights(name, solver):
+    """With as many BLAS threads, whatever its hashes of strings are salted with."""
+    program = textwrap.dedent(
+        f"""
+        import hashlib
+        import warnings
+
+        import numpy as np
+        from threadpoolctl import threadpool_limits
+
+        import skscratch
+
+        warnings.simplefilter("ignore")
+        random = np.random.RandomState(0)
+        X = random.standard_normal((150, 20))
+        y = X[:, 0] - X[:, 1]
+        if {name!r} == "ScratchMLPClassifier":
+            y = (y > 0).astype(int) + (y > 1)
+        options = {{}}
+        if {solver!r} != "lbfgs":
+            options = {{"dropout": 0.2, "averaging": 0.9, "early_stopping": True}}
+        estimator = skscratch.{name}(
+            hidden_layer_sizes=(30, 20),
+            solver={solver!r},
+            batch_size=40,
+            max_iter=5,
+            random_state=0,
+            **options,
+        )
+        with threadpool_limits(1):
+            estimator.fit(X, y)
+        numbers = [*estimator.network_.parameters, *estimator.loss_curve_]
+        digest = hashlib.sha256(np.array(numbers).tobytes()).hexdigest()
+        """
+    )
+    here: dict = {}
+    exec(program, here)
+    folder = str(Path(skscratch.__file__).parents[1])
+    for salt in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", program + "print(digest)"],
+            env=os.environ | {"PYTHONPATH": folder, "PYTHONHASHSEED": salt},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.strip() == here["digest"]
 
 
 @pytest.mark.parametrize("cls", [ScratchMLPClassifier, ScratchMLPRegressor])

@@ -732,3 +732,30 @@ def test_targets_of_another_shape_are_refused(shape):
 def test_networks_that_can_not_be_are_refused(sizes, activation, message):
     with pytest.raises(ValueError, match=message):
         Network.glorot(sizes, activation)
+
+
+@given(seed=seeds, fan_in=st.integers(200, 400))
+@settings(max_examples=10)
+def test_he_draws_weights_by_the_inputs_of_a_layer(seed, fan_in):
+    network = Network.initialised([fan_in, 300, 50], init="he", random_state=seed)
+    for layer in network.layers:
+        expected = np.sqrt(2 / layer.inputs)
+        assert layer.W.std() == pytest.approx(expected, rel=0.05)
+        assert abs(layer.W.mean()) < 0.05 * expected
+        assert not layer.b.any()
+    # It keeps the size of a signal through rectifiers: He et al. (2015).
+    A1 = np.random.RandomState(seed).standard_normal((fan_in, 200))
+    Z = network.raw_outputs(A1)
+    assert (Z**2).mean() == pytest.approx(2.0, rel=0.35)
+
+
+def test_glorot_is_how_networks_are_drawn_unless_told_otherwise():
+    same = [
+        Network.glorot([3, 4, 2], "tanh", random_state=0),
+        Network.initialised([3, 4, 2], "tanh", random_state=0),
+        Network.initialised([3, 4, 2], "tanh", init="glorot", random_state=0),
+    ]
+    for network in same:
+        np.testing.assert_array_equal(network.parameters, same[0].parameters)
+    with pytest.raises(ValueError, match=r"init must be one of \['glorot', 'he'\]"):
+        Network.initialised([3, 4, 2], init="zeros")

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
@@ -26,12 +27,14 @@ from strategies import few, make_network, make_targets, move_off_kinks, seeds
 
 from skscratch import (
     ACTIVATIONS,
+    LOSSES,
     OPTIMIZERS,
     SCHEDULES,
     ScratchMLPClassifier,
     ScratchMLPRegressor,
     check_gradients,
 )
+from skscratch.losses import best_temperature
 from skscratch.training import Average, Dropout
 
 # A few epochs are enough for a property; that they do not converge is no news.
@@ -389,6 +392,38 @@ def test_planned_training_runs_to_its_end_at_the_planned_rates(cls, solver, name
 
 
 @both
+@pytest.mark.parametrize(
+    ("n_samples", "options", "n_epochs"),
+    [
+        # 400 sqrt(n / 1000) steps, of n / 100 batches.
+        (100, {"batch_size": 100}, 126),
+        (400, {"batch_size": 100}, 63),
+        (2500, {"batch_size": 100}, 25),
+        (2500, {}, 51),  # Batches of 200.
+        (2500, {"batch_size": 10}, 8),
+        (16, {"batch_size": 128}, 51),
+        (8, {"early_stopping": True, "validation_fraction": 0.5}, 25),
+        (3, {"batch_size": 1}, 8),
+    ],
+)
+def test_the_usual_number_of_epochs_goes_by_the_data(cls, n_samples, options, n_epochs):
+    X = np.random.RandomState(0).standard_normal((n_samples, 2))
+    estimator = cls(
+        hidden_layer_sizes=(2,),
+        max_iter="auto",
+        learning_rate="cosine",
+        n_iter_no_change=np.inf,
+        random_state=0,
+        **options,
+    )
+    y = X[:, 0] if cls is ScratchMLPRegressor else np.arange(n_samples) % 2
+    assert estimator.fit(X, y).n_iter_ == n_epochs
+    if options == {"batch_size": 100}:
+        # The plan is for so many epochs: the rate comes to its end.
+        assert estimator.learning_rate_curve_[-1] < 1e-4
+
+
+@both
 def test_planned_training_is_cut_short_by_validation_alone(cls):
     X, y = data(cls)
     options = SMALL | {"learning_rate": "cosine", "max_iter": 50, "tol": 1e9}
@@ -484,7 +519,9 @@ def test_validation_classes_that_were_not_trained_on_are_refused():
     stopping = ScratchMLPClassifier(**SMALL, early_stopping=True)
     with pytest.raises(ValueError, match="y_val has classes that are not in y"):
         stopping.fit(X, y, X_val=X, y_val=y + 1)
-    with pytest.raises(ValueError, match="y_val must hold targets of the kind of y"):
+    with pytest.raises(
+        ValueError, match="y_val must have one class a sample, as y has"
+    ):
         stopping.fit(X, y, X_val=X, y_val=np.c_[y, y, y])
 
 
@@ -538,6 +575,30 @@ def test_scorers_get_the_weights_and_rows_that_were_set_aside(cls):
         assert len(set(rows)) == len(rows) == 6
         assert_array_equal(X_seen, X[rows])
         assert_array_equal(y_seen, y[rows])
+
+
+@both
+@pytest.mark.parametrize("solver", ["adam", "adamw"])
+@pytest.mark.parametrize("averaging", [None, 0.5])
+def test_the_last_weights_may_stand_instead_of_the_best(cls, solver, averaging):
+    X, y = data(cls)
+    options = SMALL | {
+        "solver": solver,
+        "learning_rate_init": 0.2,
+        "averaging": averaging,
+    }
+    options |= {"max_iter": 12, "n_iter_no_change": np.inf, "early_stopping": True}
+    best, last = (
+        cls(**options, restore_best=restore).fit(X, y) for restore in (True, False)
+    )
+    assert best.validation_scores_ == last.validation_scores_
+    assert best.best_epoch_ == last.best_epoch_ < 12
+    assert not np.allclose(parameters_of(best), parameters_of(last))
+    # The best of a training that is cut where it is best is its last.
+    assert_array_equal(
+        parameters_of(best),
+        parameters_of(clone(last).set_params(max_iter=best.best_epoch_).fit(X, y)),
+    )
 
 
 @both
@@ -737,6 +798,145 @@ def test_logits_can_be_calibrated_by_a_temperature():
         calibrated = CalibratedClassifierCV(ours, method="temperature", cv=3)
         calibrated.fit(scale(X)[kind], y[kind])
         assert calibrated.score(scale(X)[kind], y[kind]) > 0.9
+
+
+@pytest.mark.parametrize("kind", ["two classes", "many classes", "multilabel"])
+@pytest.mark.parametrize("n_estimators", [1, 3])
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_temperature_makes_the_held_out_log_loss_least(kind, n_estimators, is_weighted):
+    X, y = make_data(kind, 160)
+    weights = np.random.RandomState(0).uniform(0.1, 2, 80) if is_weighted else None
+    options = {
+        "early_stopping": True,
+        "n_iter_no_change": 60,
+        "max_iter": 60,
+        "learning_rate_init": 0.1,
+        "n_estimators": n_estimators,
+    }
+    held_out = {"X_val": X[80:], "y_val": y[80:], "sample_weight_val": weights}
+    plain, scaled = (
+        ScratchMLPClassifier(**SMALL | options, temperature_scaling=scaling).fit(
+            X[:80], y[:80], **held_out
+        )
+        for scaling in (False, True)
+    )
+    assert_array_equal(parameters_of(plain), parameters_of(scaled))
+    assert not hasattr(plain, "temperature_")
+    # It is the mean of the members' predictions that is judged.
+    members = getattr(plain, "estimators_", [plain])
+    logits_of_each = [member.decision_function(X[80:]) for member in members]
+
+    def cost(temperature):
+        probabilities = []
+        for Z in logits_of_each:
+            if kind == "many classes":
+                P = np.exp(Z / temperature - (Z / temperature).max(axis=1)[:, None])
+                probabilities.append(P / P.sum(axis=1, keepdims=True))
+            else:
+                both_ways = [1 / (1 + np.exp(s * Z / temperature)) for s in (-1, 1)]
+                probabilities.append(both_ways)
+        P, share = np.mean(probabilities, axis=0), 1 / 81
+        if kind == "many classes":
+            soft = (y[80:, np.newaxis] == plain.classes_) * (1 - share) + share / 4
+            losses = -soft * np.log(P)
+        else:
+            soft = y[80:] * (1 - share) + share / 2
+            losses = -soft * np.log(P[0]) - (1 - soft) * np.log(P[1])
+        return np.average(losses.reshape(80, -1).sum(axis=1), weights=weights)
+
+    best = scaled.temperature_
+    assert cost(best) < min(cost(1.0), cost(best * 1.02), cost(best / 1.02))
+    for member in getattr(scaled, "estimators_", []):
+        assert member.temperature_ == best
+    expected = np.mean(
+        [
+            member.predict_proba(X)
+            for member in getattr(scaled, "estimators_", [scaled])
+        ],
+        axis=0,
+    )
+    assert_allclose(scaled.predict_proba(X), expected)
+    if n_estimators == 1:
+        divided = plain.decision_function(X) / best
+        assert_allclose(scaled.decision_function(X), divided)
+        assert_array_equal(scaled.predict(X), plain.predict(X))
+
+
+def test_temperature_stays_within_reason_where_all_is_right():
+    X = np.repeat([[0.0, 1.0], [1.0, 0.0]], 30, axis=0)
+    y = np.repeat([0, 1], 30)
+    clf = ScratchMLPClassifier(
+        **SMALL | {"max_iter": 60, "learning_rate_init": 0.05},
+        early_stopping=True,
+        temperature_scaling=True,
+    ).fit(X, y, X_val=X[::5], y_val=y[::5])
+    # Of 12 rows that are all right, about one in 13 might not have been.
+    sureness = clf.predict_proba(X).max(axis=1).mean()
+    assert sureness == pytest.approx(1 - 0.5 / 13, abs=0.02)
+
+
+def test_validation_rows_of_weight_zero_are_left_out():
+    X, y = make_data("many classes", 120)
+    options = SMALL | {"early_stopping": True, "temperature_scaling": True}
+    weights = np.r_[np.ones(20), np.zeros(40)]
+    zeros, without = (
+        ScratchMLPClassifier(**options).fit(
+            X[:60],
+            y[:60],
+            X_val=X[60:][rows],
+            y_val=y[60:][rows],
+            sample_weight_val=weights[rows],
+        )
+        for rows in (slice(60), slice(20))
+    )
+    assert zeros.temperature_ == without.temperature_
+    assert zeros.validation_scores_ == without.validation_scores_
+
+
+def test_temperature_is_of_the_last_fit():
+    X, y = data(ScratchMLPClassifier)
+    clf = ScratchMLPClassifier(
+        **SMALL, early_stopping=True, temperature_scaling=True, warm_start=True
+    )
+    expected = ScratchMLPClassifier(**SMALL, early_stopping=True, warm_start=True)
+    for _ in range(2):
+        clf.fit(X, y)
+        expected.fit(X, y)
+        assert clf.temperature_ != 1
+        # The next call is scored and trained as without it.
+        assert clf.validation_loss_curve_ == expected.validation_loss_curve_
+    clf.set_params(temperature_scaling=False).fit(X, y)
+    assert not hasattr(clf, "temperature_")
+
+
+def test_a_refused_call_keeps_the_temperature():
+    X, y = data(ScratchMLPClassifier)
+    clf = ScratchMLPClassifier(**SMALL, early_stopping=True, temperature_scaling=True)
+    before = clf.fit(X, y).predict_proba(X)
+    with pytest.raises(ValueError, match="inconsistent"):
+        clf.fit(X, y[:-1])
+    assert_array_equal(clf.predict_proba(X), before)
+    copied = pickle.loads(pickle.dumps(clf))
+    assert_array_equal(copied.predict_proba(X), before)
+
+
+@given(factor=st.floats(0.05, 20), seed=seeds)
+@few
+def test_temperature_grows_with_the_outputs(factor, seed):
+    random = np.random.RandomState(seed)
+    Z = random.standard_normal((3, 50))
+    # Targets that follow the probabilities of a temperature of 1.
+    P = np.exp(Z) / np.exp(Z).sum(axis=0)
+    Y = np.stack([random.multinomial(1, p) for p in P.T], axis=1).astype(float)
+    one, other = (
+        best_temperature(LOSSES["log_loss"], scaled, Y) for scaled in (Z, factor * Z)
+    )
+    assert (
+        one * factor == pytest.approx(other, rel=0.01)
+        or max(one, other, 1 / one, 1 / other) > 40
+    )
+    perfect = best_temperature(LOSSES["log_loss"], 3 * Y, Y)
+    assert 1 / 50 <= perfect < 1
 
 
 @both

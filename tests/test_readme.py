@@ -11,7 +11,12 @@ import pytest
 from scipy import sparse
 
 import skscratch
-from skscratch import SCHEDULES, ScratchMLPClassifier
+from skscratch import (
+    SCHEDULES,
+    ScratchMLPClassifier,
+    make_tabular_classifier,
+    make_tabular_regressor,
+)
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -37,6 +42,13 @@ def test_the_search_finds_a_model_that_reads_digits(namespace):
     assert search.score(namespace["X_test"], namespace["y_test"]) > 0.94
 
 
+def test_a_model_of_someone_else_is_loaded_without_trusting_more(namespace):
+    assert namespace["types"] == namespace["ours"] != []
+    loaded, saved = namespace["loaded"], namespace["search"].best_estimator_
+    X = namespace["X_test"]
+    np.testing.assert_array_equal(loaded.predict_proba(X), saved.predict_proba(X))
+
+
 @pytest.mark.parametrize(
     "command",
     ["pip install . && python -m skscratch", "pip install '.[test]' && pytest"],
@@ -58,6 +70,22 @@ def test_files_import_only_from_those_above_them_in_the_table():
         text = (PACKAGE / f"{name}.py").read_text(encoding="utf-8")
         imported = set(re.findall(r"^from skscratch\.(\w+) import", text, re.MULTILINE))
         assert imported - {"_sklearn"} <= set(listed[:number]), name
+
+
+def test_the_table_of_the_recipe_is_the_recipe():
+    makers = (make_tabular_classifier(), make_tabular_regressor())
+    networks = (makers[0]["network"], makers[1]["network"].regressor)
+    defaults = [type(network)() for network in networks]
+    rows = rows_after("`make_tabular_regressor` replaces:")
+    listed = {name.strip("`"): cells for name, *cells in rows}
+    for number, (network, default) in enumerate(zip(networks, defaults, strict=True)):
+        said = {name: cells[number].strip("`") for name, cells in listed.items()}
+        changed = {
+            name: repr(value)
+            for name, value in network.get_params().items()
+            if value != getattr(default, name)
+        }
+        assert {name: value for name, value in said.items() if value} == changed
 
 
 def test_the_changelog_tells_of_this_version():

@@ -13,6 +13,7 @@ import pytest
 
 import skscratch
 from skscratch import ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES
+from skscratch.network import INITS
 
 PACKAGE = Path(skscratch.__file__).parent
 REPOSITORY = Path(__file__).parents[1]
@@ -24,11 +25,13 @@ LADDER = [
     ["layers"],
     ["network"],
     ["gradient_check", "training"],
-    ["_sklearn", "documentation"],
+    ["ensembles", "_sklearn", "documentation"],
     ["callbacks", "checkpoints", "data"],
+    ["members"],
     ["perceptron"],
     ["estimators"],
-    ["tables", "plotting"],
+    ["tabular", "plotting"],
+    ["tables"],
     ["study"],
     ["__main__"],
     ["__init__"],
@@ -47,14 +50,17 @@ THIRD_PARTY = {
     "network": {"scipy"},
     "gradient_check": {"scipy"},
     "training": {"scipy"},
+    "ensembles": {"scipy"},
     "_sklearn": {"sklearn"},
     "documentation": set(),
     "callbacks": {"sklearn"},
     "checkpoints": {"joblib", "scipy"},
     "data": {"scipy", "sklearn"},
+    "members": {"scipy", "sklearn", "joblib"},
     "perceptron": {"scipy", "sklearn", "joblib"},
     "estimators": {"scipy", "sklearn", "joblib"},
-    "tables": {"scipy", "sklearn"},
+    "tables": {"scipy", "sklearn", "joblib"},
+    "tabular": {"scipy", "sklearn", "joblib"},
     "plotting": {"sklearn"},
     "study": {"scipy", "sklearn", "joblib", "threadpoolctl"},
     "__main__": {"sklearn"},
@@ -71,6 +77,7 @@ REGISTRIES = {
     "loss": set(LOSSES),
     "solver": {*OPTIMIZERS, "lbfgs"},
     "learning_rate": set(SCHEDULES),
+    "init": set(INITS),
 }
 
 CLASSIFYING = {"log_loss", "binary_log_loss"}
@@ -360,7 +367,8 @@ def test_parameters_and_defaults_are_documented_as_they_are(name):
         assert is_record or inherits or is_short
         return
     documented, real = list(documented_defaults(entries)), parameters(thing)
-    assert [name for name, _ in documented] == [name for name, _ in real]
+    names = [name.lstrip("*") for name, _ in documented]
+    assert names == [name for name, _ in real]
     for (name, said), (_, default) in zip(documented, real, strict=True):
         # "As in the constructor" documents a type elsewhere, never a default.
         assert says(said, default), f"{name}={default!r} is documented as {said}"

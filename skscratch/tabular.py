@@ -1,0 +1,626 @@
+"""Tables of mixed columns: their preparation, and a recipe that trains on them.
+
+``make_tabular_classifier`` and ``make_tabular_regressor`` give a scikit-learn pipeline
+in three steps, which can be seen, tuned and replaced: columns become numbers, numbers
+become inputs that a network learns from, and an ensemble of small networks learns.
+"""
+
+import numbers
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skscratch._sklearn import (
+    Interval,
+    StrOptions,
+    check_feature_names_in,
+    fit_context,
+)
+from skscratch.data import is_of_dates
+from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
+
+__all__ = [
+    "OF_CLASSIFIERS",
+    "OF_REGRESSORS",
+    "RECIPE",
+    "PiecewiseLinearEncoder",
+    "SmoothClipScaler",
+    "make_tabular_classifier",
+    "make_tabular_regressor",
+    "preparation",
+]
+
+# Types of missing values, by name, for pandas may not be there to import.
+MISSING = ("NoneType", "NAType", "NaTType")
+
+LARGEST = np.finfo(np.float64).max
+# What n_bins="auto" is made of.
+FEWEST_BINS, MOST_BINS, MOST_RAMPS = 4, 8, 480
+
+
+class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Robust scaling, and outliers drawn in smoothly.
+
+    A feature less its median is divided by its interquartile range, or where that is 0
+    by half its range, to ``z``, and becomes ``z / sqrt(1 + (z / limit)²)``, which is
+    about ``z`` near 0 and never beyond ``±limit`` (Holzmüller et al., *Better by
+    default*, arXiv 2407.04491, section 3.1).
+
+    Parameters
+    ----------
+    limit : float, default=3.0
+        What a value can't get beyond.
+
+    Attributes
+    ----------
+    center_ : ndarray of shape (n_features,)
+        Medians.
+    scale_ : ndarray of shape (n_features,)
+        What is divided by; infinity for a feature that is constant, which becomes 0.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where the data have names that are all strings.
+
+    Examples
+    --------
+    >>> from skscratch import SmoothClipScaler
+    >>> X = [[1.0], [2.0], [3.0], [1e9]]
+    >>> SmoothClipScaler().fit_transform(X).round(1).ravel().tolist()
+    [-0.0, -0.0, 0.0, 2.4]
+    """
+
+    _parameter_constraints: dict = {
+        "limit": [Interval(numbers.Real, 0, None, closed="neither")],
+    }
+
+    def __init__(self, limit=3.0):
+        self.limit = limit
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn medians and ranges.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+        """
+        X = validate_data(self, X, dtype=(np.float64, np.float32))
+        low, self.center_, high = _quantiles(X, (0.25, 0.5, 0.75))
+        # Halves first: the difference of the largest numbers would overflow.
+        spread, half_range = high / 2 - low / 2, X.max(axis=0) / 2 - X.min(axis=0) / 2
+        self.scale_ = np.where(
+            spread > 0, np.minimum(spread, LARGEST / 2) * 2, half_range
+        )
+        # What never changed in training tells nothing when it does: it becomes 0.
+        self.scale_[half_range == 0] = np.inf
+        return self
+
+    def transform(self, X):
+        """Scale and clip.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
+        with np.errstate(over="ignore"):
+            z = (X / 2 - self.center_ / 2) / self.scale_ * 2
+        z = np.clip(z, -LARGEST / 2, LARGEST / 2)
+        return (z / np.hypot(1, z / self.limit)).astype(X.dtype, copy=False)
+
+
+class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
+    """Each feature by where it lies among its own quantiles.
+
+    The quantiles are knots. A "ramp" of two neighbours rises from 0 at the one to 1 at
+    the other and stays there: the encoding of Gorishniy et al., *On embeddings for
+    numerical features in tabular deep learning*, arXiv 2203.05556, section 3.2. A "hat"
+    of a knot is 1 there and falls to 0 at its neighbours: the B-splines of degree 1
+    that ``sklearn.preprocessing.SplineTransformer`` gives. Both span the same
+    functions, which a network meets in other units. Beyond the outer knots all stay
+    as they are there.
+
+    Where many samples share a value, quantiles coincide: they count once, and quantiles
+    of the distinct values take the place of the others. A feature of two values has
+    nothing to be encoded and gives no column, nor does a constant one.
+
+    Parameters
+    ----------
+    n_bins : int or 'auto', default='auto'
+        Number of intervals between knots, at most. 'auto' is 8, and less for more than
+        60 features, so that all ramps together are not more than 480, but 4 at least.
+    kind : {'ramps', 'hats', 'both'}, default='hats'
+        What is given.
+
+    Attributes
+    ----------
+    knots_ : list of ndarray
+        Of each feature, in rising order.
+    n_bins_ : int
+        Number of intervals that was aimed at.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where the data have names that are all strings.
+
+    Examples
+    --------
+    >>> from skscratch import PiecewiseLinearEncoder
+    >>> encoder = PiecewiseLinearEncoder(n_bins=2, kind="ramps")
+    >>> encoder.fit([[0.0], [1.0], [2.0], [3.0], [4.0]])
+    PiecewiseLinearEncoder(kind='ramps', n_bins=2)
+    >>> encoder.transform([[1.0], [3.0], [9.0]]).tolist()
+    [[0.5, 0.0], [1.0, 0.5], [1.0, 1.0]]
+    """
+
+    _parameter_constraints: dict = {
+        "n_bins": [
+            StrOptions({"auto"}),
+            Interval(numbers.Integral, 1, None, closed="left"),
+        ],
+        "kind": [StrOptions({"ramps", "hats", "both"})],
+    }
+
+    def __init__(self, n_bins="auto", kind="hats"):
+        self.n_bins = n_bins
+        self.kind = kind
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Find the knots.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+        """
+        X = validate_data(self, X, dtype=(np.float64, np.float32))
+        self.n_bins_ = self.n_bins
+        if self.n_bins == "auto":
+            self.n_bins_ = min(max(MOST_RAMPS // X.shape[1], FEWEST_BINS), MOST_BINS)
+        self.knots_ = [self._knots(column) for column in X.T]
+        return self
+
+    def _knots(self, column):
+        distinct = np.unique(column)
+        if len(distinct) <= 2:
+            return distinct[:0]
+        if len(distinct) <= self.n_bins_ + 1:
+            return distinct
+        shares = np.linspace(0, 1, self.n_bins_ + 1)
+        knots = np.unique(_quantiles(column, shares))
+        missing = self.n_bins_ + 1 - len(knots)
+        if missing:
+            others = _quantiles(distinct, np.linspace(0, 1, missing + 2)[1:-1])
+            knots = np.unique(np.concatenate([knots, others]))
+        return knots
+
+    def transform(self, X):
+        """Encode.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_columns)
+            Of each feature in turn its ramps, then its hats.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
+        encoded = [np.empty((len(X), 0), X.dtype)]
+        for column, knots in zip(X.T, self.knots_, strict=True):
+            if not len(knots):
+                continue
+            # Within the knots first, where nothing overflows.
+            column = np.clip(column, knots[0], knots[-1])[:, np.newaxis]
+            ramps = (column / 2 - knots[:-1] / 2) / (knots[1:] / 2 - knots[:-1] / 2)
+            ramps = np.clip(ramps, 0, 1).astype(X.dtype, copy=False)
+            if self.kind != "hats":
+                encoded.append(ramps)
+            if self.kind != "ramps":
+                # A hat is the ramp up to its knot less the ramp down from it.
+                hats = np.ones((len(X), len(knots)), X.dtype)
+                hats[:, 1:] = ramps
+                hats[:, :-1] -= ramps
+                encoded.append(hats)
+        return np.concatenate(encoded, axis=1)
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns: a feature's, "ramp" or "hat", and a number.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the features; None means those of ``fit``.
+
+        Returns
+        -------
+        ndarray of str
+        """
+        check_is_fitted(self)
+        names = check_feature_names_in(self, input_features)
+        return np.asarray(self._names(names), dtype=object)
+
+    def _names(self, features):
+        names = []
+        for feature, knots in zip(features, self.knots_, strict=True):
+            n_knots = len(knots)
+            if self.kind != "hats":
+                names += [f"{feature}_ramp{i}" for i in range(max(n_knots - 1, 0))]
+            if self.kind != "ramps":
+                names += [f"{feature}_hat{i}" for i in range(n_knots)]
+        return names
+
+
+def _quantiles(X, shares):
+    # Of quarters: a difference of the largest numbers would overflow.
+    return np.quantile(X / 4, shares, axis=0) * 4
+
+
+# Columns by type
+
+
+def number_columns(X):
+    """Which columns hold numbers or truth values.
+
+    Parameters
+    ----------
+    X : {array-like, DataFrame} of shape (n_samples, n_features)
+        In an array of text every column is text.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_features,)
+
+    Raises
+    ------
+    ValueError
+        If a column holds dates, durations or complex numbers, or the table is sparse
+        or has no columns.
+    """
+    return np.array([_holds_numbers(*column) for column in _columns(X)], dtype=bool)
+
+
+def category_columns(X):
+    """Which columns hold anything else: text, categories and mixtures.
+
+    Parameters
+    ----------
+    X : {array-like, DataFrame} of shape (n_samples, n_features)
+        As in ``number_columns``, and so are the errors.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_features,)
+    """
+    return ~number_columns(X)
+
+
+def to_numbers(X):
+    """Columns as float64, missing values of every kind as nan.
+
+    Parameters
+    ----------
+    X : {array-like, DataFrame} of shape (n_samples, n_features)
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_features)
+
+    Raises
+    ------
+    ValueError
+        If a value is no number, or a column not what ``number_columns`` takes.
+    """
+    columns = []
+    for name, column in _columns(X):
+        values: Any = _values(name, column)[0]
+        if values.dtype.kind not in "biuf":
+            values = [np.nan if _is_missing(value) else value for value in values]
+        try:
+            columns.append(np.asarray(values, dtype=np.float64))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValueError(
+                f"column {name!r} was taken for numbers in fit, but holds others: "
+                f"{error}"
+            ) from None
+    return np.stack(columns, axis=1)
+
+
+def to_categories(X):
+    """Columns as text, missing values of every kind as None.
+
+    Parameters
+    ----------
+    X : {array-like, DataFrame} of shape (n_samples, n_features)
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_features)
+
+    Raises
+    ------
+    ValueError
+        If a column is not what ``number_columns`` takes.
+    """
+    columns = []
+    for name, column in _columns(X):
+        text = np.empty(len(column), dtype=object)
+        text[:] = [_text(value) for value in _values(name, column)[0]]
+        columns.append(text)
+    return np.stack(columns, axis=1)
+
+
+def _columns(X):
+    """Name, or place, and values of each column."""
+    if issparse(X):
+        raise ValueError("a table must be dense, got a sparse matrix: X.toarray().")
+    if hasattr(X, "columns"):
+        names = list(X.columns)
+        if any(isinstance(name, tuple) for name in names):
+            raise ValueError(
+                f"a table must have one name a column, got {names[:3]}: flatten them."
+            )
+        columns = [(name, X[name]) for name in names]
+    else:
+        X = np.asarray(X)
+        if X.ndim != 2:
+            raise ValueError(
+                f"a table must have rows and columns, got an array of shape {X.shape}."
+            )
+        columns = list(enumerate(X.T))
+    if not columns:
+        raise ValueError("a table must have one column or more, got none.")
+    return columns
+
+
+def _values(name, column):
+    """Values of a column, and their types, unless they are of a kind that is refused.
+
+    The type of missing values is left out, but for nan, which is a number.
+    """
+    values = np.asarray(column)
+    types = {values.dtype.type}
+    if values.dtype == object:
+        types = set(map(type, values))
+        types = {kind for kind in types if kind.__name__ not in MISSING}
+    if any(map(is_of_dates, {values.dtype, *types})):
+        raise ValueError(
+            f"column {name!r} holds dates or durations: make numbers of them, such as "
+            "the year, the day of the week or the days since another date."
+        )
+    if any(issubclass(kind, (complex, np.complexfloating)) for kind in types):
+        raise ValueError(f"column {name!r} holds complex numbers.")
+    return values, types
+
+
+def _holds_numbers(name, column):
+    _, types = _values(name, column)
+    if str(getattr(column, "dtype", "")).lower().startswith(("categor", "enum")):
+        return False
+    return all(issubclass(kind, (numbers.Real, Decimal, np.bool_)) for kind in types)
+
+
+def _text(value):
+    if _is_missing(value):
+        return None
+    is_float = isinstance(value, float | np.floating)
+    # Whole numbers are floats where others of the column are missing.
+    return str(int(value)) if is_float and value == value // 1 else str(value)
+
+
+def _is_missing(value):
+    """Whether a value is None, nan, or pandas' ``NA`` or ``NaT``."""
+    if type(value).__name__ in MISSING:
+        return True
+    return isinstance(value, numbers.Real | Decimal) and value != value
+
+
+# The recipe
+
+# What the networks of ``make_tabular_classifier`` and ``make_tabular_regressor`` have
+# other than by default: both, and each.
+RECIPE = {
+    "hidden_layer_sizes": (128, 128, 128),
+    "init": "he",
+    "solver": "adamw",
+    "alpha": 0.0,
+    "beta_2": 0.95,
+    "batch_size": 128,
+    "learning_rate": "cosine",
+    "max_iter": "auto",
+    "n_estimators": 8,
+    "early_stopping": True,
+    "n_iter_no_change": np.inf,
+    "validation_fraction": 0.125,
+    "dtype": "float32",
+}
+OF_CLASSIFIERS = {
+    "learning_rate_init": 0.005,
+    "restore_best": False,
+    "label_smoothing": 0.1,
+    "temperature_scaling": True,
+}
+OF_REGRESSORS = {"learning_rate_init": 0.002, "dropout": 0.1}
+
+
+def make_tabular_classifier(**parameters):
+    """Pipeline that prepares a table of mixed columns and learns classes from it.
+
+    The table may be a DataFrame of pandas or polars, an array or a list of rows. A
+    column of numbers or truth values is scaled and cut into pieces, its missing values
+    become the median with one more input that says so; any other is a category, of
+    which missing values are one and rare and unseen ones another.
+
+    Parameters
+    ----------
+    **parameters
+        Of ``ScratchMLPClassifier``, in the place of those of the recipe: ``RECIPE``
+        and ``OF_CLASSIFIERS``.
+
+    Returns
+    -------
+    Pipeline
+        Of the steps "columns" and "network". What it is fitted on is validated by
+        rows that the network sets aside: ``X_val`` would have to be prepared first.
+        Sample weights, ``network__sample_weight``, are the network's, and do not count
+        in the preparation.
+
+    Raises
+    ------
+    ValueError
+        By ``fit``, if a column holds dates, durations or complex numbers.
+
+    See Also
+    --------
+    make_tabular_regressor : The same for numbers.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from skscratch import make_tabular_classifier
+    >>> X, y = load_wine(return_X_y=True, as_frame=True)
+    >>> model = make_tabular_classifier(random_state=0).fit(X[::2], y[::2])
+    >>> model.score(X[1::2], y[1::2]) > 0.9
+    True
+    """
+    network = ScratchMLPClassifier(**RECIPE | OF_CLASSIFIERS | parameters)
+    return _pipeline(network)
+
+
+def make_tabular_regressor(**parameters):
+    """Pipeline that prepares a table of mixed columns and learns numbers from it.
+
+    What becomes of the columns is as in ``make_tabular_classifier``.
+
+    Parameters
+    ----------
+    **parameters
+        Of ``ScratchMLPRegressor``, in the place of those of the recipe: ``RECIPE`` and
+        ``OF_REGRESSORS``.
+
+    Returns
+    -------
+    Pipeline
+        Of the steps "columns" and "network", the network within a
+        ``TransformedTargetRegressor`` that standardises the targets, all of them, and
+        in whose units its losses and validation scores are. For ``loss='poisson'``
+        they are scaled, and stay counts from 0.
+
+    Raises
+    ------
+    ValueError
+        By ``fit``, if a column holds dates, durations or complex numbers.
+
+    See Also
+    --------
+    make_tabular_classifier : The same for classes.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skscratch import make_tabular_regressor
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+    >>> model = make_tabular_regressor(random_state=0).fit(X[::2], y[::2])
+    >>> model.score(X[1::2], y[1::2]) > 0.3
+    True
+    """
+    regressor = ScratchMLPRegressor(**RECIPE | OF_REGRESSORS | parameters)
+    # A network of float32 predicts deviations: large means are added in float64.
+    units = Pipeline(
+        [
+            ("scale", StandardScaler(with_mean=regressor.loss != "poisson")),
+            (
+                "float64",
+                FunctionTransformer(inverse_func=_as_float64, check_inverse=False),
+            ),
+        ]
+    )
+    return _pipeline(TransformedTargetRegressor(regressor, transformer=units))
+
+
+def _as_float64(array):
+    return np.asarray(array, dtype=np.float64)
+
+
+def _pipeline(network):
+    inputs = [("scaled", SmoothClipScaler()), ("pieces", PiecewiseLinearEncoder())]
+    columns = preparation(FeatureUnion(inputs), min_frequency=2)
+    return Pipeline([("columns", columns), ("network", network)])
+
+
+def preparation(
+    encode, *, min_frequency, numeric=number_columns, categorical=category_columns
+):
+    """Build the transformer that turns a table's columns into a network's inputs.
+
+    Numbers: missing ones become the median, with one more input that says so; then all
+    are encoded. Categories: an input for each of the 100 most frequent, a missing value
+    being a category too, and one input for the rest.
+
+    Parameters
+    ----------
+    encode : transformer
+        Of numbers.
+    min_frequency : int
+        Times that a category is seen, at the least, to have an input of its own.
+    numeric : list or callable, default=number_columns
+        The columns of numbers, as ``ColumnTransformer`` takes them.
+    categorical : list or callable, default=category_columns
+        The others.
+
+    Returns
+    -------
+    ColumnTransformer
+        Not yet fitted.
+    """
+    numbers_first = FunctionTransformer(to_numbers, feature_names_out="one-to-one")
+    text_first = FunctionTransformer(to_categories, feature_names_out="one-to-one")
+    impute = SimpleImputer(
+        strategy="median", add_indicator=True, keep_empty_features=True
+    )
+    indicate = OneHotEncoder(
+        handle_unknown="infrequent_if_exist",
+        min_frequency=min_frequency,
+        max_categories=100,
+        sparse_output=False,
+    )
+    of_numbers = [("number", numbers_first), ("impute", impute), ("encode", encode)]
+    of_categories = [("text", text_first), ("indicate", indicate)]
+    return ColumnTransformer(
+        [
+            ("numbers", Pipeline(of_numbers), numeric),
+            ("categories", Pipeline(of_categories), categorical),
+        ]
+    )

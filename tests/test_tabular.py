@@ -1,0 +1,464 @@
+"""Tables of mixed columns: what becomes of each column, and what trains on them."""
+
+import datetime
+import pickle
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_diabetes, load_wine
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import RobustScaler, SplineTransformer
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skscratch import (
+    PiecewiseLinearEncoder,
+    ScratchMLPClassifier,
+    ScratchMLPRegressor,
+    SmoothClipScaler,
+    make_tabular_classifier,
+    make_tabular_regressor,
+)
+from skscratch.tabular import (
+    RECIPE,
+    category_columns,
+    number_columns,
+    to_categories,
+    to_numbers,
+)
+
+QUICK = {
+    "max_iter": 3,
+    "batch_size": "auto",
+    "n_estimators": 2,
+    "hidden_layer_sizes": (8,),
+    "random_state": 0,
+}
+KINDS = ["ramps", "hats", "both"]
+columns_of_numbers = npst.arrays(
+    np.float64,
+    st.tuples(st.integers(2, 30), st.integers(1, 3)),
+    elements=st.one_of(
+        st.sampled_from([0.0, 1.0, -1.0, 2.5]),
+        st.integers(-(10**9), 10**9).map(lambda number: number / 1000),
+    ),
+)
+
+
+@parametrize_with_checks(
+    [
+        SmoothClipScaler(),
+        *(PiecewiseLinearEncoder(n_bins=4, kind=kind) for kind in KINDS),
+    ]
+)
+def test_transformers_pass_the_checks_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+# Scaling
+
+
+@given(X=columns_of_numbers)
+def test_scaled_features_stay_in_order_and_within_the_limit(X):
+    scaled = SmoothClipScaler(limit=2.0).fit_transform(X)
+    assert (np.abs(scaled) <= 2).all()
+    for before, after in zip(X.T, scaled.T, strict=True):
+        assert (np.diff(after[np.argsort(before)]) >= 0).all()
+    again = SmoothClipScaler(limit=2.0).fit_transform(3 * X - 7)
+    assert_allclose(again, scaled, rtol=1e-5, atol=1e-5)
+
+
+def test_without_a_limit_scaling_is_robust_scaling():
+    X = np.random.RandomState(0).standard_normal((50, 3)) ** 3
+    X[:, 2] = 4.0
+    scaled = SmoothClipScaler(limit=1e9).fit_transform(X)
+    assert_allclose(scaled, RobustScaler().fit_transform(X), atol=1e-9)
+
+
+def test_a_feature_that_hardly_changes_is_scaled_by_its_range():
+    X = np.zeros((20, 1))
+    X[0] = 8.0
+    scaler = SmoothClipScaler().fit(X)
+    assert scaler.scale_.tolist() == [4.0]
+    z = 8 / 4
+    assert scaler.transform([[8.0]])[0, 0] == pytest.approx(
+        z / np.sqrt(1 + (z / 3) ** 2)
+    )
+    assert np.isfinite(scaler.transform([[1e300]])).all()
+
+
+# Piecewise-linear encoding
+
+
+@given(X=columns_of_numbers, n_bins=st.integers(1, 6))
+def test_ramps_rise_one_after_the_other_and_hats_sum_to_one(X, n_bins):
+    both = PiecewiseLinearEncoder(n_bins, "both").fit(X)
+    encoded = both.transform(X)
+    assert ((encoded >= 0) & (encoded <= 1)).all()
+    ramps = PiecewiseLinearEncoder(n_bins, "ramps").fit_transform(X)
+    hats = PiecewiseLinearEncoder(n_bins, "hats").fit_transform(X)
+    at_ramp = at_hat = 0
+    for column, knots in zip(X.T, both.knots_, strict=True):
+        assert len(knots) <= n_bins + 1
+        assert (np.diff(knots) > 0).all()
+        if not len(knots):
+            assert len(np.unique(column)) <= 2
+            continue
+        assert knots[0] == column.min()
+        assert knots[-1] == column.max()
+        own = ramps[:, at_ramp : at_ramp + len(knots) - 1]
+        # The encoding keeps the value: steps by the knots' distances give it back.
+        assert_allclose(
+            knots[0] + own @ np.diff(knots),
+            column,
+            rtol=1e-6,
+            atol=1e-6 * np.ptp(knots),
+        )
+        assert (np.diff(own, axis=1) <= 1e-12).all()
+        own = hats[:, at_hat : at_hat + len(knots)]
+        assert_allclose(own.sum(axis=1), 1)
+        assert_allclose(own @ knots, column, rtol=1e-6, atol=1e-6 * np.ptp(knots))
+        assert ((own > 0).sum(axis=1) <= 2).all()
+        at_ramp, at_hat = at_ramp + len(knots) - 1, at_hat + len(knots)
+    assert at_ramp + at_hat == encoded.shape[1] == len(both.get_feature_names_out())
+
+
+def test_hats_are_the_splines_of_scikit_learn():
+    X = np.random.RandomState(0).standard_normal((200, 2))
+    encoder = PiecewiseLinearEncoder(n_bins=7, kind="hats").fit(X)
+    splines = SplineTransformer(
+        n_knots=8, degree=1, knots="quantile", extrapolation="constant"
+    ).fit(X)
+    new = np.random.RandomState(1).standard_normal((50, 2)) * 2
+    assert_allclose(encoder.transform(new), splines.transform(new), atol=1e-9)
+
+
+def test_tied_quantiles_give_way_to_those_of_distinct_values():
+    column = np.r_[np.zeros(900), np.linspace(1, 100, 100)]
+    (knots,) = PiecewiseLinearEncoder(n_bins=8).fit(column[:, None]).knots_
+    assert len(knots) > 6
+    assert knots[0] == 0
+    assert np.median(knots) > 30
+
+
+@pytest.mark.parametrize(
+    ("n_features", "n_bins"), [(1, 8), (60, 8), (80, 6), (120, 4), (500, 4)]
+)
+def test_many_features_have_fewer_bins(n_features, n_bins):
+    X = np.random.RandomState(0).standard_normal((50, n_features))
+    encoder = PiecewiseLinearEncoder(kind="ramps").fit(X)
+    assert encoder.n_bins_ == n_bins
+    assert encoder.transform(X).shape == (50, n_bins * n_features)
+
+
+def test_names_of_the_encoding_say_what_it_is_of():
+    X = pd.DataFrame({"age": [1.0, 2, 3, 4], "flag": [0.0, 1, 0, 1]})
+    encoder = PiecewiseLinearEncoder(n_bins=2, kind="both").fit(X)
+    names = ["age_ramp0", "age_ramp1", "age_hat0", "age_hat1", "age_hat2"]
+    assert encoder.get_feature_names_out().tolist() == names
+    framed = encoder.set_output(transform="pandas").transform(X)
+    assert framed.columns.tolist() == names
+    with pytest.raises(ValueError, match="input_features is not equal"):
+        encoder.get_feature_names_out(["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("transformer", "message"),
+    [
+        (SmoothClipScaler(limit=0), "'limit' parameter of SmoothClipScaler"),
+        (PiecewiseLinearEncoder(n_bins=0), "'n_bins' parameter of PiecewiseLinear"),
+        (PiecewiseLinearEncoder(kind="splines"), "'kind' parameter of PiecewiseLinear"),
+    ],
+)
+def test_parameters_are_checked(transformer, message):
+    with pytest.raises(ValueError, match=message):
+        transformer.fit([[1.0], [2.0]])
+
+
+# Columns by type
+
+
+def table():
+    """A table of every kind of column, thirty rows."""
+    random = np.random.RandomState(0)
+    n = 30
+    frame = pd.DataFrame(
+        {
+            "whole": random.randint(5, size=n),
+            "real": random.standard_normal(n),
+            "truth": random.uniform(size=n) < 0.5,
+            "nullable": pd.array(random.randint(9, size=n), dtype="Int64"),
+            "text": random.choice(["red", "green", "blue"], n),
+            "category": pd.Categorical(random.choice([1, 2], n)),
+            "mixed": random.choice(np.array(["a", 3, None], dtype=object), n),
+            "numbers in objects": np.array([1, 2.5, None] * 10, dtype=object),
+        }
+    )
+    frame.loc[3, "real"] = np.nan
+    frame.loc[4, "nullable"] = pd.NA
+    frame.loc[5, "text"] = None
+    frame.loc[6, "category"] = np.nan
+    y = (frame["real"].fillna(0) + (frame["text"] == "red") > 0.3).astype(int)
+    return frame, y
+
+
+def test_columns_are_known_by_what_they_hold():
+    frame, _ = table()
+    numeric = ["whole", "real", "truth", "nullable", "numbers in objects"]
+    assert frame.columns[number_columns(frame)].tolist() == numeric
+    others = frame.columns[category_columns(frame)].tolist()
+    assert others == ["text", "category", "mixed"]
+    assert number_columns(np.ones((3, 2))).tolist() == [True, True]
+    array = np.array(
+        [[1, "a", Decimal("0.5"), np.True_], [None, "b", None, None]], dtype=object
+    )
+    assert number_columns(array).tolist() == [True, False, True, True]
+    assert category_columns(np.array([["a", "b"]])).tolist() == [True, True]
+
+
+def test_missing_values_of_every_kind_are_missing():
+    missing = np.array([[None], [np.nan], [pd.NA], [pd.NaT]], dtype=object)
+    assert np.isnan(to_numbers(missing)).all()
+    assert to_categories(missing).ravel().tolist() == [None] * 4
+    frame, _ = table()
+    assert np.isnan(to_numbers(frame[["real", "nullable"]])).sum(axis=0).tolist() == [
+        1,
+        1,
+    ]
+    assert to_categories(frame[["category"]])[6, 0] is None
+    assert set(to_categories(frame[["category"]])[:6, 0]) == {"1", "2"}
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.to_datetime(["2020-01-01"] * 30),
+        pd.to_timedelta([1] * 30),
+        [datetime.date(2020, 1, 1)] * 30,
+        pd.to_datetime(["2020-01-01"] * 30).tz_localize("UTC"),
+        pd.period_range("2020", periods=30, freq="D"),
+    ],
+)
+def test_dates_are_refused_by_name(column):
+    frame, y = table()
+    frame["when"] = column
+    with pytest.raises(
+        ValueError, match="column 'when' holds dates or durations: make"
+    ):
+        make_tabular_classifier(**QUICK).fit(frame, y)
+
+
+def test_sparse_tables_are_refused():
+    with pytest.raises(ValueError, match="a table must be dense"):
+        make_tabular_classifier(**QUICK).fit(sparse.eye_array(30).tocsr(), [0, 1] * 15)
+
+
+def test_polars_frames_are_tables_too():
+    polars = pytest.importorskip("polars")
+    frame, y = table()
+    kept = frame.loc[7:, ["whole", "real", "truth", "text"]]
+    y = y[7:]
+    theirs = polars.DataFrame({name: kept[name].tolist() for name in kept})
+    assert number_columns(theirs).tolist() == [True, True, True, False]
+    ours, other = (make_tabular_classifier(**QUICK).fit(X, y) for X in (kept, theirs))
+    assert_array_equal(ours.predict_proba(kept), other.predict_proba(theirs))
+
+
+# The pipelines
+
+
+def test_a_table_of_every_kind_of_column_trains_and_predicts():
+    frame, y = table()
+    model = make_tabular_classifier(**QUICK).fit(frame, y)
+    assert model.predict_proba(frame).shape == (30, 2)
+    names = list(model["columns"].get_feature_names_out())
+    assert {
+        "numbers__scaled__real",
+        "numbers__pieces__real_hat3",
+        "numbers__scaled__missingindicator_real",
+        "categories__text_red",
+        "categories__mixed_None",
+    } <= set(names)
+    inputs = model["columns"].transform(frame)
+    assert inputs.shape == (30, len(names))
+    assert np.isfinite(inputs).all()
+    # What comes later: unseen and missing values where there were none.
+    later = frame.copy()
+    later["text"] = "purple"
+    later.loc[:, "whole"] = 10**9
+    later["truth"] = pd.array([None] * 30, dtype="boolean")
+    assert np.isfinite(model.predict_proba(later)).all()
+    assert_array_equal(
+        pickle.loads(pickle.dumps(model)).predict(frame), model.predict(frame)
+    )
+
+
+def test_words_where_numbers_were_are_refused_by_name():
+    frame, y = table()
+    model = make_tabular_classifier(**QUICK).fit(frame, y)
+    with pytest.raises(ValueError, match="column 'real' was taken for numbers in fit"):
+        model.predict(frame.assign(real="much"))
+    with pytest.raises(ValueError, match="column 'real' holds dates or durations"):
+        model.predict(frame.assign(real=pd.Timestamp("2020-01-01")))
+    with pytest.raises(ValueError, match="column 'text' holds dates or durations"):
+        model.predict(frame.assign(text=pd.Timestamp("2020-01-01")))
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.arange(30.0), r"rows and columns, got an array of shape \(30,\)"),
+        (np.ones((30, 2)) * 1j, "column 0 holds complex numbers"),
+        (np.array([[1j, 2]] * 30, dtype=object), "column 0 holds complex numbers"),
+        (pd.DataFrame(np.ones((30, 2)), columns=["a", "a"]), "unique column names"),
+        (
+            pd.DataFrame(
+                np.ones((30, 1)), columns=pd.MultiIndex.from_tuples([("a", 1)])
+            ),
+            r"one name a column, got \[\('a', 1\)\]",
+        ),
+        (pd.DataFrame(index=range(30)), "one column or more, got none"),
+        (np.array([[10**400]] * 30, dtype=object), "column 0 was taken for numbers"),
+        (np.full((30, 1), np.inf), "contains infinity"),
+    ],
+)
+def test_what_is_no_table_is_refused(X, message):
+    with pytest.raises(ValueError, match=message):
+        make_tabular_classifier(**QUICK).fit(X, [0, 1] * 15)
+
+
+def test_columns_with_numbers_for_names_are_not_mixed_up():
+    frame, y = table()
+    named = frame[["text", "real"]].fillna({"text": "none"})
+    by_number = named.set_axis([1, 0], axis=1)
+    ours, other = (
+        make_tabular_classifier(**QUICK).fit(X, y).predict_proba(X)
+        for X in (named, by_number)
+    )
+    assert_array_equal(ours, other)
+    model = make_tabular_classifier(**QUICK).fit(named, y)
+    assert_array_equal(model.predict_proba(named[["real", "text"]]), ours)
+
+
+def test_a_column_that_never_changed_in_training_tells_nothing_later():
+    X = np.random.RandomState(0).standard_normal((40, 2))
+    X[:, 1] = 7
+    model = make_tabular_classifier(**QUICK).fit(X, X[:, 0] > 0)
+    before = model.predict_proba(X)
+    X[:, 1] = 100
+    assert_array_equal(model.predict_proba(X), before)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_largest_numbers_are_numbers(kind):
+    largest = np.finfo(np.float64).max
+    X = np.array([[-largest], [0.0], [1.0], [largest / 2], [largest]])
+    for transformer in (SmoothClipScaler(), PiecewiseLinearEncoder(3, kind)):
+        assert np.isfinite(transformer.fit_transform(X)).all()
+    near = np.array([[0.0], [1e-10], [2e-10], [5e-10]])
+    for transformer in (SmoothClipScaler(), PiecewiseLinearEncoder(3, kind)):
+        assert np.isfinite(transformer.fit(near).transform(X)).all()
+    scaled = SmoothClipScaler().fit(near).transform(X)
+    assert np.abs(scaled).max() == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+@pytest.mark.parametrize("kinds", [["real"], ["text"], ["truth"], ["real", "text"]])
+def test_tables_of_one_kind_of_column(make, kinds):
+    frame, y = table()
+    model = make(**QUICK).fit(frame[kinds], y)
+    assert model.predict(frame[kinds]).shape == (30,)
+
+
+@pytest.mark.parametrize("form", [np.asarray, list, pd.DataFrame])
+def test_arrays_and_lists_are_tables_too(form):
+    X, y = load_wine(return_X_y=True)
+    X = X.tolist() if form is list else form(X)
+    model = make_tabular_classifier(**QUICK).fit(X, y)
+    assert model.predict(X).shape == (178,)
+
+
+def test_empty_and_constant_columns_do_no_harm():
+    frame, y = table()
+    frame["empty"], frame["constant"], frame["huge"] = (
+        np.nan,
+        5,
+        np.geomspace(1, 1e30, 30),
+    )
+    model = make_tabular_classifier(**QUICK).fit(frame, y)
+    assert np.isfinite(model["columns"].transform(frame)).all()
+
+
+def test_steps_can_be_seen_tuned_and_replaced():
+    X, y = load_wine(return_X_y=True, as_frame=True)
+    model = make_tabular_classifier(**QUICK)
+    assert is_classifier(model)
+    assert isinstance(model, Pipeline)
+    assert isinstance(model["columns"], ColumnTransformer)
+    assert isinstance(model["network"], ScratchMLPClassifier)
+    search = GridSearchCV(
+        model,
+        {
+            "network__alpha": [0.0, 1.0],
+            "columns__numbers__encode__pieces": ["drop", PiecewiseLinearEncoder(4)],
+            "columns__numbers__encode__scaled__limit": [1.0, 3.0],
+        },
+        cv=2,
+        error_score="raise",
+    )
+    assert search.fit(X, y).best_score_ > 0.3
+    for name, value in RECIPE.items():
+        if name not in QUICK:
+            assert getattr(model["network"], name) == value
+    assert clone(model).get_params()["network"].max_iter == 3
+
+
+def test_a_regressor_standardises_its_targets():
+    X, y = load_diabetes(return_X_y=True)
+    options = QUICK | {"max_iter": 40, "random_state": 1}
+    model = make_tabular_regressor(**options)
+    assert is_regressor(model)
+    model.fit(X, y)
+    assert isinstance(model["network"].regressor_, ScratchMLPRegressor)
+    assert model.score(X, y) > 0.4
+    other = clone(model).fit(X, 1000 * y + 7)
+    assert_allclose(other.predict(X), 1000 * model.predict(X) + 7, rtol=1e-3)
+    # Deviations from a mean that float32 has no digits for.
+    far = clone(model).fit(X, y + 2.0**33)
+    assert_allclose(far.predict(X) - 2.0**33, model.predict(X), rtol=0.02)
+
+
+def test_counts_stay_counts():
+    random = np.random.RandomState(0)
+    X = random.standard_normal((80, 2))
+    y = random.poisson(np.exp(X[:, 0]))
+    model = make_tabular_regressor(**QUICK | {"max_iter": 60}, loss="poisson").fit(X, y)
+    assert (model.predict(X) > 0).all()
+    assert np.corrcoef(model.predict(X), np.exp(X[:, 0]))[0, 1] > 0.5
+
+
+def test_the_recipe_learns():
+    X, y = load_wine(return_X_y=True, as_frame=True)
+    model = make_tabular_classifier(random_state=0)
+    assert cross_val_score(model, X, y, cv=3).mean() > 0.95
+
+
+def test_a_fitted_pipeline_can_be_kept_in_a_file_of_skops():
+    io = pytest.importorskip("skops.io")
+    frame, y = table()
+    model = make_tabular_classifier(**QUICK).fit(frame, y)
+    file = io.dumps(model)
+    types = io.get_untrusted_types(data=file)
+    # NumPy's dtypes are what scikit-learn's own transformers keep.
+    assert {n for n in types if not n.startswith("skscratch.")} <= {"numpy.dtype"}
+    loaded = io.loads(file, trusted=types)
+    assert_array_equal(loaded.predict_proba(frame), model.predict_proba(frame))
