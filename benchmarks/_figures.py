@@ -9,11 +9,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from _common import (
@@ -323,7 +327,95 @@ def measure_ensemble(settings: Settings) -> list[Record]:
     ]
 
 
+@contextmanager
+def timed_calls(parts: Mapping[str, Sequence[tuple[Any, str]]]) -> Iterator[Counter]:
+    """Count the seconds of functions, less those of others among them they call.
+
+    Parameters
+    ----------
+    parts : mapping of str to sequence of (object, str)
+        Functions by where they stand and by name, under what they count for.
+
+    Yields
+    ------
+    seconds : Counter
+        By part.
+    """
+    spent: Counter[str] = Counter()
+    running: list[str] = []
+    latest = 0.0
+
+    def switch() -> None:
+        """Charge the time since the last switch to the function that runs."""
+        nonlocal latest
+        now = time.perf_counter()
+        if running:
+            spent[running[-1]] += now - latest
+        latest = now
+
+    def timed(function: Callable[..., Any], part: str) -> Callable[..., Any]:
+        @wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            switch()
+            running.append(part)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                switch()
+                running.pop()
+
+        return call
+
+    with ExitStack() as patches:
+        for part, functions in parts.items():
+            for owner, name in functions:
+                function = timed(getattr(owner, name), part)
+                patches.enter_context(patch.object(owner, name, function))
+        yield spent
+
+
+def measure_profile(settings: Settings) -> list[Record]:
+    """Split our time of a step into its parts."""
+    from skscratch import layers, losses, network, optimizers, training
+
+    ignore_convergence_warnings()
+    parts = {
+        "products": [
+            (layers, "_product"),
+            (layers, "_product_transposed"),
+            (layers, "row_sums"),
+        ],
+        "biases, activations": [
+            (layers.Layer, "forward"),
+            (layers.Layer, "gradients"),
+        ],
+        "optimizer": [(optimizers.Adam, "update")],
+        "L2 term": [
+            (network.Network, "_penalty"),
+            (network.Network, "_add_penalty_gradient"),
+        ],
+        "batch": [(training.Batches, "gathered")],
+        "loss": [(losses.Loss, "cost_and_gradient")],
+        "rest": [(training, "_train_batches")],
+    }
+    records = []
+    for case in (case.scaled(settings.scale) for case in CASES.values()):
+        X, y = make_data(case, settings.dtype)
+        fit_estimator(OURS, case, X, y, 1)
+        n_steps = case.epochs * len(list(case.batches()))
+        spent: dict[str, list[float]] = {part: [] for part in parts}
+        for _ in range(settings.repeats):
+            with timed_calls(parts) as seconds_of:
+                fit_estimator(OURS, case, X, y, case.epochs)
+            for part, times in spent.items():
+                times.append(1e6 * seconds_of[part] / n_steps)
+        step = sum(map(statistics.median, spent.values()))
+        records.append({"case": str(case), "µs a step": step} | spent)
+    return records
+
+
 FIGURES = {
+    "profile": Figure("Where a step of ours spends its time, µs", measure_profile),
     "predict": Figure("predict_proba, 64 features, (100)", measure_predict),
     "sparse": Figure("One epoch on sparse rows, 0.1 % filled, (100)", measure_sparse),
     "memory": Figure("Peak memory of a fit above its input", measure_memory),

@@ -19,9 +19,10 @@ JAX fits two, whose difference is its time to compile. "Products only" are the
 matrix products of an epoch and nothing else, each in the fastest memory order:
 the floor of any design on NumPy.
 
-Further figures, with ``--figures``: ``predict``, ``sparse``, ``memory``,
-``import``, ``lbfgs``, ``ensemble``, ``growth``, or ``all``. ``growth`` writes a file
-of more than 4 GB to the folder for temporary files, and removes it.
+Further figures, with ``--figures``: ``profile`` (where the time of a step goes),
+``predict``, ``sparse``, ``memory``, ``import``, ``lbfgs``, ``ensemble``, ``growth``, or
+``all``. ``growth`` writes a file of more than 4 GB to the folder for temporary files,
+and removes it.
 """
 
 import argparse

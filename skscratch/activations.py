@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import expit, ndtr
 
+from skscratch.buffers import with_number
+
 __all__ = [
     "ACTIVATIONS",
     "Activation",
@@ -122,7 +124,7 @@ def d_tanh(Z, A=None, out=None):
 
 def relu(Z, out=None):
     """Rectified linear unit ``max(Z, 0)``."""
-    return np.maximum(Z, 0, out=out)
+    return with_number(np.maximum, Z, 0, out=out)
 
 
 def d_relu(Z, A=None, out=None):

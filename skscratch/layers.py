@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skscratch.activations import ACTIVATIONS, check_activation, d_identity
-from skscratch.buffers import FRESH
+from skscratch.buffers import FRESH, row_sums
 
 __all__ = ["Layer"]
 
@@ -207,7 +207,7 @@ class Layer:
             dZ = activation.derivative(self.Z, self.A, out=room)
             dZ *= dA
         self.dW = _product_transposed(dZ, self.A1, out=self.dW)
-        self.db = np.add.reduce(dZ, axis=-1, keepdims=True, out=self.db)
+        self.db = row_sums(dZ, out=self.db)
         if count is None:
             count = dZ.shape[-1]
         if count != 1:

@@ -68,6 +68,17 @@ def _epsilon(dtype):
     return np.finfo(dtype).eps
 
 
+def _dot(x, y):
+    """Sum of the products of all numbers, or of those of each network of a stack.
+
+    One pass, where multiplying first and then adding up takes two.
+    """
+    if x.ndim == y.ndim == 2:
+        return np.vdot(x, y)
+    networks = (-1, x.shape[-2] * x.shape[-1])
+    return np.vecdot(x.reshape(networks), y.reshape(networks))
+
+
 def _log_mean_exp(L):
     """``log(mean(exp(L)))`` over the first axis, without overflow."""
     largest = L.max(axis=0)
@@ -111,8 +122,8 @@ class Loss(ABC):
         """
 
     @abstractmethod
-    def values(self, Z, P, Y, buffers=FRESH):
-        """Loss of each output of each sample, to be summed over both.
+    def summed(self, Z, P, Y, weights=None, buffers=FRESH):
+        """Sum of all samples' losses, each by its weight; of each network of a stack.
 
         ``P`` is ``predictions(Z)``.
         """
@@ -166,14 +177,12 @@ class Loss(ABC):
             raise ValueError(
                 f"Y must have the shape of the outputs, {Z.shape}, got {Y.shape}."
             )
-        values = self.values(Z, P, Y, buffers)
         if total is None:
             total = Z.shape[-1] if weights is None else weights.sum()
-        if weights is not None:
-            values *= weights
-        if values.ndim == 2:
-            return float(values.sum()) / float(total), float(total)
-        return values.sum(axis=(-2, -1)) / np.reshape(total, -1), total
+        summed = self.summed(Z, P, Y, weights, buffers)
+        if Z.ndim == 2:
+            return float(summed) / float(total), float(total)
+        return summed / np.reshape(total, -1), total
 
 
 class LogLoss(Loss):
@@ -199,14 +208,14 @@ class LogLoss(Loss):
         """Logarithm of the mean probabilities: softmax gives them back."""
         return _log_mean_exp(self.log_predictions(Z))
 
-    def values(self, Z, P, Y, buffers=FRESH):
-        """``-Y log P``, with ``P`` clipped at the dtype's epsilon."""
+    def summed(self, Z, P, Y, weights=None, buffers=FRESH):
+        """``-sum(Y log P)``, with ``P`` clipped at the dtype's epsilon."""
         epsilon = _epsilon(P.dtype)
-        values = np.maximum(P, epsilon, out=buffers("values", Z.shape))
-        np.minimum(values, 1 - epsilon, out=values)
-        np.log(values, out=values)
-        values *= Y
-        return np.negative(values, out=values)
+        log_P = P.clip(epsilon, 1 - epsilon, out=buffers("log P", Z.shape))
+        np.log(log_P, out=log_P)
+        if weights is not None:
+            log_P *= weights
+        return -_dot(Y, log_P)
 
 
 class BinaryLogLoss(Loss):
@@ -226,22 +235,21 @@ class BinaryLogLoss(Loss):
         """Logit of the mean probabilities."""
         return _log_mean_exp(log_expit(Z)) - _log_mean_exp(log_expit(-Z))
 
-    def values(self, Z, P, Y, buffers=FRESH):
-        """``-(Y log P + (1 - Y) log(1 - P))``, with ``P`` clipped at epsilon.
+    def summed(self, Z, P, Y, weights=None, buffers=FRESH):
+        """``-sum(Y log P + (1 - Y) log(1 - P))``, with ``P`` clipped at epsilon.
 
         From ``P``, where the logits would tell more of saturated samples: it is what
         scikit-learn reports, and what decides when its training stops.
         """
         epsilon = _epsilon(P.dtype)
-        log_P = np.maximum(P, epsilon, out=buffers("values", Z.shape))
-        np.minimum(log_P, 1 - epsilon, out=log_P)
-        log_Q = np.subtract(1, log_P, out=buffers("1 - P", Z.shape))
-        np.log(log_P, out=log_P)
-        np.log(log_Q, out=log_Q)
-        log_P *= Y
-        log_Q *= np.subtract(1, Y, out=buffers("1 - Y", Z.shape))
-        log_P += log_Q
-        return np.negative(log_P, out=log_P)
+        log_P = P.clip(epsilon, 1 - epsilon, out=buffers("log P", Z.shape))
+        log_Q = np.subtract(1, log_P, out=buffers("log Q", Z.shape))
+        for log in (log_P, log_Q):
+            np.log(log, out=log)
+            if weights is not None:
+                log *= weights
+        not_Y = np.subtract(1, Y, out=buffers("1 - Y", Y.shape))
+        return -(_dot(Y, log_P) + _dot(not_Y, log_Q))
 
 
 class SquaredError(Loss):
@@ -264,12 +272,13 @@ class SquaredError(Loss):
         """The sum over the outputs is descended, their mean is reported."""
         return n_outputs
 
-    def values(self, Z, P, Y, buffers=FRESH):
-        """``(P - Y)² / (2 n_outputs)``."""
-        values = np.subtract(P, Y, out=buffers("values", Z.shape))
-        values *= values
-        values *= 0.5 / Z.shape[-2]
-        return values
+    def summed(self, Z, P, Y, weights=None, buffers=FRESH):
+        """``sum((P - Y)²) / (2 n_outputs)``."""
+        errors = weighted = np.subtract(P, Y, out=buffers("errors", Z.shape))
+        if weights is not None:
+            room = buffers("weighted", Z.shape)
+            weighted = np.multiply(errors, weights, out=room)
+        return _dot(errors, weighted) * (0.5 / Z.shape[-2])
 
 
 class PoissonDeviance(Loss):
@@ -290,13 +299,15 @@ class PoissonDeviance(Loss):
         """Logarithm of the mean of the expected values."""
         return _log_mean_exp(Z)
 
-    def values(self, Z, P, Y, buffers=FRESH):
-        """``Y log(Y / P) - Y + P``, with ``log P = Z``."""
+    def summed(self, Z, P, Y, weights=None, buffers=FRESH):
+        """``sum(Y log(Y / P) - Y + P)``, with ``log P = Z``."""
         values = np.multiply(Y, Z, out=buffers("values", Z.shape))
         np.subtract(xlogy(Y, Y, out=buffers("Y log Y", Y.shape)), values, out=values)
         values -= Y
         values += P
-        return values
+        if weights is not None:
+            values *= weights
+        return values.sum(axis=(-2, -1))
 
 
 LOSSES: dict[str, Loss] = {

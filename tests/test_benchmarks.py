@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -198,6 +199,19 @@ def test_plot_is_drawn(load, tmp_path):
 @pytest.mark.parametrize(
     ("name", "labels", "columns"),
     [
+        (
+            "profile",
+            {
+                "100x4, 3 classes, (100), batch 100",
+                "100x16, 26 classes, (256, 256, 256), batch 100",
+                "100x30, 2 classes, (64), batch 100",
+                "100x54, 7 classes, (1000, 1000), batch 100",
+                "100x64, 10 classes, (100), batch 100",
+                "100x784, 10 classes, (100), batch 100",
+                "100x784, 10 classes, (512, 256), batch 100",
+            },
+            {"µs a step", "products", "optimizer", "rest"},
+        ),
         ("predict", {"1", "100"}, {"ratio beyond validation", "our peak MB"}),
         ("sparse", {"100x50000"}, {"ours ms", "MLPClassifier ms", "ratio"}),
         ("memory", ESTIMATORS, {"peak resident MB", "peak traced MB"}),
@@ -230,6 +244,23 @@ def test_figures_are_tables(load, monkeypatch, name, labels, columns):
     table = figures.format_records(records)
     assert len(table.splitlines()) == len(records) + 2
     json.dumps(records)
+
+
+def test_time_counts_for_the_innermost_function(load, monkeypatch):
+    figures = load("_figures")
+    clock = iter(range(100))
+    monkeypatch.setattr(figures.time, "perf_counter", lambda: next(clock))
+    owner = SimpleNamespace(inner=lambda: 1, again=lambda: 2)
+    owner.outer = lambda: owner.inner() + owner.inner() + owner.again()
+    kept = dict(vars(owner))
+    parts = {"out": [(owner, "outer")], "in": [(owner, "inner"), (owner, "again")]}
+
+    with figures.timed_calls(parts) as seconds:
+        assert owner.outer() == 4
+
+    # The clock ticks whenever a function begins or ends: seven spans, three inside.
+    assert seconds == {"out": 4, "in": 3}
+    assert vars(owner) == kept
 
 
 def test_every_figure_is_tested(load):

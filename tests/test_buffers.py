@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import few
 
-from skscratch.buffers import FRESH, Buffers, add_scaled, norm
+from skscratch.buffers import (
+    FRESH,
+    Buffers,
+    _line,
+    add_scaled,
+    norm,
+    row_sums,
+    with_number,
+)
 
 names = st.sampled_from(["Z", "A"])
 shapes = st.tuples(st.integers(1, 4), st.integers(1, 6))
@@ -109,3 +117,53 @@ def test_norm_of_what_is_not_finite_is_not_finite(dtype, value):
             x = np.ones(n, dtype)
             x[at] = value
             assert not np.isfinite(norm(x))
+
+
+arrays = st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9))
+dtypes = st.sampled_from([np.float32, np.float64, np.float16, np.int64])
+
+
+def laid_out(shape, dtype, order):
+    """Numbers of both signs whose last two axes have a memory order."""
+    array = np.random.RandomState(sum(shape)).randint(-9, 10, shape).astype(dtype)
+    return array if order == "C" else np.ascontiguousarray(array.mT).mT
+
+
+@given(
+    shape=arrays,
+    n_axes=st.integers(1, 3),
+    dtype=dtypes,
+    order=orders,
+    number=st.sampled_from([0, -1, 3]),
+    ufunc=st.sampled_from([np.maximum, np.minimum]),
+)
+def test_number_is_compared_as_numpy_does(shape, n_axes, dtype, order, number, ufunc):
+    x = laid_out(shape, dtype, order)[(0,) * (3 - n_axes)]
+    expected = ufunc(x, number)
+    result = with_number(ufunc, x, number)
+    assert result.dtype == dtype
+    np.testing.assert_array_equal(result, expected)
+    assert with_number(ufunc, x, number, out=x) is x
+    np.testing.assert_array_equal(x, expected)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("ufunc", [np.maximum, np.minimum])
+def test_number_is_compared_with_what_is_not_finite(ufunc, value):
+    x = np.full((3, 4), value, np.float32)
+    np.testing.assert_array_equal(with_number(ufunc, x, 0), ufunc(x, 0))
+
+
+@given(shape=arrays, n_axes=st.integers(2, 3), dtype=dtypes, order=orders)
+def test_row_sums_are_numpys(shape, n_axes, dtype, order):
+    x = laid_out(shape, dtype, order)[(0,) * (3 - n_axes)]
+    expected = x.sum(axis=-1, keepdims=True, dtype=dtype)
+    np.testing.assert_array_equal(row_sums(x), expected)
+    out = np.empty_like(expected)
+    assert row_sums(x, out=out) is out
+    np.testing.assert_array_equal(out, expected)
+
+
+def test_numbers_that_are_kept_cannot_be_written():
+    with_number(np.maximum, np.ones((2, 6)), 0.25)
+    assert not _line(6, 0.25, np.dtype(float)).flags.writeable
