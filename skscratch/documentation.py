@@ -85,9 +85,13 @@ PARAMETERS = """\
     scoring : str, callable or None, default=None
         What early stopping scores: None is {score}, 'loss' the loss on the validation
         data, and else one of scikit-learn's scorers.
-    restore_best : bool, default=True
+    restore_best : bool or 'together', default=True
         Whether early stopping ends with the best epoch's weights, rather than with the
-        last's, which a planned schedule may be made for.
+        last's, which a planned schedule may be made for. The best is that of the
+        highest score, for each member of an ensemble its own; with 'together' it is
+        one for all that are trained as one: that in which their mean prediction of
+        held-out samples, each by the members that it is held out from, has the least
+        squared error.
     init : {inits}, default='glorot'
         How the initial weights are drawn: 'glorot' as in scikit-learn, 'he' of the
         normal distribution with the variance ``2 / fan_in``, which suits several

@@ -19,7 +19,7 @@ from skscratch.buffers import Buffers, add_scaled, norm
 from skscratch.layers import Layer
 from skscratch.losses import LOSSES
 from skscratch.network import Network
-from skscratch.training import ENDS, Epoch, Record, train_epoch
+from skscratch.training import ENDS, Epoch, Record, keep_least, train_epoch
 
 __all__ = ["Stack", "can_join", "history", "summary", "train_together"]
 
@@ -218,6 +218,7 @@ def train_together(
     tol,
     patience,
     restore_best=True,
+    error=None,
     max_grad_norm=None,
     share_batches=False,
 ):
@@ -238,6 +239,8 @@ def train_together(
         As in ``train``.
     restore_best : bool, default=True
         As in ``train``.
+    error : callable, default=None
+        As in ``train``, of all in common: one epoch is chosen for all.
     max_grad_norm : float, default=None
         As in ``train``, of each.
     share_batches : bool, default=False
@@ -259,6 +262,7 @@ def train_together(
                 patience=patience,
                 score=score,
                 restore_best=restore_best,
+                by_error=error is not None,
             )
             records.append(at_the_end.enter_context(contextlib.closing(record)))
         active, together = list(range(len(runs))), _Together(runs, share_batches)
@@ -272,9 +276,12 @@ def train_together(
                 i: records[i].end(number, loss, n_samples)
                 for i, loss in zip(active, losses.tolist(), strict=True)
             }
+            has_diverged = any(e.outcome == "diverged" for e in epochs.values())
+            if error is not None and not has_diverged:
+                keep_least(records, error())
             yield epochs
             going_on = [i for i in active if epochs[i].outcome not in ENDS]
-            if not going_on or any(e.outcome == "diverged" for e in epochs.values()):
+            if not going_on or has_diverged:
                 return
             if going_on != active:
                 together.part()

@@ -20,6 +20,7 @@ from skscratch.documentation import documented
 from skscratch.losses import best_temperature
 from skscratch.perceptron import BaseScratchMLP
 from skscratch.training import smooth
+from skscratch.validation import pooled
 
 __all__ = ["ScratchMLPClassifier", "ScratchMLPRegressor"]
 
@@ -351,13 +352,12 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
     def _calibrate(self, held_outs):
         if not self.temperature_scaling:
             return
-        outputs, parts = [], []
+        outputs = []
         for estimator, held in held_outs:
             estimator.__dict__.pop("temperature_", None)
             outputs.append(estimator._outputs(held.X, held.rows))
-            parts.append(np.arange(len(held.Y)) if held.rows is None else held.rows)
         # Rows may be set aside by several members, or by none.
-        rows, samples = np.unique(np.concatenate(parts), return_inverse=True)
+        rows, samples = pooled([held for _, held in held_outs])
         # All count rows in the same data: those of training, or the user's own.
         held = held_outs[0][1]
         Y = held.Y[rows].T.astype(np.float64)

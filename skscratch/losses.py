@@ -18,7 +18,14 @@ from scipy.special import expit, log_expit, log_softmax, xlog1py, xlogy
 
 from skscratch.buffers import FRESH
 
-__all__ = ["LOSSES", "Loss", "best_temperature", "d_logloss", "logloss"]
+__all__ = [
+    "LOSSES",
+    "Loss",
+    "best_temperature",
+    "d_logloss",
+    "logloss",
+    "mean_of_each",
+]
 
 # Bounds of the logarithm of a temperature.
 _LOG_TEMPERATURES = (-math.log(50), math.log(50))
@@ -318,6 +325,24 @@ LOSSES: dict[str, Loss] = {
 }
 
 
+def mean_of_each(samples, n_samples):
+    """Matrix that turns predictions into their mean for each sample.
+
+    Parameters
+    ----------
+    samples : ndarray of int of shape (n_predictions,)
+        Which sample each prediction is of.
+    n_samples : int
+
+    Returns
+    -------
+    csr_array of shape (n_samples, n_predictions)
+    """
+    shares = 1 / np.bincount(samples, minlength=n_samples)[samples]
+    places = (samples, np.arange(len(samples)))
+    return csr_array((shares, places), (n_samples, len(samples)))
+
+
 def best_temperature(loss, Z, Y, weights=None, samples=None):
     """Number to divide raw outputs by so that their log-loss is least.
 
@@ -343,10 +368,7 @@ def best_temperature(loss, Z, Y, weights=None, samples=None):
     Z = np.asarray(Z, dtype=np.float64)
     if samples is None:
         samples = np.arange(Z.shape[-1])
-    shares = 1 / np.bincount(samples, minlength=Y.shape[-1])[samples]
-    mean = csr_array(
-        (shares, (samples, np.arange(len(samples)))), (Y.shape[-1], len(samples))
-    )
+    mean = mean_of_each(samples, Y.shape[-1])
 
     def log_means(scaled):
         means = (mean @ loss.predictions(scaled).T).T

@@ -14,6 +14,7 @@ from scipy.sparse import issparse
 
 from skscratch.callbacks import FromOutside, Silence, Tasks
 from skscratch.ensembles import Stack, can_join, history, summary, train_together
+from skscratch.validation import Validation
 
 __all__ = ["Members"]
 
@@ -49,6 +50,7 @@ class Members:
     _calibrate: Any
     _check_architecture: Any
     _conclude: Any
+    _error: Any
     _follow: Any
     _initialise: Any
     _make_random_state: Any
@@ -131,7 +133,7 @@ class Members:
             held = member._held_out(data, held_out, stream)
             helds.append(held)
             runs.append(member._prepared(data, held, stream, incremental, own_stream))
-            scores.append(None if held is None else member._scorer(held))
+            scores.append(None if held is None else Validation(member, held))
         starts = [len(run.state.loss_curve) for run in runs]
 
         def published():
@@ -145,6 +147,7 @@ class Members:
         epochs = train_together(
             runs,
             scores,
+            error=self._error(scores),
             share_batches=self.share_batches,
             **self._training_options(helds[0], incremental),
         )

@@ -21,7 +21,7 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator, is_regressor
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -36,7 +36,7 @@ from skscratch._sklearn import (
 )
 from skscratch.activations import ACTIVATIONS
 from skscratch.buffers import FRESH
-from skscratch.callbacks import FromOutside, Tasks, from_outside
+from skscratch.callbacks import FromOutside, Tasks
 from skscratch.checkpoints import Checkpoint, Running, fingerprint
 from skscratch.data import Held, as_rows, cast, far_scales, refuse_dates, too_large
 from skscratch.ensembles import Stack
@@ -62,6 +62,7 @@ from skscratch.training import (
     smooth,
     train,
 )
+from skscratch.validation import Validation, bare_copy, common_error
 from skscratch.version import __version__
 
 __all__ = ["BaseScratchMLP"]
@@ -131,7 +132,7 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
         ],
         "max_fun": [Interval(numbers.Integral, 1, None, closed="left")],
         "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
-        "restore_best": ["boolean"],
+        "restore_best": ["boolean", StrOptions({"together"})],
         "init": [StrOptions(set(INITS))],
         "dropout": [Interval(numbers.Real, 0, 1, closed="left"), "array-like"],
         "weight_decay": [Interval(numbers.Real, 0, None, closed="left")],
@@ -651,11 +652,13 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
             data, held_out, random_state, incremental, own_stream
         )
         n_epochs = self._n_epochs(incremental)
+        score = None if held_out is None else Validation(self, held_out)
         epochs = train(
             self.network_,
             running.batches,
             running.state,
-            score=None if held_out is None else self._scorer(held_out),
+            score=score,
+            error=self._error([score]),
             dropout=running.dropout,
             # A training that is over has no epoch left.
             first_epoch=1 + (running.n_epochs if running.goes_on else n_epochs),
@@ -723,9 +726,15 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
             "alpha": self.alpha,
             "tol": self.tol,
             "patience": self.n_iter_no_change if is_cut_short else math.inf,
-            "restore_best": self.restore_best,
+            "restore_best": self.restore_best is True,
             "max_grad_norm": self.max_grad_norm,
         }
+
+    def _error(self, validations):
+        """What chooses the epoch that networks are to have in common, or None."""
+        if self.restore_best != "together" or validations[0] is None:
+            return None
+        return common_error(validations)
 
     def _conclude(self, outcome, X, incremental):
         """Warn where training ended otherwise than it should."""
@@ -880,57 +889,6 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
     def _trained_loss(self):
         return LOSSES[self.network_.loss]
 
-    def _scorer(self, held_out):
-        """Score and loss of the network, as it stands at each call."""
-        X, y, Y, weights = held_out.X, *map(held_out.only, held_out[1:4])
-        loss_of = self._trained_loss().cost
-        with np.errstate(over="ignore"):
-            is_bounded = Y.dtype == bool or np.isfinite(np.square(Y).sum())
-        if not is_bounded:
-            name = "y" if held_out.rows is not None else "y_val"
-            raise ValueError(
-                f"{name} holds values too large to validate on in {Y.dtype}: their "
-                "squares overflow."
-            )
-        scorer = None
-        if self.scoring not in (None, "loss"):
-            # Scorers see arrays, which have no feature names to be compared.
-            viewed = _bare_copy(self)
-            vars(viewed).pop("feature_names_in_", None)
-            scorer = check_scoring(viewed, self.scoring)
-            options = {} if weights is None else {"sample_weight": weights}
-
-        def score():
-            Z = self._outputs(X, held_out.rows)
-            if not np.isfinite(Z).all():
-                return math.nan, math.nan
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                loss = loss_of(Z.T, np.asarray(Y.T, dtype=Z.dtype), weights)
-                if self.scoring == "loss":
-                    return -loss, loss
-                if scorer is None:
-                    return self._goodness(Z, Y, weights), loss
-            with from_outside():
-                return self._scored(scorer, viewed, held_out.only(X), y, options), loss
-
-        return score
-
-    def _scored(self, scorer, estimator, X, y, options):
-        """Score of the user's, which is to be a number."""
-        try:
-            score = scorer(estimator, X, y, **options)
-        except AttributeError as error:
-            # A function of the user's may err as it likes; a name is a parameter.
-            if not isinstance(self.scoring, str):
-                raise
-            raise ValueError(
-                f"scoring={self.scoring!r} does not fit {type(self).__name__}: {error}"
-            ) from None
-        try:
-            return float(score)
-        except (TypeError, ValueError):
-            raise ValueError(f"scoring must return a number, got {score!r}.") from None
-
     def _batch_length(self, n_samples):
         if self.batch_size == "auto":
             return min(200, n_samples)
@@ -984,7 +942,7 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
         """
         attributes = published()
         if "estimators_" in vars(self):
-            members = [_bare_copy(member) for member in self.estimators_]
+            members = [bare_copy(member) for member in self.estimators_]
             for member in members:
                 described = member._published_by_lbfgs
                 if member._training is not None:
@@ -1099,7 +1057,7 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
             self._take(self.estimators_)
 
     def __copy__(self):
-        new = _bare_copy(self)
+        new = bare_copy(self)
         for name in OF_A_FIT:  # A copy is in no fit, though callbacks make it in one.
             vars(new).pop(name, None)
         return new
@@ -1155,13 +1113,6 @@ class LayerViews(list):
             self[:] = arrays
         except ValueError as error:
             raise ValueError(f"{name} can't be assigned: {error}") from None
-
-
-def _bare_copy(estimator):
-    """Copy of an estimator that shares all that it has."""
-    new = object.__new__(type(estimator))
-    new.__dict__.update(vars(estimator))
-    return new
 
 
 @contextlib.contextmanager

@@ -42,8 +42,9 @@ __all__ = [
 MISSING = ("NoneType", "NAType", "NaTType")
 
 LARGEST = np.finfo(np.float64).max
-# What n_bins="auto" is made of.
+# What n_bins="auto" is made of, and how many samples make a value a knot by itself.
 FEWEST_BINS, MOST_BINS, MOST_RAMPS = 4, 8, 480
+OFTEN = 10
 
 
 class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -146,11 +147,17 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     of the distinct values take the place of the others. A feature of two values has
     nothing to be encoded and gives no column, nor does a constant one.
 
+    Where more than half of the samples share one value, such as an amount of 0, the
+    others are often amounts with a meaning of their own, between which nothing is to
+    be interpolated: with ``n_bins='auto'`` those that 10 samples have or more are knots
+    too, the most frequent first.
+
     Parameters
     ----------
     n_bins : int or 'auto', default='auto'
         Number of intervals between knots, at most. 'auto' is 8, and less for more than
-        60 features, so that all ramps together are not more than 480, but 4 at least.
+        60 features, so that all ramps together are not more than 480, but 4 at least;
+        what is left of the 480 may go to knots for frequent values.
     kind : {'ramps', 'hats', 'both'}, default='hats'
         What is given.
 
@@ -210,7 +217,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         return self
 
     def _knots(self, column):
-        distinct = np.unique(column)
+        distinct, counts = np.unique(column, return_counts=True)
         if len(distinct) <= 2:
             return distinct[:0]
         if len(distinct) <= self.n_bins_ + 1:
@@ -220,7 +227,11 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         missing = self.n_bins_ + 1 - len(knots)
         if missing:
             others = _quantiles(distinct, np.linspace(0, 1, missing + 2)[1:-1])
-            knots = np.unique(np.concatenate([knots, others]))
+            knots = np.union1d(knots, others)
+        if self.n_bins == "auto" and 2 * counts.max() > len(column):
+            n_more = max(MOST_RAMPS // self.n_features_in_ - self.n_bins_, 0)
+            first = np.argsort(-counts, kind="stable")[:n_more]
+            knots = np.union1d(knots, distinct[first[counts[first] >= OFTEN]])
         return knots
 
     def transform(self, X):
@@ -458,7 +469,7 @@ RECIPE = {
     "alpha": 0.0,
     "beta_2": 0.95,
     "batch_size": 128,
-    "learning_rate": "cosine",
+    "learning_rate": "coslog4",
     "max_iter": "auto",
     "n_estimators": 8,
     "early_stopping": True,
@@ -468,7 +479,7 @@ RECIPE = {
 }
 OF_CLASSIFIERS = {
     "learning_rate_init": 0.005,
-    "restore_best": False,
+    "restore_best": "together",
     "label_smoothing": 0.1,
     "temperature_scaling": True,
 }

@@ -26,6 +26,7 @@ __all__ = [
     "Record",
     "TrainingState",
     "averaged",
+    "keep_least",
     "minimise_lbfgs",
     "smooth",
     "train",
@@ -268,6 +269,8 @@ class TrainingState:
         Loss of each epoch on the validation data.
     best_validation_score : float
         The highest of the scores.
+    least_error : float
+        Of the epoch that was chosen by an error in the place of the scores.
     best_parameters : ndarray of shape (n_parameters,) or None
         Those of that score, where the present call has beaten earlier ones.
     best_epoch : int
@@ -291,6 +294,7 @@ class TrainingState:
     validation_scores: list[float] = field(default_factory=list)
     validation_losses: list[float] = field(default_factory=list)
     best_validation_score: float = -np.inf
+    least_error: float = np.inf
     best_parameters: Any = field(default=None, compare=False)
     best_epoch: int = 0
     no_improvement: int = 0
@@ -349,6 +353,7 @@ def train(
     patience,
     score=None,
     restore_best=True,
+    error=None,
     dropout=None,
     max_grad_norm=None,
     first_epoch=1,
@@ -383,6 +388,8 @@ def train(
     restore_best : bool, default=True
         Whether the parameters of the highest score stand in the end, rather than the
         last.
+    error : callable, default=None
+        Gives what decides instead which epoch's parameters stand: the least.
     dropout : Dropout, default=None
         Draws masks for each batch.
     max_grad_norm : float, default=None
@@ -402,6 +409,7 @@ def train(
         patience=patience,
         score=score,
         restore_best=restore_best,
+        by_error=error is not None,
         first_epoch=first_epoch,
     )
     with closing(record):
@@ -418,6 +426,8 @@ def train(
                 max_grad_norm=max_grad_norm,
             )
             epoch = record.end(number, loss, batches.n_samples)
+            if error is not None and epoch.outcome != "diverged":
+                keep_least([record], error())
             yield epoch
             if epoch.outcome in ENDS:
                 return
@@ -426,7 +436,8 @@ def train(
 class Record:
     """What the epochs of a training leave: history, and the parameters to keep.
 
-    Parameters are those of ``train``.
+    Parameters are those of ``train``, and ``by_error``: whether ``keep`` is told the
+    best epoch, which is then none of the scores' business.
     """
 
     def __init__(
@@ -438,10 +449,11 @@ class Record:
         patience,
         score=None,
         restore_best=True,
+        by_error=False,
         first_epoch=1,
     ):
         self.network, self.state, self.score = network, state, score
-        self.restore_best = restore_best
+        self.restore_best, self.by_error = restore_best, by_error
         self.tol, self.patience = tol, patience
         self._standing, self._is_whole = network.snapshot(), True
         average = state.average
@@ -477,14 +489,22 @@ class Record:
             state.n_samples_seen += n_samples
             if score is None:
                 _count_loss(state, loss, self.tol)
-            elif _count_score(state, latest, self.tol) and self.restore_best:
-                state.best_parameters = network.snapshot()
+            elif _count_score(state, latest, self.tol) and not self.by_error:
+                state.best_epoch = len(state.loss_curve)
+                if self.restore_best:
+                    state.best_parameters = network.snapshot()
             if not is_finite:
                 return Epoch(number, loss, *latest, "diverged")
             network.snapshot(out=self._standing)
         self._is_whole = True
         state.schedule.epoch_ended(state.n_samples_seen)
         return Epoch(number, loss, *latest, _outcome(state, self.patience))
+
+    def keep(self, error):
+        """Have the parameters of the last epoch stand in the end, for their error."""
+        state = self.state
+        state.least_error, state.best_epoch = error, len(state.loss_curve)
+        state.best_parameters = self._standing.copy()
 
     def close(self):
         """Set the parameters to those that are to stand."""
@@ -495,6 +515,19 @@ class Record:
             average.trained = self.network.snapshot()
         best = state.best_parameters
         self.network.restore(self._standing if best is None else best)
+
+
+def keep_least(records, error):
+    """Keep the last epoch's parameters of all, if their common error is the least.
+
+    Parameters
+    ----------
+    records : list of Record
+    error : float
+    """
+    if error < min(record.state.least_error for record in records):
+        for record in records:
+            record.keep(error)
 
 
 def averaged(network, average):
@@ -598,7 +631,6 @@ def _count_score(state, latest, tol):
     is_best = score > state.best_validation_score
     if is_best:
         state.best_validation_score = score
-        state.best_epoch = len(state.loss_curve)
     return is_best
 
 

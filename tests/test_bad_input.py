@@ -1672,7 +1672,7 @@ BAD_VALUES = {
     "averaging": ["-0.1", "1.0", "nan", "'a'"],
     "dtype": ["'float16'", "float", "None"],
     "n_estimators": ["0", "-1", "2.5", "'a'", "None"],
-    "restore_best": ["'yes'", "1", "None"],
+    "restore_best": ["'yes'", "1", "None", "'apart'"],
     "init": ["'zeros'", "1", "None"],
     "share_batches": ["'yes'", "1", "None"],
     "temperature_scaling": ["'yes'", "1", "None"],

@@ -46,6 +46,13 @@ SETTINGS = {
         "dtype": "float32",
         "random_state": 2,
     },
+    "the epoch of the least error": {
+        "early_stopping": True,
+        "restore_best": "together",
+        "learning_rate_init": 0.1,
+        "n_iter_no_change": 50,
+        "random_state": 3,
+    },
     "no seed for the split": {"early_stopping": True, "n_iter_no_change": 50},
 }
 every_setting = pytest.mark.parametrize("setting", SETTINGS)

@@ -759,6 +759,184 @@ def test_what_stops_the_scoring_leaves_members_that_know_their_epochs(error):
         assert_allclose(member.network_.parameters, alone.network_.parameters, **CLOSE)
 
 
+# One epoch for all
+
+
+class Watching:
+    """Scorer that keeps what each member predicts of its samples, epoch by epoch.
+
+    The first feature must tell samples apart.
+    """
+
+    def __init__(self):
+        self.seen = {}
+
+    def __call__(self, estimator, X, y, sample_weight=None):
+        predicted = predictions(estimator, X)
+        if predicted.ndim == 1:
+            predicted = predicted[:, np.newaxis]
+        # Kept as well, so that no other has its id.
+        _, _, seen = self.seen.setdefault(id(estimator), (estimator, X[:, 0], []))
+        seen.append(predicted)
+        return estimator.score(X, y)
+
+    def errors(self, X, y, weights=None):
+        """Squared error of each epoch, of the mean of those that hold a sample out."""
+        targets = y[:, np.newaxis]
+        if y.dtype.kind in "iU":
+            targets = targets == np.unique(y)
+        for epoch in range(max(len(calls) for *_, calls in self.seen.values())):
+            errors, of = [], []
+            for i, x in enumerate(X[:, 0]):
+                each = [
+                    calls[min(epoch, len(calls) - 1)][rows == x][0]
+                    for _, rows, calls in self.seen.values()
+                    if x in rows
+                ]
+                if each:
+                    errors.append(np.mean((np.mean(each, axis=0) - targets[i]) ** 2))
+                    of.append(1.0 if weights is None else weights[i])
+            yield np.average(errors, weights=of)
+
+
+def distinct(cls):
+    """Samples that their first feature tells apart, and that are soon overfitted."""
+    X, y = data(cls)
+    random = np.random.RandomState(5)
+    X[:, 0] = random.permutation(len(X)) / len(X)
+    y[::2] = random.permutation(y[::2])
+    return X, y
+
+
+COMMON = {
+    "hidden_layer_sizes": (6, 5),
+    "learning_rate_init": 0.3,
+    "max_iter": 25,
+    "early_stopping": True,
+    "validation_fraction": 0.4,
+    "random_state": 2,
+}
+
+
+@both
+@pytest.mark.parametrize("patience", [4, np.inf])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n_estimators", [1, 4])
+@pytest.mark.parametrize("averaging", [None, 0.7])
+def test_members_end_with_the_epoch_of_their_least_common_error(
+    cls, patience, weighted, n_estimators, averaging
+):
+    X, y = distinct(cls)
+    weights = np.random.RandomState(0).randint(1, 9, size=len(y)) / 4.0
+    weights = weights if weighted else None
+    options = COMMON | {"n_estimators": n_estimators, "n_iter_no_change": patience}
+    options["averaging"] = averaging
+    watching = Watching()
+    estimator = cls(**options, restore_best="together", scoring=watching)
+    quietly(estimator.fit, X, y, weights)
+    members = estimator.estimators_ if n_estimators > 1 else [estimator]
+    assert len(watching.seen) == n_estimators
+    errors = list(watching.errors(X, y, weights))
+    best = 1 + int(np.argmin(errors))
+    assert len(errors) == max(member.n_iter_ for member in members)
+    assert best < len(errors) or patience < 5
+    for member in members:
+        assert member.best_epoch_ == min(best, member.n_iter_)
+        shorter = clone(member).set_params(
+            max_iter=member.best_epoch_, restore_best=False, n_iter_no_change=np.inf
+        )
+        quietly(shorter.fit, X, y, weights)
+        assert_allclose(
+            member.network_.parameters, shorter.network_.parameters, **CLOSE
+        )
+
+
+def test_the_common_epoch_is_not_that_of_each():
+    X, y = data(ScratchMLPClassifier)
+    options = COMMON | {"n_estimators": 4, "n_iter_no_change": np.inf}
+    apart, together = (
+        quietly(ScratchMLPClassifier(**options, restore_best=how).fit, X, y)
+        for how in (True, "together")
+    )
+    epochs = [[m.best_epoch_ for m in e.estimators_] for e in (apart, together)]
+    assert len(set(epochs[0])) > 1 == len(set(epochs[1]))
+    for one, other in zip(apart.estimators_, together.estimators_, strict=True):
+        assert one.validation_scores_ == other.validation_scores_
+
+
+@both
+@pytest.mark.parametrize("how", ["sparse", "adaptive"])
+def test_members_that_train_in_turn_choose_their_own_epochs(cls, how):
+    X, y = distinct(cls)
+    options = COMMON | {"n_estimators": 3, "restore_best": "together"}
+    if how == "sparse":
+        X = sparse.csr_array(X)
+    else:
+        options |= {"solver": "sgd", "learning_rate": "adaptive"}
+    estimator = quietly(cls(**options).fit, X, y)
+    for member in estimator.estimators_:
+        alone = quietly(clone(member).fit, X, y)
+        assert member.best_epoch_ == alone.best_epoch_
+        assert_array_equal(member.network_.parameters, alone.network_.parameters)
+
+
+@both
+@pytest.mark.parametrize("n_estimators", [1, 3])
+def test_a_training_that_goes_on_keeps_its_least_error(cls, n_estimators):
+    X, y = distinct(cls)
+    options = COMMON | {"n_iter_no_change": np.inf, "restore_best": "together"}
+    options |= {"n_estimators": n_estimators, "warm_start": True}
+    watching = Watching()
+    estimator = cls(**options, scoring=watching)
+    estimator.set_params(max_iter=8)
+    quietly(estimator.fit, X, y, X_val=X, y_val=y)
+    before = estimator.network_.parameters.copy()
+    errors = list(watching.errors(X, y))
+    members = estimator.estimators_ if n_estimators > 1 else [estimator]
+    least = members[0]._training.least_error
+    assert least == pytest.approx(min(errors))
+    # Nothing so small comes in one more epoch of tiny steps: its parameters stand.
+    estimator.set_params(max_iter=1, learning_rate_init=10.0)
+    quietly(estimator.fit, X, y, X_val=X, y_val=y)
+    assert members[0]._training.least_error <= least
+    assert not np.array_equal(estimator.network_.parameters, before)
+
+
+@both
+@pytest.mark.parametrize("n_estimators", [1, 3])
+def test_of_epochs_that_err_alike_the_first_is_the_best(cls, n_estimators):
+    X, y = data(cls)
+    options = COMMON | {"n_estimators": n_estimators, "restore_best": "together"}
+    estimator = cls(**options | {"learning_rate_init": 1e-300})
+    quietly(estimator.fit, X, y)
+    assert estimator.n_iter_ > 1
+    members = estimator.estimators_ if n_estimators > 1 else [estimator]
+    assert [member.best_epoch_ for member in members] == [1] * n_estimators
+
+
+@pytest.mark.parametrize("n_estimators", [1, 3])
+def test_a_training_that_diverges_at_once_has_no_best_epoch_to_look_for(n_estimators):
+    X, y = data(ScratchMLPRegressor)
+    options = COMMON | {"n_estimators": n_estimators, "restore_best": "together"}
+    estimator = ScratchMLPRegressor(**options)
+    with pytest.raises(ValueError, match="Solver produced non-finite parameter"):
+        estimator.fit(1e200 * X, y)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_an_epoch_that_diverges_is_never_the_best(solver):
+    X, y = data(ScratchMLPRegressor)
+    options = COMMON | {"n_estimators": 3, "restore_best": "together"}
+    options |= {"solver": solver, "learning_rate_init": 1e200, "max_iter": 40}
+    estimator = ScratchMLPRegressor(**options, n_iter_no_change=np.inf)
+    with pytest.warns(ConvergenceWarning) as told:
+        estimator.fit(X, 1e3 * y)
+    assert [warning.category for warning in told] == [ConvergenceWarning]
+    assert estimator.network_.is_finite()
+    # None of them had an error that is a number.
+    assert [member.best_epoch_ for member in estimator.estimators_] == [None] * 3
+
+
 # Copies
 
 

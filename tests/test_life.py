@@ -64,7 +64,7 @@ PARAMETERS = {
     "hidden_layer_sizes": st.sampled_from([(5,), (4,)]),
     "n_estimators": st.sampled_from([1, 2, 3]),
     "share_batches": st.booleans(),
-    "restore_best": st.booleans(),
+    "restore_best": st.sampled_from([True, False, "together"]),
     "init": st.sampled_from(["glorot", "he"]),
     # And some that are refused.
     "tol": st.sampled_from([1e-4, -1.0]),

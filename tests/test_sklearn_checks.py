@@ -41,6 +41,8 @@ OF_OUR_OWN = {
     | {"n_estimators": 3, "share_batches": True, "early_stopping": True},
     "he": SMALL | {"init": "he"},
     "the last epoch": SMALL | {"early_stopping": True, "restore_best": False},
+    "a common best epoch": SMALL
+    | {"n_estimators": 3, "early_stopping": True, "restore_best": "together"},
 }
 TOGETHER = {
     "hidden_layer_sizes": (10, 8),

@@ -29,6 +29,8 @@ from skscratch import (
     make_tabular_regressor,
 )
 from skscratch.tabular import (
+    OF_CLASSIFIERS,
+    OF_REGRESSORS,
     RECIPE,
     category_columns,
     number_columns,
@@ -148,6 +150,39 @@ def test_tied_quantiles_give_way_to_those_of_distinct_values():
     assert len(knots) > 6
     assert knots[0] == 0
     assert np.median(knots) > 30
+
+
+def test_frequent_values_are_knots_where_one_value_has_most_samples():
+    random = np.random.RandomState(0)
+    frequent = [7688, 15024, 5555]
+    column = np.r_[
+        np.zeros(900), np.repeat(frequent, [30, 20, 10]), random.uniform(1, 1e4, 90)
+    ]
+    (knots,) = PiecewiseLinearEncoder().fit(column[:, None]).knots_
+    (given,) = PiecewiseLinearEncoder(n_bins=8).fit(column[:, None]).knots_
+    assert knots.tolist() == sorted({*given, *frequent})
+    assert len(given) < len(knots)
+    # None of nine samples, and none where no value has more than half of them.
+    rare = column[column != 5555]
+    (knots,) = PiecewiseLinearEncoder().fit(np.r_[rare, [8888] * 9][:, None]).knots_
+    assert 8888 not in knots
+    many = np.r_[column, random.uniform(1e5, 2e5, 1000)]
+    (knots,) = PiecewiseLinearEncoder().fit(many[:, None]).knots_
+    (given,) = PiecewiseLinearEncoder(n_bins=8).fit(many[:, None]).knots_
+    assert_array_equal(knots, given)
+
+
+def test_frequent_values_are_no_more_than_there_is_room_for():
+    often = np.r_[np.zeros(1000), np.repeat(np.arange(1, 91), 10)]
+    X = np.tile(often[:, None], 40)
+    encoder = PiecewiseLinearEncoder(kind="ramps").fit(X)
+    assert encoder.n_bins_ == 8
+    assert encoder.transform(X).shape[1] <= 480
+    # The most frequent come first.
+    some = np.r_[often, [50.0] * 5]
+    for knots in encoder.fit(np.tile(some[:, None], 48)).knots_:
+        assert 50 in knots
+    assert len(encoder.fit(np.tile(often[:, None], 60)).knots_[0]) <= 9
 
 
 @pytest.mark.parametrize(
@@ -416,7 +451,7 @@ def test_steps_can_be_seen_tuned_and_replaced():
         error_score="raise",
     )
     assert search.fit(X, y).best_score_ > 0.3
-    for name, value in RECIPE.items():
+    for name, value in (RECIPE | OF_CLASSIFIERS).items():
         if name not in QUICK:
             assert getattr(model["network"], name) == value
     assert clone(model).get_params()["network"].max_iter == 3
@@ -429,6 +464,9 @@ def test_a_regressor_standardises_its_targets():
     assert is_regressor(model)
     model.fit(X, y)
     assert isinstance(model["network"].regressor_, ScratchMLPRegressor)
+    for name, value in (RECIPE | OF_REGRESSORS).items():
+        if name not in options:
+            assert getattr(model["network"].regressor_, name) == value
     assert model.score(X, y) > 0.4
     other = clone(model).fit(X, 1000 * y + 7)
     assert_allclose(other.predict(X), 1000 * model.predict(X) + 7, rtol=1e-3)
