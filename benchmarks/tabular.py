@@ -6,6 +6,7 @@ Run it from the repository, with skscratch installed (extra ``bench`` for pandas
     python benchmarks/tabular.py --data DIR --only german diabetes --splits 1
     python benchmarks/tabular.py --data DIR --ablations --json tabular.json
     python benchmarks/tabular.py --data DIR --plot tabular.png
+    python benchmarks/tabular.py --bundled --splits 10
 
 DIR holds CSV files (``*.csv``, ``*.csv.gz``) with the class in the column ``target``;
 in DIR/regression it is a number. Empty cells are missing, text columns are categorical.
@@ -18,7 +19,8 @@ columns of pandas' categories, and their counterparts for regression. All run in
 in one process; fit times include the preparation. Where DIR has a README.md with a
 table of a peer's figures, "error / log loss" in a column, `--reported COLUMN` joins it.
 
-`--ablations` leaves out one ingredient of the recipe at a time.
+`--ablations` leaves out one ingredient of the recipe at a time. `--bundled` takes
+scikit-learn's own four data sets of classes, which had no part in its choice.
 """
 
 import argparse
@@ -42,7 +44,13 @@ from _common import (
 )
 from compare import Dataset, preparation, read_csv
 from sklearn.base import clone, is_classifier
-from sklearn.datasets import load_diabetes
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_digits,
+    load_iris,
+    load_wine,
+)
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
@@ -59,6 +67,12 @@ from sklearn.preprocessing import StandardScaler
 from skscratch import make_tabular_classifier, make_tabular_regressor
 
 OURS, BASE = "ours", "mlp"
+BUNDLED = {
+    "breast_cancer": load_breast_cancer,
+    "digits": load_digits,
+    "iris": load_iris,
+    "wine": load_wine,
+}
 # Keeps the ratio of two errors near zero from outweighing all the others.
 OFFSET = 0.002
 CLASSIFICATION = ("error", "log_loss")
@@ -101,18 +115,24 @@ def ablations(is_regression: bool) -> dict[str, Any]:
         "one hidden layer less": without(hidden_layer_sizes=(128, 128)),
         "Glorot's initial weights": without(init="glorot"),
         "beta_2 0.999": without(beta_2=0.999),
+        "one wave of the learning rate, not four": without(learning_rate="cosine"),
         "a constant learning rate": without(learning_rate="constant"),
+        "the last epoch, not the best": without(restore_best=False),
         "no weight decay": without(weight_decay=0.0),
         "ramps instead of hats": with_step("pieces__kind", "ramps"),
         "ramps and hats": with_step("pieces__kind", "both"),
+        "no pieces for frequent values": with_step("pieces__n_bins", 8),
         "no pieces": with_step("pieces", "drop"),
         "standardised, not clipped": with_step("scaled", StandardScaler()),
         "pieces alone": with_step("scaled", "drop"),
     }
     if is_regression:
-        return found | {"no dropout": without(dropout=0.0)}
+        return found | {
+            "one best epoch for all": without(restore_best="together"),
+            "no dropout": without(dropout=0.0),
+        }
     return found | {
-        "the best epoch, not the last": without(restore_best=True),
+        "each member's own best epoch": without(restore_best=True),
         "no label smoothing": without(label_smoothing=0.0),
         "no temperature": without(temperature_scaling=False),
     }
@@ -297,21 +317,25 @@ def tasks(options: argparse.Namespace) -> dict[str, dict[str, Callable[[], Datas
 
         return as_numbers
 
-    regression = {
-        name: number(read) for name, read in of(options.data / "regression").items()
-    }
-    if regression:
-        regression["diabetes (bundled)"] = lambda: Dataset(
-            *load_diabetes(return_X_y=True, as_frame=True)
-        )
-    found = {"classification": of(options.data), "regression": regression}
+    def own(load: Callable[..., Any]) -> Callable[[], Dataset]:
+        return lambda: Dataset(*load(return_X_y=True, as_frame=True))
+
+    if options.bundled:
+        found = {"classification": {name: own(load) for name, load in BUNDLED.items()}}
+    else:
+        of_numbers = of(options.data / "regression").items()
+        regression = {name: number(read) for name, read in of_numbers}
+        if regression:
+            regression["diabetes (bundled)"] = own(load_diabetes)
+        found = {"classification": of(options.data), "regression": regression}
     if options.only:
         found = {
             kind: {name: read for name, read in reads.items() if name in options.only}
             for kind, reads in found.items()
         }
     if not any(found.values()):
-        raise SystemExit(f"no data set to run in {options.data}.")
+        where = options.data or "scikit-learn"
+        raise SystemExit(f"no data set to run in {where}.")
     return found
 
 
@@ -375,7 +399,11 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, metavar="DIR", required=True)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", type=Path, metavar="DIR", help="of CSV files")
+    source.add_argument(
+        "--bundled", action="store_true", help="scikit-learn's own data"
+    )
     parser.add_argument("--only", nargs="+", metavar="NAME", help="just these data")
     parser.add_argument("--splits", type=int, default=3)
     parser.add_argument("--ablations", action="store_true")
@@ -385,6 +413,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.splits < 1:
         parser.error("--splits must be at least 1.")
+    if options.reported and options.bundled:
+        parser.error("--reported is of --data.")
     return options
 
 

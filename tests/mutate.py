@@ -50,6 +50,7 @@ OPERATORS = {
     ast.FloorDiv: ast.Div,
     ast.Mod: ast.Mult,
     ast.MatMult: ast.Mult,
+    ast.BitOr: ast.BitAnd,
     ast.And: ast.Or,
     ast.Or: ast.And,
 }

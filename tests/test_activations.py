@@ -319,6 +319,8 @@ def test_derivative_reads_no_more_than_it_says(name):
         A = activation.function(Z, out=Z)
         np.testing.assert_array_equal(A, Z)
         np.testing.assert_array_equal(activation.derivative(A, A), expected)
+        nothing = np.full_like(A, np.nan)
+        np.testing.assert_array_equal(activation.derivative(nothing, A), expected)
     if activation.in_place:
         A = activation.function(Z) if activation.needs_Z else Z
         assert activation.derivative(Z, A, out=A) is A

@@ -314,6 +314,20 @@ def test_tabular_compares_ablates_reports_and_draws(
     assert (tmp_path / "picture_regression.png").stat().st_size > 5000
 
 
+def test_tabular_takes_the_data_of_scikit_learn(load, monkeypatch, capsys):
+    tabular, recipe = load("tabular"), importlib.import_module("skscratch.tabular")
+    quick = {"max_iter": 2, "n_estimators": 1, "batch_size": "auto"}
+    monkeypatch.setattr(recipe, "RECIPE", recipe.RECIPE | quick)
+    tabular.main(["--bundled", "--only", "iris", "wine", "--splits", "1"])
+    printed = capsys.readouterr().out
+    for said in ("iris", "wine", "log_loss", "mean rank"):
+        assert said in printed
+    assert "rmse" not in printed
+    for options in (["--bundled", "--data", "."], ["--bundled", "--reported", "x"], []):
+        with pytest.raises(SystemExit):
+            tabular.main(options)
+
+
 def test_tabular_ranks_and_ratios_are_of_what_is_known(load):
     tabular = load("tabular")
     results = {
