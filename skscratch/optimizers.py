@@ -59,7 +59,7 @@ class Optimizer:
         learning_rate : float
             Length of the step.
         """
-        parameters, gradients = parameters.reshape(-1), gradients.reshape(-1)
+        parameters, gradients = parameters.ravel(), gradients.ravel()
         for start in range(0, self.n_parameters, BLOCK):
             block = slice(start, start + BLOCK)
             p, g = parameters[block], gradients[block]

@@ -32,7 +32,7 @@ REPOSITORY = Path(__file__).parents[1]
 # The tests that concern each file, after its own.
 OTHER_TESTS = {
     "activations": ["layers", "network", "structure", "allocations"],
-    "losses": ["network", "options", "training", "allocations"],
+    "losses": ["network", "options", "training", "allocations", "ensembles"],
     "layers": ["network", "gradient_check", "options", "training", "allocations"],
     "optimizers": ["options", "training", "structure", "allocations"],
     "schedules": ["options", "training", "structure"],
@@ -90,7 +90,7 @@ FUNCTIONS = {
 STRINGS = {"C": "F", "F": "C", "ignore": "raise"}
 
 # Functions that only make text.
-TEXTS = {"__repr__", "_wrong_shape"}
+TEXTS = {"__repr__", "_wrong_mask", "_wrong_shape"}
 
 # What is no change of the program: file, line, line of the mutant, and why.
 CHANGES_NOTHING = [

@@ -443,6 +443,23 @@ def test_given_arrays_that_do_not_fit_are_refused(W, b):
         Layer.from_arrays(np.zeros(W), np.zeros(b), "tanh")
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "came"),
+    [
+        ("W", [[1.0, 2.0]], "list"),
+        ("W", np.ones((1, 2), dtype=int), "int64"),
+        ("b", [[1.0]], "list"),
+        ("b", np.ones((1, 1), dtype=complex), "complex128"),
+    ],
+)
+def test_given_arrays_that_can_not_be_trained_are_refused(name, given, came):
+    arrays = {"W": np.ones((1, 2)), "b": np.ones((1, 1))} | {name: given}
+    with pytest.raises(
+        ValueError, match=rf"{name} must be an array of floating-point.*got {came}\."
+    ):
+        Layer.from_arrays(**arrays, activation="tanh")
+
+
 def test_inputs_and_gradients_may_be_lists():
     A1, dA = [[0, 0, 1, 1], [0, 1, 0, 1]], [[1, 2, 3, 4]] * 3
     ours, plain = (Layer(2, 3, "tanh", random_state=0) for _ in range(2))

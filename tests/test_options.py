@@ -939,6 +939,13 @@ def test_temperature_grows_with_the_outputs(factor, seed):
     assert 1 / 50 <= perfect < 1
 
 
+def test_temperature_has_bounds():
+    Y, loss = np.eye(3)[:, [0, 1, 2, 0, 1]], LOSSES["log_loss"]
+    # The surer, the better, and the other way round.
+    assert best_temperature(loss, 0.01 * Y, Y) == pytest.approx(1 / 50, rel=1e-3)
+    assert best_temperature(loss, -100 * Y, Y) == pytest.approx(50, rel=1e-3)
+
+
 @both
 @pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
 def test_curves_of_all_solvers_are_of_the_cost(cls, solver):
