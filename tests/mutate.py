@@ -35,7 +35,7 @@ OTHER_TESTS = {
     "losses": ["network", "options", "training", "allocations", "ensembles"],
     "layers": ["network", "gradient_check", "options", "training", "allocations"],
     "optimizers": ["options", "training", "structure", "allocations"],
-    "schedules": ["options", "training", "structure"],
+    "schedules": ["options", "training", "structure", "ensembles"],
 }
 
 # Of the parity with scikit-learn, the tests that take seconds.
