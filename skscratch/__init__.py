@@ -1,5 +1,7 @@
 """A neural network from scratch on NumPy, with a scikit-learn face."""
 
+from typing import TYPE_CHECKING
+
 from skscratch.activations import ACTIVATIONS, d_sigmoid, d_tanh, sigmoid, tanh
 from skscratch.checkpoints import Checkpoint
 from skscratch.ensembles import Stack
@@ -10,13 +12,15 @@ from skscratch.losses import LOSSES, d_logloss, logloss
 from skscratch.network import Network
 from skscratch.optimizers import OPTIMIZERS
 from skscratch.schedules import SCHEDULES
-from skscratch.tabular import (
-    PiecewiseLinearEncoder,
-    SmoothClipScaler,
-    make_tabular_classifier,
-    make_tabular_regressor,
-)
 from skscratch.version import __version__
+
+if TYPE_CHECKING:
+    from skscratch.tabular import (
+        PiecewiseLinearEncoder,
+        SmoothClipScaler,
+        make_tabular_classifier,
+        make_tabular_regressor,
+    )
 
 __all__ = [
     "ACTIVATIONS",
@@ -43,3 +47,24 @@ __all__ = [
     "sigmoid",
     "tanh",
 ]
+
+# Imported when asked for: scikit-learn's preparation of tables takes three times as
+# long to import as all the rest, and a network alone has no use for it.
+_OF_TABLES = {
+    "PiecewiseLinearEncoder",
+    "SmoothClipScaler",
+    "make_tabular_classifier",
+    "make_tabular_regressor",
+}
+
+
+def __getattr__(name):
+    if name not in _OF_TABLES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from skscratch import tabular
+
+    return getattr(tabular, name)
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

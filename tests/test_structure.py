@@ -191,6 +191,24 @@ def test_importing_the_package_needs_no_extra():
     )
 
 
+def test_importing_the_package_leaves_the_preparation_of_tables_for_later():
+    command = """
+import sys
+import sklearn.neural_network
+before = set(sys.modules)
+import skscratch
+loaded = set(sys.modules) - before
+assert not {"skscratch.tabular", "sklearn.compose", "sklearn.linear_model"} & loaded
+assert set(skscratch.__all__) <= set(dir(skscratch))
+assert not hasattr(skscratch, "nothing")
+from skscratch import *
+assert make_tabular_classifier is sys.modules["skscratch.tabular"].make_tabular_classifier
+"""
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", command], check=True, cwd=PACKAGE.parent
+    )
+
+
 # What a file contains
 
 
@@ -247,9 +265,10 @@ def test_everything_offered_exists_and_is_listed_once(name):
 
 
 def test_package_offers_what_it_imports():
+    # Those of tables are imported when they are asked for, and for type checkers.
     offered = {
         item
-        for node in TREES["__init__"].body
+        for node in ast.walk(TREES["__init__"])
         if isinstance(node, ast.ImportFrom) and node.module.startswith("skscratch.")
         for item in (alias.asname or alias.name for alias in node.names)
     }
