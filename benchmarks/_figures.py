@@ -128,10 +128,11 @@ def measure_predict(settings: Settings) -> list[Record]:
         predict | {"validation": validate}, settings.repeats, calls=300
     )
     record: Record = {"rows": "1"} | versus(timings)
+    # Ours validates plain rows by itself, so that its whole time is compared.
     alone = statistics.median(timings["validation"])
-    theirs, ours = (statistics.median(timings[name]) - alone for name in (THEIRS, OURS))
-    record["validation ms"] = [1e3 * t for t in timings["validation"]]
-    record["ratio beyond validation"] = theirs / ours
+    theirs, ours = (statistics.median(timings[name]) for name in (THEIRS, OURS))
+    record["scikit-learn's validation ms"] = [1e3 * t for t in timings["validation"]]
+    record["theirs beyond it, by all of ours"] = (theirs - alone) / ours
 
     predict = {n: partial(e.predict_proba, X) for n, e in estimators.items()}
     large: Record = {"rows": f"{len(X):,}"} | versus(

@@ -266,6 +266,11 @@ class Network:
         return self.parameters.dtype
 
     @property
+    def width(self):
+        """Largest number of outputs of a layer for a sample, in all networks."""
+        return max(layer.W.size // layer.inputs for layer in self.layers)
+
+    @property
     def output(self):
         """Name of the function that makes predictions of the raw outputs."""
         return LOSSES[self.loss].output
