@@ -499,12 +499,13 @@ def test_plain_rows_are_validated_as_scikit_learn_does(monkeypatch, kind, named,
                 return type(error), str(error)
         return result.dtype, result.tolist(), [str(w.message) for w in warned]
 
-    validated, calls = perceptron.validate_data, []
-    monkeypatch.setattr(
-        perceptron,
-        "validate_data",
-        lambda *a, **k: calls.append(1) or validated(*a, **k),
-    )
+    calls = []
+
+    def validated(*arguments, **options):
+        calls.append(None)
+        return validate_data(*arguments, **options)
+
+    monkeypatch.setattr(perceptron, "validate_data", validated)
     got = outcome()
     is_plain = not named and kind in (
         ("float32",) if dtype == "float32" else ("plain", "single")
