@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 # Rows that tell the scales of columns, and scales that training bears.
-SOME_ROWS = 1024
+SOME_ROWS = 256
 SMALLEST, LARGEST = 1e-4, 1e4
 
 

@@ -13,8 +13,9 @@ from skscratch.buffers import add_scaled
 __all__ = ["OPTIMIZERS", "Adam", "AdamW", "GradientDescent", "Optimizer"]
 
 # Elements that a sequence of element-wise passes works on at a time, few enough that
-# the four or five arrays of a block stay in a core's own cache from pass to pass.
-BLOCK = 32768
+# the four or five arrays of a block stay in a core's own cache from pass to pass; a
+# multiple of what `add_scaled` takes at a time.
+BLOCK = 30_000
 
 # Up to what weight Adam's new gradients grow before its moments are scaled back.
 LARGEST_WEIGHT = 100
