@@ -96,7 +96,7 @@ class Tape:
 class Traced(np.ndarray):
     """View of an array, whose tape notes what NumPy is asked to do with it."""
 
-    tape: Any = None
+    tape: Any
 
     def __array_finalize__(self, source):
         self.tape = getattr(source, "tape", None)
@@ -133,7 +133,7 @@ class Traced(np.ndarray):
         return super().__array_function__(function, types, arguments, options)
 
     def _spoil(self):
-        if self.tape is not None:
+        if self.tape is not None and self.tape.is_open:
             self.tape.is_faithful = False
 
 

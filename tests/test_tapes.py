@@ -17,6 +17,7 @@ from skscratch import (
     Stack,
     tapes,
 )
+from skscratch.buffers import Buffers
 from skscratch.tapes import REHEARSALS, Tape, Traced, one_call
 
 # Steps after which one that can be played is.
@@ -40,7 +41,9 @@ def run_beside_plain(network, A1, Y, random, n_steps=KNOWN + 3, **options):
         cost = network.cost_and_gradients(A1, Y, **options)
         np.testing.assert_array_equal(cost, plain.cost_and_gradients(A1, Y, **options))
         np.testing.assert_array_equal(network.gradients, plain.gradients)
+        assert type(network.buffers) is Buffers
         for layer, other in zip(network.layers, plain.layers, strict=True):
+            assert type(layer.buffers) is Buffers
             for name in ("A1", "Z", "A", "dW", "db"):
                 array = getattr(layer, name)
                 assert type(array) is np.ndarray
@@ -188,6 +191,12 @@ def by_two_results(Z, out=None):
     return np.add(*np.modf(Z), out=out)
 
 
+def by_a_choice(Z, out=None):
+    """Compute where a condition holds, which is an array like others."""
+    result = np.negative(Z, out=out)
+    return np.multiply(result, 2, out=result, where=np.greater(Z, 0))
+
+
 def by_parts(Z, out=None):
     """Change a part in place."""
     result = np.positive(Z, out=out)
@@ -214,6 +223,7 @@ def by_fresh_arrays(Z, out=None):
         (by_two_results, False),
         (by_parts, False),
         (by_fresh_arrays, True),
+        (by_a_choice, True),
     ],
 )
 def test_what_notes_can_not_tell_is_run(monkeypatch, function, can_be_played, output):
@@ -227,6 +237,30 @@ def test_what_notes_can_not_tell_is_run(monkeypatch, function, can_be_played, ou
     Y[...] = random.standard_normal(Y.shape)
     run_beside_plain(network, A1, Y, random, n_steps=20, total=6)
     assert is_played(network) == can_be_played
+
+
+def test_what_mathematics_keeps_is_no_part_of_later_steps(monkeypatch):
+    kept = []
+
+    def keeping(Z, out=None):
+        kept.append(Z)
+        return np.tanh(Z, out=out)
+
+    tanh = ACTIVATIONS["tanh"]
+    monkeypatch.setitem(ACTIVATIONS, "odd", tanh._replace(function=keeping))
+    network = Network.glorot([3, 4, 2], "odd", "squared_error", random_state=0)
+    network.reuse_buffers()
+    A1, Y = np.ones((5, 3)).T, np.zeros((2, 5))
+    for _ in range(KNOWN):
+        network.cost_and_gradients(A1, Y, total=5)
+    (seen,) = network._tapes._seen.values()
+    n_calls = len(seen.tape.calls)
+    assert any(isinstance(Z, Traced) for Z in kept)
+    for Z in kept:
+        Z += 1
+        float(Z[0, 0])
+    assert len(seen.tape.calls) == n_calls
+    assert seen.tape.is_faithful
 
 
 def test_one_call_is_noted_as_one():
