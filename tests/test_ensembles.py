@@ -515,7 +515,12 @@ def test_curves_are_means_over_the_members_still_trained():
 
 def test_history_and_summary_of_single_ones_are_theirs():
     described = {"n_iter_": 3, "loss_curve_": [3.0, 2.0], "t_": 7, "best_loss_": None}
-    assert history([described]) == described | {"best_epoch_": None}
+    for best in (2, None):
+        described["best_epoch_"] = best
+        assert history([described]) == described
+        other = described | {"best_epoch_": 1}
+        assert history([described] * 2)["best_epoch_"] == best
+        assert history([described, other])["best_epoch_"] is None
     for outcome in ("improving", "stopped", "diverged"):
         for rest in ((0.5, 0.25), (None, None)):
             epoch = Epoch(2, 1.5, *rest, outcome)
@@ -861,6 +866,7 @@ def test_the_common_epoch_is_not_that_of_each():
     epochs = [[m.best_epoch_ for m in e.estimators_] for e in (apart, together)]
     assert len(set(epochs[0])) > 1 == len(set(epochs[1]))
     for one, other in zip(apart.estimators_, together.estimators_, strict=True):
+    assert (apart.best_epoch_, together.best_epoch_) == (None, epochs[1][0])
         assert one.validation_scores_ == other.validation_scores_
 
 
