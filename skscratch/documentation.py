@@ -25,10 +25,10 @@ PARAMETERS = """\
     alpha : float, default=0.0001
         Strength of the L2 regularisation: half of it times the sum of the squared
         weights, divided by the number of samples of the batch, joins the loss.
-    batch_size : int or 'auto', default='auto'
-        Samples of a minibatch; 'auto' is 200. Where there are fewer samples they make
-        one batch, with a warning unless a size is 'auto' or ``max_iter`` is. Not used
-        by 'lbfgs'.
+    batch_size : int, 'auto' or 'small', default='auto'
+        Samples of a minibatch; 'auto' is 200, 'small' 128. Where there are fewer
+        samples they make one batch, with a warning where the size was a number. Not
+        used by 'lbfgs'.
     learning_rate : {schedules}, default='constant'
         Schedule of the learning rate. For the solver 'sgd' alone: 'invscaling' divides
         it by ``(t_ + 1) ** power_t`` after each epoch, 'adaptive' by five whenever

@@ -468,7 +468,7 @@ RECIPE = {
     "solver": "adamw",
     "alpha": 0.0,
     "beta_2": 0.95,
-    "batch_size": 128,
+    "batch_size": "small",
     "learning_rate": "coslog4",
     "max_iter": "auto",
     "n_estimators": 8,

@@ -430,7 +430,8 @@ def test_planned_training_runs_to_its_end_at_the_planned_rates(cls, solver, name
         (2500, {"batch_size": 100}, 25),
         (2500, {}, 51),  # Batches of 200.
         (2500, {"batch_size": 10}, 8),
-        (16, {"batch_size": 128}, 51),
+        (16, {"batch_size": "small"}, 51),
+        (500, {"batch_size": "small"}, 72),  # Batches of 128.
         (8, {"early_stopping": True, "validation_fraction": 0.5}, 25),
         (3, {"batch_size": 1}, 8),
     ],
