@@ -64,6 +64,8 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     ----------
     limit : float, default=3.0
         What a value can't get beyond; infinity clips nothing.
+    dtype : {'float32', 'float64'} or None, default=None
+        Of what is given; None is that of the samples.
 
     Attributes
     ----------
@@ -89,10 +91,12 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             Interval(numbers.Real, 0, None, closed="neither"),
             Options(numbers.Real, {np.inf}),
         ],
+        "dtype": [StrOptions({"float32", "float64"}), None],
     }
 
-    def __init__(self, limit=3.0):
+    def __init__(self, limit=3.0, dtype=None):
         self.limit = limit
+        self.dtype = dtype
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
@@ -137,7 +141,9 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         with np.errstate(over="ignore"):
             z = (X / 2 - self.center_ / 2) / self.scale_ * 2
         z = np.clip(z, -LARGEST / 2, LARGEST / 2)
-        return (z / np.hypot(1, z / self.limit)).astype(X.dtype, copy=False)
+        return (z / np.hypot(1, z / self.limit)).astype(
+            self.dtype or X.dtype, copy=False
+        )
 
 
 class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
@@ -168,6 +174,8 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         what is left of the 480 may go to knots for frequent values.
     kind : {'ramps', 'hats', 'both'}, default='hats'
         What is given.
+    dtype : {'float32', 'float64'} or None, default=None
+        Of what is given; None is that of the samples.
 
     Attributes
     ----------
@@ -196,11 +204,13 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
             Interval(numbers.Integral, 1, None, closed="left"),
         ],
         "kind": [StrOptions({"ramps", "hats", "both"})],
+        "dtype": [StrOptions({"float32", "float64"}), None],
     }
 
-    def __init__(self, n_bins="auto", kind="hats"):
+    def __init__(self, n_bins="auto", kind="hats", dtype=None):
         self.n_bins = n_bins
         self.kind = kind
+        self.dtype = dtype
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
@@ -257,7 +267,8 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
-        encoded = [np.empty((len(X), 0), X.dtype)]
+        dtype = self.dtype or X.dtype
+        encoded = [np.empty((len(X), 0), dtype)]
         for column, knots in zip(X.T, self.knots_, strict=True):
             if not len(knots):
                 continue
@@ -266,13 +277,13 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
             ramps = (column / 2 - knots[:-1] / 2) / (knots[1:] / 2 - knots[:-1] / 2)
             ramps = np.clip(ramps, 0, 1).astype(X.dtype, copy=False)
             if self.kind != "hats":
-                encoded.append(ramps)
+                encoded.append(ramps.astype(dtype, copy=False))
             if self.kind != "ramps":
                 # A hat is the ramp up to its knot less the ramp down from it.
                 hats = np.ones((len(X), len(knots)), X.dtype)
                 hats[:, 1:] = ramps
                 hats[:, :-1] -= ramps
-                encoded.append(hats)
+                encoded.append(hats.astype(dtype, copy=False))
         return np.concatenate(encoded, axis=1)
 
     def get_feature_names_out(self, input_features=None):
@@ -571,7 +582,8 @@ def make_tabular_classifier(**parameters):
     >>> model.score(X[1::2], y[1::2]) > 0.9
     True
     """
-    return _pipeline(ScratchMLPClassifier(**_with_recipe(OF_CLASSIFIERS, parameters)))
+    network = ScratchMLPClassifier(**_with_recipe(OF_CLASSIFIERS, parameters))
+    return _pipeline(network, network.dtype)
 
 
 def make_tabular_regressor(**parameters):
@@ -615,7 +627,7 @@ def make_tabular_regressor(**parameters):
     True
     """
     regressor = ScratchMLPRegressor(**_with_recipe(OF_REGRESSORS, parameters))
-    return _pipeline(StandardisedTargets(regressor))
+    return _pipeline(StandardisedTargets(regressor), regressor.dtype)
 
 
 def _with_recipe(of_kind, parameters):
@@ -699,14 +711,22 @@ def _check_variance(y):
         )
 
 
-def _pipeline(network):
-    inputs = [("scaled", SmoothClipScaler()), ("pieces", PiecewiseLinearEncoder())]
-    columns = preparation(FeatureUnion(inputs), min_frequency=2)
+def _pipeline(network, dtype):
+    # Inputs, many times the table, are at once what the network would make of them.
+    dtype = "float32" if dtype == "float32" else "float64"
+    scaled, pieces = SmoothClipScaler(dtype=dtype), PiecewiseLinearEncoder(dtype=dtype)
+    encode = FeatureUnion([("scaled", scaled), ("pieces", pieces)])
+    columns = preparation(encode, min_frequency=2, dtype=dtype)
     return Pipeline([("columns", columns), ("network", network)])
 
 
 def preparation(
-    encode, *, min_frequency, numeric=number_columns, categorical=category_columns
+    encode,
+    *,
+    min_frequency,
+    numeric=number_columns,
+    categorical=category_columns,
+    dtype="float64",
 ):
     """Build the transformer that turns a table's columns into a network's inputs.
 
@@ -726,6 +746,8 @@ def preparation(
         The columns of numbers, as ``ColumnTransformer`` takes them.
     categorical : list or callable, default=category_columns
         The others.
+    dtype : {'float32', 'float64'}, default='float64'
+        Of the inputs of categories.
 
     Returns
     -------
@@ -742,6 +764,7 @@ def preparation(
         min_frequency=min_frequency,
         max_categories=100,
         sparse_output=False,
+        dtype=dtype,
         feature_name_combiner=category_name,
     )
     of_numbers = [("number", numbers_first), ("impute", impute), ("encode", encode)]

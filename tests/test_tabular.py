@@ -62,6 +62,7 @@ columns_of_numbers = npst.arrays(
 @parametrize_with_checks(
     [
         SmoothClipScaler(),
+        SmoothClipScaler(limit=np.inf),
         *(PiecewiseLinearEncoder(n_bins=4, kind=kind) for kind in KINDS),
     ]
 )
@@ -224,6 +225,19 @@ def test_names_of_the_encoding_say_what_it_is_of():
 def test_parameters_are_checked(transformer, message):
     with pytest.raises(ValueError, match=message):
         transformer.fit([[1.0], [2.0]])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("own", [np.float32, np.float64])
+def test_what_is_given_is_of_the_dtype_that_is_asked_for(dtype, own):
+    X = np.random.RandomState(0).standard_normal((50, 3)).astype(own)
+    for transformer in (SmoothClipScaler(), PiecewiseLinearEncoder(kind="both")):
+        plain = transformer.fit_transform(X)
+        assert plain.dtype == own
+        cast = transformer.set_params(dtype=dtype).fit_transform(X)
+        assert cast.dtype == dtype
+        # Rounded once, at the end.
+        assert_array_equal(cast.astype(np.float32), plain.astype(np.float32))
 
 
 # Columns by type
@@ -640,23 +654,37 @@ def test_what_is_no_target_is_refused(y, message):
 
 
 @pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
-@pytest.mark.parametrize("given", USELESS)
+@pytest.mark.parametrize("chosen", USELESS)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_what_a_given_parameter_has_no_use_for_is_left_out(make, given):
+def test_what_a_given_parameter_has_no_use_for_is_left_out(make, chosen):
     frame, y = table()
-    model = make(**QUICK | dict([given]))
+    model = make(**QUICK | dict([chosen]))
     assert model.fit(frame, y).predict(frame).shape == (30,)
     network = model["network"]
     network = getattr(network, "regressor", network)
     of_kind = OF_CLASSIFIERS if network is model["network"] else OF_REGRESSORS
-    for name, value in (RECIPE | of_kind | QUICK | dict([given])).items():
+    for name, value in (RECIPE | of_kind | QUICK | dict([chosen])).items():
         left_out = getattr(type(network)(), name)
-        expected = left_out if name in USELESS[given] else value
+        expected = left_out if name in USELESS[chosen] else value
         assert getattr(network, name) == expected
     # What is given too is refused rather than left out.
-    name = next(name for name in USELESS[given] if name in of_kind)
+    name = next(name for name in USELESS[chosen] if name in of_kind)
     with pytest.raises(ValueError, match=f"{name}=.* needs early_stopping=True"):
-        make(**QUICK | dict([given]) | {name: of_kind[name]}).fit(frame, y)
+        make(**QUICK | dict([chosen]) | {name: of_kind[name]}).fit(frame, y)
+
+
+@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+def test_inputs_are_of_the_dtype_of_the_network(make):
+    frame, y = table()
+    inputs = []
+    for options in ({}, {"dtype": "float64"}, {"dtype": "auto"}):
+        model = make(**QUICK | options).fit(frame, y)
+        network = model["network"]
+        network = getattr(network, "regressor_", network)
+        inputs.append(model["columns"].transform(frame))
+        assert inputs[-1].dtype == network.network_.dtype
+    assert [of.dtype for of in inputs] == ["float32", "float64", "float64"]
+    assert_array_equal(inputs[0], inputs[1].astype(np.float32))
 
 
 @pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
