@@ -92,8 +92,9 @@ PARAMETERS = """\
         highest score, for each member of an ensemble its own; with 'together' it is
         one for all that are trained as one: that in which their mean prediction of
         held-out samples, each by the members that it is held out from, has the least
-        squared error; a member that stops before keeps its last. Those that are
-        trained one after the other have the epoch of their own least error each.
+        squared error; a member that stops before keeps its last. Members that are
+        trained one after the other, for sparse data or the schedule 'adaptive', have
+        each the epoch of its own least error.
     init : {inits}, default='glorot'
         How the initial weights are drawn: 'glorot' as in scikit-learn, 'he' of the
         normal distribution with the variance ``2 / fan_in``, which suits several

@@ -957,6 +957,7 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
         if "estimators_" in vars(self):
             members = [bare_copy(member) for member in self.estimators_]
             for member in members:
+                vars(member).pop("_told", None)
                 described = member._published_by_lbfgs
                 if member._training is not None:
                     described = partial(member._published, member._training)

@@ -536,9 +536,9 @@ def make_tabular_classifier(**parameters):
     The table may be a DataFrame of pandas or polars, an array or a list of rows. A
     column of numbers or truth values is scaled and cut into pieces; its missing values
     become the median, with one more input that says so if ``fit`` saw any. Any other
-    column is of categories, each an input. A missing value is a category like the
-    others. Those that ``fit`` saw once share an input, which unseen ones have too; if
-    there is none, the inputs are all 0 for what is unseen.
+    column is of categories, each an input; a missing value is a category like the
+    others. Rare ones share an input: those that ``fit`` saw once, and those beyond the
+    99 most frequent. Unseen ones have it too; if there is none, their inputs are all 0.
 
     Columns are told apart by what they hold. Codes that are whole numbers become
     categories by ``astype("category")``. A column of numerals with words among them is
@@ -732,9 +732,9 @@ def preparation(
 
     Numbers: missing ones become the median, with one more input that says so for
     columns that lack some in ``fit``; then all are encoded. Categories, of which a
-    missing value is one: an input for each that is frequent enough, and one for all
-    the rest and for unseen ones, which is there if ``fit`` saw a rest; 100 inputs at
-    most, that one included.
+    missing value is one: an input for each that is frequent enough, of the 99 most
+    frequent, and one for all the rest and for unseen ones, which is there if ``fit``
+    saw a rest.
 
     Parameters
     ----------

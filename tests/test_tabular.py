@@ -360,6 +360,37 @@ def test_infinity_is_refused_by_name():
                 call(infinite)
 
 
+def of_categories(column, new):
+    X = np.array(column, dtype=object)[:, np.newaxis]
+    columns = make_tabular_classifier()["columns"].fit(X)
+    inputs = columns.transform(np.array(new, dtype=object)[:, np.newaxis])
+    names = columns.get_feature_names_out()
+    return [names[row == 1].tolist() for row in inputs], len(names)
+
+
+def test_rare_and_unseen_categories_share_an_input():
+    rare = ["categories__x0_infrequent"]
+    seen = ["a", "a", "b", "b"]
+    ours, _ = of_categories([*seen, "c"], ["a", "c", "d", None])
+    assert ours == [["categories__x0_a"], rare, rare, rare]
+    # A missing value is a category like the others: rare where it is seen once.
+    ours, _ = of_categories([*seen, None, None, "c"], [None, "c"])
+    assert ours == [["categories__x0_None"], rare]
+    ours, n_inputs = of_categories([*seen, None], ["a", None])
+    assert (ours, n_inputs) == ([["categories__x0_a"], rare], 3)
+    # Without rare ones there is no such input.
+    ours, n_inputs = of_categories(seen, ["d", None])
+    assert (ours, n_inputs) == ([[], []], 2)
+
+
+@pytest.mark.parametrize("n_categories", [99, 100, 101, 150])
+def test_all_but_the_99_most_frequent_categories_are_rare(n_categories):
+    names = [f"{i:03}" for i in range(n_categories)]
+    ours, n_inputs = of_categories([*(names * 2), *names[:20]], names)
+    assert ours.count(["categories__x0_infrequent"]) == n_categories - 99
+    assert len({*map(tuple, ours)}) == n_inputs == min(n_categories, 100)
+
+
 # Names of the inputs
 
 
