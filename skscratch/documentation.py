@@ -25,10 +25,10 @@ PARAMETERS = """\
     alpha : float, default=0.0001
         Strength of the L2 regularisation: half of it times the sum of the squared
         weights, divided by the number of samples of the batch, joins the loss.
-    batch_size : int or 'auto', default='auto'
-        Samples of a minibatch; 'auto' is 200. Where there are fewer samples they make
-        one batch, with a warning unless a size is 'auto' or ``max_iter`` is. Not used
-        by 'lbfgs'.
+    batch_size : int, 'auto' or 'small', default='auto'
+        Samples of a minibatch; 'auto' is 200, 'small' 128. Where there are fewer
+        samples they make one batch, with a warning where the size was a number. Not
+        used by 'lbfgs'.
     learning_rate : {schedules}, default='constant'
         Schedule of the learning rate. For the solver 'sgd' alone: 'invscaling' divides
         it by ``(t_ + 1) ** power_t`` after each epoch, 'adaptive' by five whenever
@@ -84,14 +84,17 @@ PARAMETERS = """\
         Largest number of evaluations of the loss by 'lbfgs'.
     scoring : str, callable or None, default=None
         What early stopping scores: None is {score}, 'loss' the loss on the validation
-        data, and else one of scikit-learn's scorers.
+        data, and else one of scikit-learn's scorers. With ``restore_best='together'``
+        it is there to be read, and to stop by; it does not choose the epoch.
     restore_best : bool or 'together', default=True
         Whether early stopping ends with the best epoch's weights, rather than with the
         last's, which a planned schedule may be made for. The best is that of the
         highest score, for each member of an ensemble its own; with 'together' it is
         one for all that are trained as one: that in which their mean prediction of
         held-out samples, each by the members that it is held out from, has the least
-        squared error.
+        squared error; a member that stops before keeps its last. Members that are
+        trained one after the other, for sparse data or the schedule 'adaptive', have
+        each the epoch of its own least error.
     init : {inits}, default='glorot'
         How the initial weights are drawn: 'glorot' as in scikit-learn, 'he' of the
         normal distribution with the variance ``2 / fan_in``, which suits several
@@ -155,11 +158,12 @@ ATTRIBUTES = """\
     validation_loss_curve_ : list of float or None
         Loss of each epoch on the validation data, without the L2 term.
     best_validation_score_ : float or None
-        The highest score.
+        The highest score, whether or not its epoch's weights are kept.
     best_epoch_ : int or None
-        Epoch of the highest score, or else of the lowest loss, counted from 1 over all
-        calls that went on from each other; None for 'lbfgs' and for an ensemble, whose
-        members have one each.
+        Epoch of the highest score, with ``restore_best='together'`` of the least
+        squared error, or without early stopping of the lowest loss, counted from 1 over
+        all calls that went on from each other. None for 'lbfgs', and for an ensemble
+        whose members do not have the same.
     t_ : int
         Number of samples trained on, over all epochs.
     n_iter_ : int

@@ -189,14 +189,15 @@ def history(of_each):
     -------
     dict
         Curves are, epoch by epoch, the mean over the members that were trained in it;
-        the best epoch is a member's own.
+        the best epoch is that of the members where it is one for all, and else None.
     """
     columns = {name: [one[name] for one in of_each] for name in of_each[0]}
     together = {
         name: max(columns[name]) if name in ("n_iter_", "t_") else _mean(columns[name])
         for name in columns
     }
-    return together | {"best_epoch_": None}
+    best, *others = set(columns["best_epoch_"])
+    return together | {"best_epoch_": None if others else best}
 
 
 def _mean(values):

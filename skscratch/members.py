@@ -101,6 +101,9 @@ class Members:
     def _fit_members(self, data, held_out, streams, incremental, given):
         """Train the members, together where that can be done."""
         members, own_streams, self.n_iter_ = self.estimators_, streams, 0
+        told: set = set()
+        for member in members:
+            member._told = told
         if self.share_batches:
             seed = members[0].random_state
             streams = [np.random.RandomState(seed) for _ in members]
@@ -109,7 +112,11 @@ class Members:
             fit, tasks = self._fit_together, self._tasks(given, incremental)
         else:
             fit, tasks = self._fit_in_turn, Tasks(self, given, "member", len(members))
-        self._calibrate(fit(data, held_out, streams, incremental, tasks))
+        try:
+            self._calibrate(fit(data, held_out, streams, incremental, tasks))
+        finally:
+            for member in members:
+                del member._told
         tasks.ended()
 
     def _trains_together(self, X, incremental):

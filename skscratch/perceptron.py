@@ -85,6 +85,8 @@ FEW = 32
 # times more as the square root of their number, but not fewer or more epochs than that.
 USUAL_STEPS = 400
 FEWEST_EPOCHS, MOST_EPOCHS = 8, 400
+# Sizes of batches that have names: of fewer samples each is all of them.
+BATCH_SIZES = {"auto": 200, "small": 128}
 
 # Parameters that may be any number from 0, but for integers that no float holds.
 UNBOUNDED = (
@@ -114,7 +116,7 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
         "solver": [StrOptions({*OPTIMIZERS, "lbfgs"})],
         "alpha": [Interval(numbers.Real, 0, None, closed="left")],
         "batch_size": [
-            StrOptions({"auto"}),
+            StrOptions(set(BATCH_SIZES)),
             Interval(numbers.Integral, 1, None, closed="left"),
         ],
         "learning_rate": [StrOptions(set(SCHEDULES))],
@@ -384,6 +386,10 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
             raise ValueError("X_val and y_val must be given together, or neither.")
         if sample_weight_val is not None and X_val is None:
             raise ValueError("sample_weight_val needs X_val and y_val.")
+        if isinstance(self.n_estimators, bool):
+            raise ValueError(
+                f"n_estimators must be a whole number, got {self.n_estimators}."
+            )
 
     def _check_checkpoints(self, incremental):
         """Refuse to write what can't be gone on with."""
@@ -607,12 +613,12 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
         self.n_iter_ = min(int(result.nit), self._n_epochs())
         self.loss_ = self.best_loss_ = float(result.fun)
         if result.status != 0:
-            warnings.warn(
+            self._warn_once(
+                "convergence",
                 f"L-BFGS stopped after {self.n_iter_} iterations without convergence "
                 f"({result.message}): raise max_iter={self._n_epochs()} or "
                 f"max_fun={self.max_fun}, or scale the features.{self._far_scales(X)}",
                 ConvergenceWarning,
-                stacklevel=2,
             )
         return "stopped"
 
@@ -631,6 +637,13 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
             ConvergenceWarning,
             stacklevel=2,
         )
+
+    def _warn_once(self, subject, message, category=UserWarning):
+        """Warn, but of what is so for all members of an ensemble by one of them."""
+        told = vars(self).get("_told", set())
+        if subject not in told:
+            told.add(subject)
+            warnings.warn(message, category, stacklevel=3)
 
     @staticmethod
     def _warn_of_interruption(n_whole):
@@ -722,7 +735,7 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
             return 200
         if self.early_stopping and held_out[0] is None:
             n_samples *= 1 - self.validation_fraction
-        batch = 200 if self.batch_size == "auto" else self.batch_size
+        batch = BATCH_SIZES.get(self.batch_size, self.batch_size)
         n_batches = n_samples / min(batch, n_samples)
         usual = USUAL_STEPS * math.sqrt(n_samples / 1000) / n_batches
         return round(min(max(usual, FEWEST_EPOCHS), MOST_EPOCHS))
@@ -752,12 +765,12 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
             self._diverged(X, self.n_iter_ - 1)
         is_planned = incremental or self._schedule_class().has_end
         if outcome in ("improving", "slowed") and not is_planned:
-            warnings.warn(
+            self._warn_once(
+                "convergence",
                 f"Training stopped after max_iter={self._n_epochs()} epochs without "
                 "convergence: raise max_iter, or tol to stop earlier."
                 f"{self._far_scales(X)}",
                 ConvergenceWarning,
-                stacklevel=2,
             )
 
     def _tasks(self, given, incremental):
@@ -900,13 +913,13 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
         return LOSSES[self.network_.loss]
 
     def _batch_length(self, n_samples):
-        if self.batch_size == "auto":
-            return min(200, n_samples)
-        if self.batch_size > n_samples and self.max_iter != "auto":
-            warnings.warn(
+        if self.batch_size in BATCH_SIZES:
+            return min(BATCH_SIZES[self.batch_size], n_samples)
+        if self.batch_size > n_samples:
+            self._warn_once(
+                "batch_size",
                 f"batch_size={self.batch_size} is larger than the number of samples, "
                 f"{n_samples}: all of them make one batch.",
-                stacklevel=2,
             )
         return min(self.batch_size, n_samples)
 
@@ -954,6 +967,7 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
         if "estimators_" in vars(self):
             members = [bare_copy(member) for member in self.estimators_]
             for member in members:
+                vars(member).pop("_told", None)
                 described = member._published_by_lbfgs
                 if member._training is not None:
                     described = partial(member._published, member._training)

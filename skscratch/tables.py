@@ -115,8 +115,9 @@ def read_table(path: Path, target: str, separator: str | None = None) -> Table:
 def make_preparation(table: Table) -> ColumnTransformer:
     """Build the transformer that turns a table's columns into a network's inputs.
 
-    As for ``make_tabular_classifier``, but that numbers get mean 0 and variance 1, and
-    that a category is to be seen five times.
+    As for ``make_tabular_classifier``, but that numbers get mean 0 and variance 1, that
+    truth values are categories rather than numbers, and that a category is to be seen
+    five times.
 
     Parameters
     ----------

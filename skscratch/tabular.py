@@ -20,21 +20,26 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skscratch._sklearn import (
     Interval,
+    Options,
     StrOptions,
     check_feature_names_in,
     fit_context,
 )
-from skscratch.data import is_of_dates
+from skscratch.data import is_of_dates, too_large
 from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
 
 __all__ = [
     "OF_CLASSIFIERS",
     "OF_REGRESSORS",
     "RECIPE",
+    "USELESS",
     "PiecewiseLinearEncoder",
     "SmoothClipScaler",
+    "StandardisedTargets",
+    "category_name",
     "make_tabular_classifier",
     "make_tabular_regressor",
+    "number_names",
     "preparation",
 ]
 
@@ -58,7 +63,9 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     Parameters
     ----------
     limit : float, default=3.0
-        What a value can't get beyond.
+        What a value can't get beyond; infinity clips nothing.
+    dtype : {'float32', 'float64'} or None, default=None
+        Of what is given; None is that of the samples.
 
     Attributes
     ----------
@@ -80,11 +87,16 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {
-        "limit": [Interval(numbers.Real, 0, None, closed="neither")],
+        "limit": [
+            Interval(numbers.Real, 0, None, closed="neither"),
+            Options(numbers.Real, {np.inf}),
+        ],
+        "dtype": [StrOptions({"float32", "float64"}), None],
     }
 
-    def __init__(self, limit=3.0):
+    def __init__(self, limit=3.0, dtype=None):
         self.limit = limit
+        self.dtype = dtype
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
@@ -129,7 +141,9 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         with np.errstate(over="ignore"):
             z = (X / 2 - self.center_ / 2) / self.scale_ * 2
         z = np.clip(z, -LARGEST / 2, LARGEST / 2)
-        return (z / np.hypot(1, z / self.limit)).astype(X.dtype, copy=False)
+        return (z / np.hypot(1, z / self.limit)).astype(
+            self.dtype or X.dtype, copy=False
+        )
 
 
 class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
@@ -160,6 +174,8 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         what is left of the 480 may go to knots for frequent values.
     kind : {'ramps', 'hats', 'both'}, default='hats'
         What is given.
+    dtype : {'float32', 'float64'} or None, default=None
+        Of what is given; None is that of the samples.
 
     Attributes
     ----------
@@ -188,11 +204,13 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
             Interval(numbers.Integral, 1, None, closed="left"),
         ],
         "kind": [StrOptions({"ramps", "hats", "both"})],
+        "dtype": [StrOptions({"float32", "float64"}), None],
     }
 
-    def __init__(self, n_bins="auto", kind="hats"):
+    def __init__(self, n_bins="auto", kind="hats", dtype=None):
         self.n_bins = n_bins
         self.kind = kind
+        self.dtype = dtype
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
@@ -249,7 +267,8 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
-        encoded = [np.empty((len(X), 0), X.dtype)]
+        dtype = self.dtype or X.dtype
+        encoded = [np.empty((len(X), 0), dtype)]
         for column, knots in zip(X.T, self.knots_, strict=True):
             if not len(knots):
                 continue
@@ -258,13 +277,13 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
             ramps = (column / 2 - knots[:-1] / 2) / (knots[1:] / 2 - knots[:-1] / 2)
             ramps = np.clip(ramps, 0, 1).astype(X.dtype, copy=False)
             if self.kind != "hats":
-                encoded.append(ramps)
+                encoded.append(ramps.astype(dtype, copy=False))
             if self.kind != "ramps":
                 # A hat is the ramp up to its knot less the ramp down from it.
                 hats = np.ones((len(X), len(knots)), X.dtype)
                 hats[:, 1:] = ramps
                 hats[:, :-1] -= ramps
-                encoded.append(hats)
+                encoded.append(hats.astype(dtype, copy=False))
         return np.concatenate(encoded, axis=1)
 
     def get_feature_names_out(self, input_features=None):
@@ -352,11 +371,12 @@ def to_numbers(X):
     Raises
     ------
     ValueError
-        If a value is no number, or a column not what ``number_columns`` takes.
+        If a value is no number or infinity, or a column not what ``number_columns``
+        takes.
     """
     columns = []
     for name, column in _columns(X):
-        values: Any = _values(name, column)[0]
+        values: Any = _values(f"column {name!r}", column)[0]
         if values.dtype.kind not in "biuf":
             values = [np.nan if _is_missing(value) else value for value in values]
         try:
@@ -366,6 +386,11 @@ def to_numbers(X):
                 f"column {name!r} was taken for numbers in fit, but holds others: "
                 f"{error}"
             ) from None
+        if np.isinf(columns[-1]).any():
+            raise ValueError(
+                f"column {name!r} contains infinity: make it a number, or a missing "
+                "value."
+            )
     return np.stack(columns, axis=1)
 
 
@@ -388,7 +413,8 @@ def to_categories(X):
     columns = []
     for name, column in _columns(X):
         text = np.empty(len(column), dtype=object)
-        text[:] = [_text(value) for value in _values(name, column)[0]]
+        values, _ = _values(f"column {name!r}", column)
+        text[:] = [_text(value) for value in values]
         columns.append(text)
     return np.stack(columns, axis=1)
 
@@ -416,10 +442,11 @@ def _columns(X):
     return columns
 
 
-def _values(name, column):
+def _values(what, column):
     """Values of a column, and their types, unless they are of a kind that is refused.
 
-    The type of missing values is left out, but for nan, which is a number.
+    The type of missing values is left out, but for nan, which is a number. Errors say
+    what it is that holds them.
     """
     values = np.asarray(column)
     types = {values.dtype.type}
@@ -428,16 +455,21 @@ def _values(name, column):
         types = {kind for kind in types if kind.__name__ not in MISSING}
     if any(map(is_of_dates, {values.dtype, *types})):
         raise ValueError(
-            f"column {name!r} holds dates or durations: make numbers of them, such as "
+            f"{what} holds dates or durations: make numbers of them, such as "
             "the year, the day of the week or the days since another date."
         )
     if any(issubclass(kind, (complex, np.complexfloating)) for kind in types):
-        raise ValueError(f"column {name!r} holds complex numbers.")
+        raise ValueError(f"{what} holds complex numbers.")
+    # Polars gives lists of one length, and records of one type, as further dimensions.
+    if values.ndim > 1 or any(kind.__hash__ is None for kind in types):
+        raise ValueError(
+            f"{what} holds lists or records: make a column of each of their parts."
+        )
     return values, types
 
 
 def _holds_numbers(name, column):
-    _, types = _values(name, column)
+    _, types = _values(f"column {name!r}", column)
     if str(getattr(column, "dtype", "")).lower().startswith(("categor", "enum")):
         return False
     return all(issubclass(kind, (numbers.Real, Decimal, np.bool_)) for kind in types)
@@ -468,7 +500,7 @@ RECIPE = {
     "solver": "adamw",
     "alpha": 0.0,
     "beta_2": 0.95,
-    "batch_size": 128,
+    "batch_size": "small",
     "learning_rate": "coslog4",
     "max_iter": "auto",
     "n_estimators": 8,
@@ -483,35 +515,59 @@ OF_CLASSIFIERS = {
     "label_smoothing": 0.1,
     "temperature_scaling": True,
 }
-OF_REGRESSORS = {"learning_rate_init": 0.002, "dropout": 0.1}
+OF_REGRESSORS = {
+    "learning_rate_init": 0.002,
+    # Where all that is set aside has one target, as a rare count has, no epoch has a
+    # better coefficient of determination than the first.
+    "scoring": "loss",
+    "dropout": 0.1,
+}
+# What of this is left out where a given parameter has no use for it: it would be
+# refused, though nobody asked for it.
+USELESS = {
+    ("early_stopping", False): ("scoring", "temperature_scaling"),
+    ("solver", "lbfgs"): ("scoring", "temperature_scaling", "dropout"),
+}
 
 
 def make_tabular_classifier(**parameters):
     """Pipeline that prepares a table of mixed columns and learns classes from it.
 
     The table may be a DataFrame of pandas or polars, an array or a list of rows. A
-    column of numbers or truth values is scaled and cut into pieces, its missing values
-    become the median with one more input that says so; any other is a category, of
-    which missing values are one and rare and unseen ones another.
+    column of numbers or truth values is scaled and cut into pieces; its missing values
+    become the median, with one more input that says so if ``fit`` saw any. Any other
+    column is of categories, each an input; a missing value is a category like the
+    others. Rare ones share an input: those that ``fit`` saw once, and those beyond the
+    99 most frequent. Unseen ones have it too; if there is none, their inputs are all 0.
+
+    Columns are told apart by what they hold. Codes that are whole numbers become
+    categories by ``astype("category")``. A column of numerals with words among them is
+    one of categories: make missing values of the words if it is to be of numbers. A
+    DataFrame's columns are known by their names, in any order, but by their places if
+    the names are not text, as everywhere in scikit-learn.
 
     Parameters
     ----------
     **parameters
         Of ``ScratchMLPClassifier``, in the place of those of the recipe: ``RECIPE``
-        and ``OF_CLASSIFIERS``.
+        and ``OF_CLASSIFIERS``, of which is left out what ``USELESS`` names for a given
+        parameter, unless it is given too.
 
     Returns
     -------
     Pipeline
         Of the steps "columns" and "network". What it is fitted on is validated by
         rows that the network sets aside: ``X_val`` would have to be prepared first.
-        Sample weights, ``network__sample_weight``, are the network's, and do not count
-        in the preparation.
+        Sample weights are given to ``fit`` as ``network__sample_weight``; they are the
+        network's, and do not count in the preparation. As all members end at the
+        epoch in which they are best together, ``scoring`` does not choose it, unless
+        ``restore_best=True`` is given.
 
     Raises
     ------
     ValueError
-        By ``fit``, if a column holds dates, durations or complex numbers.
+        By ``fit``, if a column holds dates, durations, complex numbers, infinity, lists
+        or records.
 
     See Also
     --------
@@ -526,8 +582,8 @@ def make_tabular_classifier(**parameters):
     >>> model.score(X[1::2], y[1::2]) > 0.9
     True
     """
-    network = ScratchMLPClassifier(**RECIPE | OF_CLASSIFIERS | parameters)
-    return _pipeline(network)
+    network = ScratchMLPClassifier(**_with_recipe(OF_CLASSIFIERS, parameters))
+    return _pipeline(network, network.dtype)
 
 
 def make_tabular_regressor(**parameters):
@@ -539,20 +595,23 @@ def make_tabular_regressor(**parameters):
     ----------
     **parameters
         Of ``ScratchMLPRegressor``, in the place of those of the recipe: ``RECIPE`` and
-        ``OF_REGRESSORS``.
+        ``OF_REGRESSORS``, of which is left out what ``USELESS`` names for a given
+        parameter, unless it is given too.
 
     Returns
     -------
     Pipeline
-        Of the steps "columns" and "network", the network within a
-        ``TransformedTargetRegressor`` that standardises the targets, all of them, and
-        in whose units its losses and validation scores are. For ``loss='poisson'``
-        they are scaled, and stay counts from 0.
+        Of the steps "columns" and "network", the network within
+        ``StandardisedTargets``, in whose units its losses and validation scores are.
+        Its parameters are ``network__regressor__alpha`` and so on, and the fitted one
+        is ``model["network"].regressor_``. Sample weights are as in
+        ``make_tabular_classifier``.
 
     Raises
     ------
     ValueError
-        By ``fit``, if a column holds dates, durations or complex numbers.
+        By ``fit``, if a column is refused as in ``make_tabular_classifier``, or targets
+        are dates, durations or too large.
 
     See Also
     --------
@@ -567,38 +626,115 @@ def make_tabular_regressor(**parameters):
     >>> model.score(X[1::2], y[1::2]) > 0.3
     True
     """
-    regressor = ScratchMLPRegressor(**RECIPE | OF_REGRESSORS | parameters)
+    regressor = ScratchMLPRegressor(**_with_recipe(OF_REGRESSORS, parameters))
+    return _pipeline(StandardisedTargets(regressor), regressor.dtype)
+
+
+def _with_recipe(of_kind, parameters):
+    """Return the parameters, and those of the recipe that they have a use for."""
+    recipe = RECIPE | of_kind
+    for (name, value), useless in USELESS.items():
+        if parameters.get(name) == value:
+            recipe = {key: v for key, v in recipe.items() if key not in useless}
+    return recipe | parameters
+
+
+class StandardisedTargets(TransformedTargetRegressor):
+    """Regressor whose targets are standardised, but for counts, which stay positive.
+
+    A ``TransformedTargetRegressor`` whose transformer, unless one is given, goes by the
+    regressor's loss at the time of ``fit``: targets get mean 0 and variance 1, and for
+    ``loss='poisson'`` are divided alone. All of them count alike, whatever the sample
+    weights. Predictions are in the units of the targets and of float64.
+
+    Parameters and attributes are those of ``TransformedTargetRegressor``.
+    """
+
+    def fit(self, X, y, **fit_params):
+        """Fit the regressor to the targets as they are in its units.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        **fit_params : dict
+            Of the regressor's ``fit``.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If targets are dates or durations, or so large that their variance
+            overflows.
+        """
+        _values("y", np.ravel(y))
+        fitted = TransformedTargetRegressor(**self.get_params(deep=False))
+        if self.transformer is None and self.func is None:
+            _check_variance(y)
+            is_count = getattr(self.regressor, "loss", None) == "poisson"
+            fitted.set_params(transformer=_units(with_mean=not is_count))
+        fitted.fit(X, y, **fit_params)
+        self.__dict__.update(vars(fitted) | self.get_params(deep=False))
+        return self
+
+
+def _units(with_mean):
     # A network of float32 predicts deviations: large means are added in float64.
-    units = Pipeline(
-        [
-            ("scale", StandardScaler(with_mean=regressor.loss != "poisson")),
-            (
-                "float64",
-                FunctionTransformer(inverse_func=_as_float64, check_inverse=False),
-            ),
-        ]
+    as_float64 = FunctionTransformer(inverse_func=_as_float64, check_inverse=False)
+    return Pipeline(
+        [("scale", StandardScaler(with_mean=with_mean)), ("float64", as_float64)]
     )
-    return _pipeline(TransformedTargetRegressor(regressor, transformer=units))
 
 
 def _as_float64(array):
     return np.asarray(array, dtype=np.float64)
 
 
-def _pipeline(network):
-    inputs = [("scaled", SmoothClipScaler()), ("pieces", PiecewiseLinearEncoder())]
-    columns = preparation(FeatureUnion(inputs), min_frequency=2)
+def _check_variance(y):
+    try:
+        y = np.atleast_1d(_as_float64(y))
+    except OverflowError as error:
+        raise too_large("y", error) from None
+    except (TypeError, ValueError):  # Of no numbers scikit-learn tells.
+        return
+    with np.errstate(over="ignore", invalid="ignore"):
+        variance = y.var(axis=0)
+    if np.isfinite(y).all() and not np.isfinite(variance).all():
+        raise ValueError(
+            "y holds numbers too large to be standardised, for their variance "
+            f"overflows, up to {np.abs(y).max():.1e}: give it in larger units."
+        )
+
+
+def _pipeline(network, dtype):
+    # Inputs, many times the table, are at once what the network would make of them.
+    dtype = "float32" if dtype == "float32" else "float64"
+    scaled, pieces = SmoothClipScaler(dtype=dtype), PiecewiseLinearEncoder(dtype=dtype)
+    encode = FeatureUnion([("scaled", scaled), ("pieces", pieces)])
+    columns = preparation(encode, min_frequency=2, dtype=dtype)
     return Pipeline([("columns", columns), ("network", network)])
 
 
 def preparation(
-    encode, *, min_frequency, numeric=number_columns, categorical=category_columns
+    encode,
+    *,
+    min_frequency,
+    numeric=number_columns,
+    categorical=category_columns,
+    dtype="float64",
 ):
     """Build the transformer that turns a table's columns into a network's inputs.
 
-    Numbers: missing ones become the median, with one more input that says so; then all
-    are encoded. Categories: an input for each of the 100 most frequent, a missing value
-    being a category too, and one input for the rest.
+    Numbers: missing ones become the median, with one more input that says so for
+    columns that lack some in ``fit``; then all are encoded. Categories, of which a
+    missing value is one: an input for each that is frequent enough, of the 99 most
+    frequent, and one for all the rest and for unseen ones, which is there if ``fit``
+    saw a rest.
 
     Parameters
     ----------
@@ -610,13 +746,15 @@ def preparation(
         The columns of numbers, as ``ColumnTransformer`` takes them.
     categorical : list or callable, default=category_columns
         The others.
+    dtype : {'float32', 'float64'}, default='float64'
+        Of the inputs of categories.
 
     Returns
     -------
     ColumnTransformer
         Not yet fitted.
     """
-    numbers_first = FunctionTransformer(to_numbers, feature_names_out="one-to-one")
+    numbers_first = FunctionTransformer(to_numbers, feature_names_out=number_names)
     text_first = FunctionTransformer(to_categories, feature_names_out="one-to-one")
     impute = SimpleImputer(
         strategy="median", add_indicator=True, keep_empty_features=True
@@ -626,6 +764,8 @@ def preparation(
         min_frequency=min_frequency,
         max_categories=100,
         sparse_output=False,
+        dtype=dtype,
+        feature_name_combiner=category_name,
     )
     of_numbers = [("number", numbers_first), ("impute", impute), ("encode", encode)]
     of_categories = [("text", text_first), ("indicate", indicate)]
@@ -635,3 +775,55 @@ def preparation(
             ("categories", Pipeline(of_categories), categorical),
         ]
     )
+
+
+def number_names(transformer, features):
+    """Names of columns of numbers, none of them one that ``SimpleImputer`` gives.
+
+    Parameters
+    ----------
+    transformer : object
+        Ignored.
+    features : array-like of str
+        The columns.
+
+    Returns
+    -------
+    list of str
+        Those that may be taken for an input that says that a number is missing are
+        quoted.
+    """
+    unclear = ("missingindicator_", "'", '"')
+    return [repr(f) if f.startswith(unclear) else f for f in map(str, features)]
+
+
+def category_name(feature, category):
+    """Name of a category's input, which no other category has, of any column.
+
+    Parameters
+    ----------
+    feature : str
+        The column.
+    category : str or None
+        As in ``to_categories``, or what ``OneHotEncoder`` calls rare ones.
+
+    Returns
+    -------
+    str
+        Column and category with "_" between them. Text is quoted where it may be taken
+        for a missing category, "None", for rare ones, "infrequent", or for a part of
+        another column's name.
+
+    Examples
+    --------
+    >>> from skscratch.tabular import category_name
+    >>> [category_name("city", c) for c in ("Bern", None, "None", "Le_Mans")]
+    ['city_Bern', 'city_None', "city_'None'", "city_'Le_Mans'"]
+    """
+    if _is_missing(category):  # In a DataFrame of pandas None may become nan.
+        return f"{feature}_None"
+    if category == "infrequent_sklearn":
+        return f"{feature}_infrequent"
+    if category in ("None", "infrequent") or set(category) & set("_'\""):
+        category = repr(category)
+    return f"{feature}_{category}"

@@ -30,12 +30,21 @@ class Validation:
     Raises
     ------
     ValueError
-        If targets are so large that their squares overflow, or there is no such score.
+        If targets are so large that their squares overflow, all weights are 0, or
+        there is no such score.
     """
 
     def __init__(self, estimator, held):
         self.estimator, self.held = estimator, held
         self.y, self.Y, self.weights = map(held.only, held[1:4])
+        if self.weights is not None and not self.weights.any():
+            # Of the user's own the weights of zero are gone: these were set aside.
+            raise ValueError(
+                "all samples that were set aside to validate on have weight 0: give "
+                "more of them a weight, by sample_weight and class_weight, raise "
+                f"validation_fraction={estimator.validation_fraction}, or pass X_val "
+                "and y_val."
+            )
         with np.errstate(over="ignore"):
             is_bounded = self.Y.dtype == bool or np.isfinite(np.square(self.Y).sum())
         if not is_bounded:

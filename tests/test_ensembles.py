@@ -3,6 +3,7 @@
 import copy
 import pickle
 import tracemalloc
+import warnings
 
 import joblib
 import numpy as np
@@ -515,7 +516,12 @@ def test_curves_are_means_over_the_members_still_trained():
 
 def test_history_and_summary_of_single_ones_are_theirs():
     described = {"n_iter_": 3, "loss_curve_": [3.0, 2.0], "t_": 7, "best_loss_": None}
-    assert history([described]) == described | {"best_epoch_": None}
+    for best in (2, None):
+        described["best_epoch_"] = best
+        assert history([described]) == described
+        other = described | {"best_epoch_": 1}
+        assert history([described] * 2)["best_epoch_"] == best
+        assert history([described, other])["best_epoch_"] is None
     for outcome in ("improving", "stopped", "diverged"):
         for rest in ((0.5, 0.25), (None, None)):
             epoch = Epoch(2, 1.5, *rest, outcome)
@@ -860,8 +866,50 @@ def test_the_common_epoch_is_not_that_of_each():
     )
     epochs = [[m.best_epoch_ for m in e.estimators_] for e in (apart, together)]
     assert len(set(epochs[0])) > 1 == len(set(epochs[1]))
+    assert (apart.best_epoch_, together.best_epoch_) == (None, epochs[1][0])
     for one, other in zip(apart.estimators_, together.estimators_, strict=True):
         assert one.validation_scores_ == other.validation_scores_
+
+
+# What is so for all members is said once.
+TOLD = {
+    "in one": ({"batch_size": 999}, ["batch_size=999", "Training stopped"]),
+    "in turn": (
+        {"batch_size": 999, "solver": "sgd", "learning_rate": "adaptive"},
+        ["batch_size=999", "Training stopped"],
+    ),
+    "by L-BFGS": ({"solver": "lbfgs"}, ["L-BFGS stopped after 2"]),
+    "small batches": ({"batch_size": "small", "learning_rate": "cosine"}, []),
+    "a usual number of epochs": (
+        {"batch_size": 999, "learning_rate": "cosine", "max_iter": "auto"},
+        ["batch_size=999"],
+    ),
+}
+
+
+@both
+@pytest.mark.parametrize("n_estimators", [1, 3])
+@pytest.mark.parametrize("how", TOLD)
+def test_what_is_so_for_all_members_is_said_once(cls, how, n_estimators):
+    X, y = data(cls)
+    options, expected = TOLD[how]
+    parameters = COMMON | {"max_iter": 2, "n_estimators": n_estimators} | options
+    # None of them is said the less in a second fit.
+    estimator = cls(**parameters | {"early_stopping": False})
+    for _ in range(2):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            estimator.fit(X, y)
+        said = [str(warning.message) for warning in caught]
+        assert len(said) == len(expected)
+        assert all(map(str.startswith, said, expected))
+
+
+@both
+def test_the_number_of_members_is_no_truth_value(cls):
+    X, y = data(cls)
+    with pytest.raises(ValueError, match="n_estimators must be a whole number, got T"):
+        cls(n_estimators=True).fit(X, y)
 
 
 @both

@@ -192,6 +192,35 @@ def test_a_class_of_weight_zero_stays_a_class():
     assert_array_equal(ours.classes_, np.unique(y))
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"scoring": "loss"},
+        {"temperature_scaling": True},
+        {"n_estimators": 3, "restore_best": "together"},
+        {"n_estimators": 3, "solver": "sgd", "learning_rate": "adaptive"},
+    ],
+)
+def test_nothing_of_weight_to_validate_on_is_refused(options):
+    X = np.random.RandomState(0).standard_normal((120, 4))
+    y = np.r_[[0] * 4, [1] * 58, [2] * 58]
+    fitted = ScratchMLPClassifier(**SMALL).fit(X, y)
+    before = parameters_of(fitted).copy()
+    fitted.set_params(
+        early_stopping=True, class_weight={0: 1.0, 1: 0.0, 2: 0.0}, **options
+    )
+    with pytest.raises(
+        ValueError, match=r"weight 0: .* sample_weight and class_weight, raise valid"
+    ):
+        fitted.fit(X, y)
+    assert_array_equal(parameters_of(fitted), before)
+    assert fitted.n_iter_ == 5
+    if "n_estimators" not in options:
+        held_out = {"X_val": X, "y_val": y}
+        assert fitted.fit(X, y, **held_out).validation_scores_
+
+
 def test_class_weights_that_can_not_be_are_refused():
     X, y = make_data("two classes", 40)
     for wrong, message in (
@@ -401,7 +430,8 @@ def test_planned_training_runs_to_its_end_at_the_planned_rates(cls, solver, name
         (2500, {"batch_size": 100}, 25),
         (2500, {}, 51),  # Batches of 200.
         (2500, {"batch_size": 10}, 8),
-        (16, {"batch_size": 128}, 51),
+        (16, {"batch_size": "small"}, 51),
+        (500, {"batch_size": "small"}, 72),  # Batches of 128.
         (8, {"early_stopping": True, "validation_fraction": 0.5}, 25),
         (3, {"batch_size": 1}, 8),
     ],

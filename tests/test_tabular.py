@@ -15,9 +15,10 @@ from scipy import sparse
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes, load_wine
+from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import RobustScaler, SplineTransformer
+from sklearn.preprocessing import RobustScaler, SplineTransformer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skscratch import (
@@ -32,7 +33,10 @@ from skscratch.tabular import (
     OF_CLASSIFIERS,
     OF_REGRESSORS,
     RECIPE,
+    USELESS,
+    StandardisedTargets,
     category_columns,
+    category_name,
     number_columns,
     to_categories,
     to_numbers,
@@ -40,7 +44,6 @@ from skscratch.tabular import (
 
 QUICK = {
     "max_iter": 3,
-    "batch_size": "auto",
     "n_estimators": 2,
     "hidden_layer_sizes": (8,),
     "random_state": 0,
@@ -59,6 +62,7 @@ columns_of_numbers = npst.arrays(
 @parametrize_with_checks(
     [
         SmoothClipScaler(),
+        SmoothClipScaler(limit=np.inf),
         *(PiecewiseLinearEncoder(n_bins=4, kind=kind) for kind in KINDS),
     ]
 )
@@ -84,6 +88,8 @@ def test_without_a_limit_scaling_is_robust_scaling():
     X[:, 2] = 4.0
     scaled = SmoothClipScaler(limit=1e9).fit_transform(X)
     assert_allclose(scaled, RobustScaler().fit_transform(X), atol=1e-9)
+    scaled = SmoothClipScaler(limit=np.inf).fit_transform(X)
+    assert_allclose(scaled, RobustScaler().fit_transform(X), rtol=1e-12, atol=0)
 
 
 def test_a_feature_that_hardly_changes_is_scaled_by_its_range():
@@ -210,6 +216,8 @@ def test_names_of_the_encoding_say_what_it_is_of():
     ("transformer", "message"),
     [
         (SmoothClipScaler(limit=0), "'limit' parameter of SmoothClipScaler"),
+        (SmoothClipScaler(limit=-np.inf), "'limit' parameter of SmoothClipScaler"),
+        (SmoothClipScaler(limit=np.nan), "'limit' parameter of SmoothClipScaler"),
         (PiecewiseLinearEncoder(n_bins=0), "'n_bins' parameter of PiecewiseLinear"),
         (PiecewiseLinearEncoder(kind="splines"), "'kind' parameter of PiecewiseLinear"),
     ],
@@ -217,6 +225,19 @@ def test_names_of_the_encoding_say_what_it_is_of():
 def test_parameters_are_checked(transformer, message):
     with pytest.raises(ValueError, match=message):
         transformer.fit([[1.0], [2.0]])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("own", [np.float32, np.float64])
+def test_what_is_given_is_of_the_dtype_that_is_asked_for(dtype, own):
+    X = np.random.RandomState(0).standard_normal((50, 3)).astype(own)
+    for transformer in (SmoothClipScaler(), PiecewiseLinearEncoder(kind="both")):
+        plain = transformer.fit_transform(X)
+        assert plain.dtype == own
+        cast = transformer.set_params(dtype=dtype).fit_transform(X)
+        assert cast.dtype == dtype
+        # Rounded once, at the end.
+        assert_array_equal(cast.astype(np.float32), plain.astype(np.float32))
 
 
 # Columns by type
@@ -308,6 +329,120 @@ def test_polars_frames_are_tables_too():
     assert_array_equal(ours.predict_proba(kept), other.predict_proba(theirs))
 
 
+@pytest.mark.parametrize(
+    "column",
+    [
+        [[1], [2, 3]] * 15,
+        [[1, 2], [2, 3]] * 15,
+        [{"a": 1}, {"a": 2}] * 15,
+        [{"a": 1, "b": "c"}, {"a": 2, "b": None}] * 15,
+        [{1}, {2}] * 15,
+    ],
+)
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_lists_and_records_are_refused_by_name(column, library):
+    frames = pytest.importorskip(library)
+    if library == "polars" and isinstance(column[0], set):
+        pytest.skip("polars has none")
+    frame = frames.DataFrame({"number": range(30), "several": column})
+    with pytest.raises(ValueError, match="column 'several' holds lists or records"):
+        make_tabular_classifier(**QUICK).fit(frame, [0, 1] * 15)
+
+
+def test_infinity_is_refused_by_name():
+    frame, y = table()
+    model = make_tabular_classifier(**QUICK).fit(frame, y)
+    for infinity in (np.inf, -np.inf, Decimal("inf")):
+        infinite = frame.astype({"real": object})
+        infinite.loc[3, "real"] = infinity
+        for call in (model.predict, lambda X: clone(model).fit(X, y)):
+            with pytest.raises(ValueError, match="column 'real' contains infinity"):
+                call(infinite)
+
+
+def of_categories(column, new):
+    X = np.array(column, dtype=object)[:, np.newaxis]
+    columns = make_tabular_classifier()["columns"].fit(X)
+    inputs = columns.transform(np.array(new, dtype=object)[:, np.newaxis])
+    names = columns.get_feature_names_out()
+    return [names[row == 1].tolist() for row in inputs], len(names)
+
+
+def test_rare_and_unseen_categories_share_an_input():
+    rare = ["categories__x0_infrequent"]
+    seen = ["a", "a", "b", "b"]
+    ours, _ = of_categories([*seen, "c"], ["a", "c", "d", None])
+    assert ours == [["categories__x0_a"], rare, rare, rare]
+    # A missing value is a category like the others: rare where it is seen once.
+    ours, _ = of_categories([*seen, None, None, "c"], [None, "c"])
+    assert ours == [["categories__x0_None"], rare]
+    ours, n_inputs = of_categories([*seen, None], ["a", None])
+    assert (ours, n_inputs) == ([["categories__x0_a"], rare], 3)
+    # Without rare ones there is no such input.
+    ours, n_inputs = of_categories(seen, ["d", None])
+    assert (ours, n_inputs) == ([[], []], 2)
+
+
+@pytest.mark.parametrize("n_categories", [99, 100, 101, 150])
+def test_all_but_the_99_most_frequent_categories_are_rare(n_categories):
+    names = [f"{i:03}" for i in range(n_categories)]
+    ours, n_inputs = of_categories([*(names * 2), *names[:20]], names)
+    assert ours.count(["categories__x0_infrequent"]) == n_categories - 99
+    assert len({*map(tuple, ours)}) == n_inputs == min(n_categories, 100)
+
+
+# Names of the inputs
+
+
+names = st.text("a_'\"\\", max_size=6)
+categories = st.one_of(names, st.sampled_from([None, "None", "infrequent"]))
+of_rare = "infrequent_sklearn"
+
+
+@given(
+    one=st.tuples(names, categories | st.just(of_rare)),
+    other=st.tuples(names, categories | st.just(of_rare)),
+)
+def test_categories_of_one_name_are_one(one, other):
+    is_same = category_name(*one) == category_name(*other)
+    assert isinstance(category_name(*one), str)
+    assert is_same == (one == other)
+    assert category_name("a", np.nan) == category_name("a", None)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "default"])
+def test_names_of_inputs_are_text_and_all_different(library):
+    if library != "default":
+        pytest.importorskip(library)
+    random = np.random.RandomState(0)
+    frame = pd.DataFrame(
+        {
+            "x": [np.nan, *random.standard_normal(39)],
+            "missingindicator_x": random.standard_normal(40),
+            "'missingindicator_x'": random.standard_normal(40),
+            "x_hat0": random.standard_normal(40),
+            "t": ["None", None, "b_c", "infrequent"] * 9 + ["nan", "nan", "one", "two"],
+            "t_b": ["c", "d"] * 20,
+            "t_None": [None, "infrequent"] * 20,
+        }
+    )
+    model = make_tabular_classifier(**QUICK)
+    model["columns"].set_output(transform=library)
+    model.fit(frame, [0, 1] * 20)
+    names = model["columns"].get_feature_names_out().tolist()
+    assert len(set(names)) == len(names)
+    assert all(type(name) is str for name in names)
+    assert {
+        "numbers__scaled__missingindicator_x",
+        "categories__t_None",
+        "categories__t_'None'",
+        "categories__t_nan",
+        "categories__t_infrequent",
+    } <= set(names)
+    inputs = model["columns"].transform(frame)
+    assert list(getattr(inputs, "columns", names)) == names
+
+
 # The pipelines
 
 
@@ -363,7 +498,7 @@ def test_words_where_numbers_were_are_refused_by_name():
         ),
         (pd.DataFrame(index=range(30)), "one column or more, got none"),
         (np.array([[10**400]] * 30, dtype=object), "column 0 was taken for numbers"),
-        (np.full((30, 1), np.inf), "contains infinity"),
+        (np.full((30, 1), np.inf), "column 0 contains infinity"),
     ],
 )
 def test_what_is_no_table_is_refused(X, message):
@@ -475,6 +610,121 @@ def test_a_regressor_standardises_its_targets():
     assert_allclose(far.predict(X) - 2.0**33, model.predict(X), rtol=0.02)
 
 
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+@pytest.mark.parametrize("target", ["constant", "rare"])
+def test_a_target_that_hardly_changes_is_learnt(loss, target):
+    random = np.random.RandomState(0)
+    X = pd.DataFrame(random.randn(120, 3), columns=list("abc"))
+    y = np.full(120, 7.0) if target == "constant" else (X["a"] > 1.7) * 100.0
+    model = make_tabular_regressor(random_state=0, loss=loss).fit(X, y)
+    epochs = [member.best_epoch_ for member in model["network"].regressor_.estimators_]
+    # None keeps weights that are hardly trained for want of a score that tells.
+    assert min(epochs) > 10
+    error = np.abs(model.predict(X) - y).mean()
+    assert error < (1 if target == "constant" else 0.5 * np.abs(y - y.mean()).mean())
+
+
+def test_the_loss_may_be_searched_for():
+    random = np.random.RandomState(0)
+    X = random.standard_normal((60, 2))
+    y = random.poisson(np.exp(X[:, 0]))
+    model = make_tabular_regressor(**QUICK | {"max_iter": 20})
+    losses = {"network__regressor__loss": ["squared_error", "poisson"]}
+    search = GridSearchCV(model, losses, cv=2, error_score="raise").fit(X, y)
+    assert set(search.cv_results_["rank_test_score"]) == {1, 2}
+    alone = make_tabular_regressor(**QUICK | {"max_iter": 20}, loss="poisson").fit(X, y)
+    changed = clone(model).set_params(network__regressor__loss="poisson").fit(X, y)
+    assert_array_equal(changed.predict(X), alone.predict(X))
+    assert (changed.predict(X) > 0).all()
+    assert changed["network"].transformer is None
+    # What is given stands, and a mean of 0 is not what a count can have.
+    changed.set_params(network__transformer=StandardScaler())
+    with pytest.raises(ValueError, match="y must not be negative for loss='poisson'"):
+        changed.fit(X, y)
+    logs = {"network__func": np.log1p, "network__inverse_func": np.expm1}
+    changed.set_params(network__transformer=None, **logs).fit(X, y)
+    assert changed["network"].transformer_.func is np.log1p
+
+
+def test_targets_are_scaled_whatever_the_regressor_and_refused_calls_change_nothing():
+    X, y = load_diabetes(return_X_y=True, as_frame=True)
+    y = y + 1e6
+    model = StandardisedTargets(Ridge()).fit(X, y, sample_weight=np.ones(len(y)))
+    assert_allclose(model.predict(X), Ridge().fit(X, y).predict(X))
+    assert model.feature_names_in_.tolist() == X.columns.tolist()
+    assert model.predict(X).dtype == np.float64
+    before = vars(model).copy()
+    with pytest.raises(ValueError, match="Input y contains NaN"):
+        model.fit(X, y.where(y > y.mean()))
+    assert vars(model) == before
+    two = np.column_stack([y, -y])
+    assert clone(model).fit(X, two).predict(X).shape == two.shape
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (pd.date_range("2020", periods=30), "y holds dates or durations"),
+        (pd.Series(pd.date_range("2020", periods=30, tz="UTC")), "y holds dates or"),
+        ([datetime.date(2020, 1, 1)] * 30, "y holds dates or durations"),
+        (np.arange(30) * 1e200, r"y holds numbers too large .* up to 2.9e\+201"),
+        (np.arange(60).reshape(30, 2) * 1e200, "y holds numbers too large"),
+        ([10**400] * 30, "y must hold numbers that floats can hold"),
+        ([{"a": 1}] * 30, "y holds lists or records"),
+        (np.ones(30) * 1j, "y holds complex numbers"),
+        (["1", "b"] * 15, "dtype='numeric' is not compatible"),
+        ([1.0, np.nan] * 15, "Input y contains NaN"),
+        ([1.0, np.inf] * 15, "Input y contains infinity"),
+        (None, "requires y to be passed"),
+    ],
+)
+def test_what_is_no_target_is_refused(y, message):
+    frame, _ = table()
+    with pytest.raises(ValueError, match=message):
+        make_tabular_regressor(**QUICK).fit(frame, y)
+
+
+@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+@pytest.mark.parametrize("chosen", USELESS)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_what_a_given_parameter_has_no_use_for_is_left_out(make, chosen):
+    frame, y = table()
+    model = make(**QUICK | dict([chosen]))
+    assert model.fit(frame, y).predict(frame).shape == (30,)
+    network = model["network"]
+    network = getattr(network, "regressor", network)
+    of_kind = OF_CLASSIFIERS if network is model["network"] else OF_REGRESSORS
+    for name, value in (RECIPE | of_kind | QUICK | dict([chosen])).items():
+        left_out = getattr(type(network)(), name)
+        expected = left_out if name in USELESS[chosen] else value
+        assert getattr(network, name) == expected
+    # What is given too is refused rather than left out.
+    name = next(name for name in USELESS[chosen] if name in of_kind)
+    with pytest.raises(ValueError, match=f"{name}=.* needs early_stopping=True"):
+        make(**QUICK | dict([chosen]) | {name: of_kind[name]}).fit(frame, y)
+
+
+@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+def test_inputs_are_of_the_dtype_of_the_network(make):
+    frame, y = table()
+    inputs = []
+    for options in ({}, {"dtype": "float64"}, {"dtype": "auto"}):
+        model = make(**QUICK | options).fit(frame, y)
+        network = model["network"]
+        network = getattr(network, "regressor_", network)
+        inputs.append(model["columns"].transform(frame))
+        assert inputs[-1].dtype == network.network_.dtype
+    assert [of.dtype for of in inputs] == ["float32", "float64", "float64"]
+    assert_array_equal(inputs[0], inputs[1].astype(np.float32))
+
+
+@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+def test_a_small_table_is_nothing_to_warn_of(make, recwarn):
+    frame, y = table()
+    make(random_state=0, n_estimators=2).fit(frame, y)
+    assert not recwarn.list
+
+
 def test_counts_stay_counts():
     random = np.random.RandomState(0)
     X = random.standard_normal((80, 2))
@@ -500,3 +750,15 @@ def test_a_fitted_pipeline_can_be_kept_in_a_file_of_skops():
     assert {n for n in types if not n.startswith("skscratch.")} <= {"numpy.dtype"}
     loaded = io.loads(file, trusted=types)
     assert_array_equal(loaded.predict_proba(frame), model.predict_proba(frame))
+
+
+def test_a_fitted_regressor_can_be_kept_too():
+    frame, y = table()
+    model = make_tabular_regressor(**QUICK).fit(frame, y)
+    io = pytest.importorskip("skops.io")
+    file = io.dumps(model)
+    types = io.get_untrusted_types(data=file)
+    assert {n for n in types if not n.startswith("skscratch.")} <= {"numpy.dtype"}
+    for kept in (pickle.loads(pickle.dumps(model)), io.loads(file, trusted=types)):
+        assert_array_equal(kept.predict(frame), model.predict(frame))
+        assert_array_equal(kept.fit(frame, y).predict(frame), model.predict(frame))
