@@ -1,9 +1,13 @@
 """Tables of mixed columns: what becomes of each column, and what trains on them."""
 
+import copy
 import datetime
+import io
 import pickle
 from decimal import Decimal
 
+import cloudpickle
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -490,16 +494,52 @@ def test_the_recipe_learns():
     assert cross_val_score(model, X, y, cv=3).mean() > 0.95
 
 
-def test_a_fitted_pipeline_can_be_kept_in_a_file_of_skops():
-    io = pytest.importorskip("skops.io")
+@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+def test_a_fitted_pipeline_can_be_kept_in_a_file_of_skops(make):
+    skops_io = pytest.importorskip("skops.io")
     frame, y = table()
-    model = make_tabular_classifier(**QUICK).fit(frame, y)
-    file = io.dumps(model)
-    types = io.get_untrusted_types(data=file)
+    model = make(**QUICK).fit(frame, y)
+    file = skops_io.dumps(model)
+    types = skops_io.get_untrusted_types(data=file)
     # NumPy's dtypes are what scikit-learn's own transformers keep.
     assert {n for n in types if not n.startswith("skscratch.")} <= {"numpy.dtype"}
-    loaded = io.loads(file, trusted=types)
-    assert_array_equal(loaded.predict_proba(frame), model.predict_proba(frame))
+    loaded = skops_io.loads(file, trusted=types)
+    assert_array_equal(loaded.predict(frame), model.predict(frame))
+
+
+def by_joblib(model):
+    file = io.BytesIO()
+    joblib.dump(model, file)
+    file.seek(0)
+    return joblib.load(file)
+
+
+def by_cloudpickle(model):
+    return pickle.loads(cloudpickle.dumps(model))
+
+
+@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, by_joblib, by_cloudpickle]
+)
+def test_copies_predict_the_same_bits_and_can_be_fitted(make, copied):
+    frame, y = table()
+    unfitted = make(**QUICK)
+    model = make(**QUICK).fit(frame, y)
+    before = model.predict(frame)
+    assert_array_equal(copied(model).predict(frame), before)
+    assert_array_equal(copied(unfitted).fit(frame, y).predict(frame), before)
+
+
+@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+def test_an_interrupt_of_training_leaves_a_usable_pipeline(make, fail_at):
+    frame, y = table()
+    model = make(**QUICK).fit(frame, y)
+    fail_at(2, KeyboardInterrupt())  # In the second of epochs of a batch each.
+    fewer = frame[["real", "text"]]
+    with pytest.warns(UserWarning, match="interrupted after 1 epochs"):
+        model.fit(fewer, y)
+    assert np.isfinite(model.predict(fewer)).all()
 
 
 # Faults
