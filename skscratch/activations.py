@@ -12,6 +12,7 @@ import numpy as np
 from scipy.special import expit, ndtr
 
 from skscratch.buffers import with_number
+from skscratch.tapes import one_call
 
 __all__ = [
     "ACTIVATIONS",
@@ -278,6 +279,7 @@ def d_softplus(Z, A=None, out=None):
     return np.negative(slope, out=slope)
 
 
+@one_call
 def _by_blocks(formula, *operands, out):
     """Fill ``out`` with a formula of the operands, element by element.
 

@@ -275,8 +275,7 @@ def _pack(running):
     if running.dropout is not None:
         numbers["dropout"] = running.dropout.generator.bit_generator.state
     for part in PARTS:
-        values = vars(getattr(state, part)) if getattr(state, part) else {}
-        kept = {name: value for name, value in values.items() if name != "_scratch"}
+        kept = getattr(state, part).__getstate__() if getattr(state, part) else {}
         for name, value in kept.items():
             if isinstance(value, np.ndarray):
                 arrays[f"{part} {name}"] = value

@@ -24,6 +24,7 @@ __all__ = [
     "best_temperature",
     "d_logloss",
     "logloss",
+    "mean_of",
     "mean_of_each",
 ]
 
@@ -80,10 +81,9 @@ def _dot(x, y):
 
     One pass, where multiplying first and then adding up takes two.
     """
-    if x.ndim == y.ndim == 2:
-        return np.vdot(x, y)
-    networks = (-1, x.shape[-2] * x.shape[-1])
-    return np.vecdot(x.reshape(networks), y.reshape(networks))
+    n_numbers = x.shape[-2] * x.shape[-1]
+    shape = n_numbers if x.ndim == y.ndim == 2 else (-1, n_numbers)
+    return np.vecdot(x.reshape(shape), y.reshape(shape))
 
 
 def _log_mean_exp(L):
@@ -157,7 +157,9 @@ class Loss(ABC):
         -------
         float
         """
-        return self._cost(Z, self.predictions(Z), Y, weights, total, FRESH)[0]
+        total = _total(Z, weights) if total is None else total
+        summed = self._summed(Z, self.predictions(Z), Y, weights, FRESH)
+        return mean_of(summed, total)
 
     def cost_and_gradient(self, Z, Y, weights=None, total=None, buffers=FRESH):
         """Cost and its gradient by ``Z``; see ``cost`` for the parameters.
@@ -168,28 +170,50 @@ class Loss(ABC):
         dZ : ndarray of shape (n_outputs, n_samples)
             Weights and ``total`` are in it already: the layers only sum.
         """
+        total = _total(Z, weights) if total is None else total
+        summed, dZ = self.sum_and_gradient(Z, Y, weights, total, buffers)
+        return mean_of(summed, total), dZ
+
+    def sum_and_gradient(self, Z, Y, weights, total, buffers=FRESH):
+        """As ``cost_and_gradient``, but the cost is yet to be divided by ``total``."""
         P = self.predictions(Z, buffers)
-        cost, total = self._cost(Z, P, Y, weights, total, buffers)
+        summed = self._summed(Z, P, Y, weights, buffers)
         dZ = np.subtract(P, Y, out=P)
         if weights is None:
             dZ *= 1 / total
         else:
             shares = np.divide(weights, total, out=buffers("shares", weights.shape))
             dZ *= shares
-        return cost, dZ
+        return summed, dZ
 
-    def _cost(self, Z, P, Y, weights, total, buffers):
+    def _summed(self, Z, P, Y, weights, buffers):
         # Of several networks the targets may be the same.
         if Y.ndim < 2 or Y.shape != Z.shape[-Y.ndim :]:
             raise ValueError(
                 f"Y must have the shape of the outputs, {Z.shape}, got {Y.shape}."
             )
-        if total is None:
-            total = Z.shape[-1] if weights is None else weights.sum()
-        summed = self.summed(Z, P, Y, weights, buffers)
-        if Z.ndim == 2:
-            return float(summed) / float(total), float(total)
-        return summed / np.reshape(total, -1), total
+        return self.summed(Z, P, Y, weights, buffers)
+
+
+def mean_of(summed, total):
+    """Cost of a batch, or of each network's, of the sum of its losses.
+
+    Parameters
+    ----------
+    summed : float or ndarray of shape (n_networks,)
+    total : float or ndarray of n_networks numbers
+
+    Returns
+    -------
+    float or ndarray of shape (n_networks,)
+    """
+    if np.ndim(summed):
+        return summed / np.reshape(total, -1)
+    return float(summed) / float(total)
+
+
+def _total(Z, weights):
+    return Z.shape[-1] if weights is None else weights.sum()
 
 
 class LogLoss(Loss):

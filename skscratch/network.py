@@ -8,6 +8,7 @@ import copy
 import itertools
 import math
 import numbers
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
@@ -15,7 +16,8 @@ from scipy.sparse import issparse
 from skscratch.activations import ACTIVATIONS, check_activation
 from skscratch.buffers import FRESH, Buffers, add_scaled, norm
 from skscratch.layers import Layer, random_source
-from skscratch.losses import LOSSES
+from skscratch.losses import LOSSES, mean_of
+from skscratch.tapes import Tapes
 
 __all__ = [
     "INITS",
@@ -234,12 +236,13 @@ class Network:
         self._view(vector, np.zeros_like(vector))
         for layer, (W, b) in zip(layers, arrays, strict=True):
             layer.W, layer.b = W, b
-        self.buffers = FRESH
+        self.buffers: Any = FRESH
 
     def _view(self, parameters, gradients):
         """Make all numbers views of these vectors, (…, n_parameters)."""
         n_weights = sum(layer.inputs * layer.neurons for layer in self.layers)
         self.parameters, self.gradients = parameters, gradients
+        self._tapes: Tapes | None = None  # Any there were are of other arrays.
         self.weights = parameters[..., :n_weights]
         self.weight_gradients = gradients[..., :n_weights]
         at_W, at_b = 0, n_weights
@@ -260,6 +263,11 @@ class Network:
     def dtype(self):
         """Of all numbers of the network."""
         return self.parameters.dtype
+
+    @property
+    def width(self):
+        """Largest number of outputs of a layer for a sample, in all networks."""
+        return max(layer.W.size // layer.inputs for layer in self.layers)
 
     @property
     def output(self):
@@ -383,8 +391,22 @@ class Network:
             Only with ``input_gradient``.
         """
         total = _total(Y, weights, total)
+        inputs = (A1, Y, weights, total, *masks)
+        dA1 = None
+        if self._tapes is None or input_gradient:
+            summed, dA1 = self._backprop(*inputs, input_gradient=input_gradient)
+        else:
+            summed = self._tapes.run(self._backprop_for_sum, *inputs)
+        cost = mean_of(summed, total)
+        if alpha:
+            cost += self._penalty(alpha / total)
+            self._add_penalty_gradient(alpha / total)
+        return (cost, dA1) if input_gradient else cost
+
+    def _backprop(self, A1, Y, weights, total, *masks, input_gradient=False):
+        """Gradients of the losses alone; return their sum, and the one by ``A1``."""
         Z = self.feedforward(A1, masks)
-        cost, dA = LOSSES[self.loss].cost_and_gradient(
+        summed, dA = LOSSES[self.loss].sum_and_gradient(
             Z, Y, weights, total, self.buffers
         )
         first = self.layers[0]
@@ -393,10 +415,10 @@ class Network:
             dA = layer.gradients(
                 dA, count=1, input_gradient=input_gradient or layer is not first
             )
-        if alpha:
-            cost += self._penalty(alpha / total)
-            self._add_penalty_gradient(alpha / total)
-        return (cost, dA) if input_gradient else cost
+        return summed, dA
+
+    def _backprop_for_sum(self, *inputs):
+        return self._backprop(*inputs)[0]
 
     def _add_penalty_gradient(self, strength):
         add_scaled(self.weight_gradients, self.weights, strength)
@@ -414,15 +436,18 @@ class Network:
         """From now on write each batch into the arrays of the one before.
 
         Where an activation's derivative can do without ``Z``, ``A`` takes its place.
+        Where a batch comes in the arrays of the one before too, its gradients are
+        computed without asking again what there is to do: see ``tapes``. Until
+        ``forget``, layers' activations are not to change.
         """
         if self.buffers is FRESH:
-            self.buffers = Buffers(self.dtype)
+            self.buffers, self._tapes = Buffers(self.dtype), Tapes(self)
             for layer in self.layers:
                 layer.buffers = Buffers(self.dtype)
 
     def forget(self):
         """Let go of the last batch and of the buffers."""
-        self.buffers = FRESH
+        self.buffers, self._tapes = FRESH, None
         for layer in self.layers:
             layer.forget()
 

@@ -13,8 +13,9 @@ from skscratch.buffers import add_scaled
 __all__ = ["OPTIMIZERS", "Adam", "AdamW", "GradientDescent", "Optimizer"]
 
 # Elements that a sequence of element-wise passes works on at a time, few enough that
-# the four or five arrays of a block stay in a core's own cache from pass to pass.
-BLOCK = 32768
+# the four or five arrays of a block stay in a core's own cache from pass to pass; a
+# multiple of what `add_scaled` takes at a time.
+BLOCK = 30_000
 
 # Up to what weight Adam's new gradients grow before its moments are scaled back.
 LARGEST_WEIGHT = 100
@@ -46,7 +47,7 @@ class Optimizer:
         # By name, which every format of files knows.
         self.n_parameters, self.dtype = n_parameters, np.dtype(dtype).name
         self.n_weights = n_parameters
-        self._scratch = np.empty(min(n_parameters, BLOCK), dtype)
+        self._layout = None
 
     def update(self, parameters, gradients, learning_rate):
         """Take one step: change ``parameters`` in place.
@@ -59,11 +60,28 @@ class Optimizer:
         learning_rate : float
             Length of the step.
         """
-        parameters, gradients = parameters.ravel(), gradients.ravel()
-        for start in range(0, self.n_parameters, BLOCK):
-            block = slice(start, start + BLOCK)
-            p, g = parameters[block], gradients[block]
-            self._update_block(p, g, block, self._scratch[: len(p)], learning_rate)
+        layout = self._layout
+        if layout is None or layout[0] is not parameters or layout[1] is not gradients:
+            layout = self._lay_out(parameters, gradients)
+        for block in layout[2]:
+            self._update_block(*block, learning_rate)
+
+    def _lay_out(self, parameters, gradients):
+        """Cut all vectors into blocks, once for all steps, with room for one."""
+        size = self.n_parameters
+        vectors = [parameters.ravel(), gradients.ravel(), *self._moments()]
+        room = np.empty(min(size, BLOCK), self.dtype)
+        starts = range(0, size, BLOCK)
+        blocks = [
+            [*(vector[i : i + BLOCK] for vector in vectors), room[: size - i]]
+            for i in starts
+        ]
+        self._layout = parameters, gradients, blocks
+        return self._layout
+
+    def _moments(self):
+        """Vectors that are kept from step to step, as ``_update_block`` takes them."""
+        raise NotImplementedError
 
     @classmethod
     def joined(cls, optimizers):
@@ -117,14 +135,17 @@ class Optimizer:
         return new
 
     def __getstate__(self):
-        return {name: v for name, v in vars(self).items() if name != "_scratch"}
+        return {name: v for name, v in vars(self).items() if name != "_layout"}
 
     def __setstate__(self, state):
         vars(self).update(state)
-        self._scratch = np.empty(min(self.n_parameters, BLOCK), self.dtype)
+        self._layout = None
 
-    def _update_block(self, parameters, gradients, block, step, learning_rate):
-        """Update a block of the vector; ``step`` is room of its length."""
+    def _update_block(self, parameters, gradients, *moments_and_room):
+        """Update a block of the vector, and of the moments.
+
+        Last come room of a block's length, and the learning rate.
+        """
         raise NotImplementedError
 
 
@@ -152,8 +173,10 @@ class GradientDescent(Optimizer):
         self.nesterovs_momentum = nesterovs_momentum
         self.velocity = np.zeros(n_parameters, dtype)
 
-    def _update_block(self, parameters, gradients, block, step, learning_rate):
-        velocity = self.velocity[block]
+    def _moments(self):
+        return [self.velocity]
+
+    def _update_block(self, parameters, gradients, velocity, room, learning_rate):
         velocity *= self.momentum
         add_scaled(velocity, gradients, -learning_rate)
         if self.nesterovs_momentum:
@@ -196,18 +219,13 @@ class Adam(Optimizer):
     def update(self, parameters, gradients, learning_rate):
         """Take one step; see ``Optimizer.update``."""
         self.n_steps += 1
-        self._weights = [
-            self._grown(weight, beta, moment)
-            for weight, beta, moment in zip(
-                self._weights,
-                (self.beta_1, self.beta_2),
-                (self.first_moment, self.second_moment),
-                strict=True,
-            )
-        ]
+        weight_1, weight_2 = self._weights
+        weight_1 = self._grown(weight_1, self.beta_1, self.first_moment)
+        weight_2 = self._grown(weight_2, self.beta_2, self.second_moment)
+        self._weights = [weight_1, weight_2]
         # In the paper's units, the moments are these times ours.
-        unit_1 = (1 - self.beta_1) / self._weights[0]
-        unit_2 = (1 - self.beta_2) / self._weights[1]
+        unit_1 = (1 - self.beta_1) / weight_1
+        unit_2 = (1 - self.beta_2) / weight_2
         bias_1 = 1 - self.beta_1**self.n_steps
         bias_2 = 1 - self.beta_2**self.n_steps
         self._scaled_epsilon = self.epsilon / math.sqrt(unit_2)
@@ -223,14 +241,17 @@ class Adam(Optimizer):
         moment *= beta / weight
         return 1.0
 
-    def _update_block(self, parameters, gradients, block, step, learning_rate):
-        first_moment = self.first_moment[block]
-        second_moment = self.second_moment[block]
+    def _moments(self):
+        return [self.first_moment, self.second_moment]
+
+    def _update_block(
+        self, parameters, gradients, first_moment, second_moment, step, learning_rate
+    ):
         add_scaled(first_moment, gradients, self._weights[0])
         np.multiply(gradients, gradients, out=step)
         add_scaled(second_moment, step, self._weights[1])
         np.sqrt(second_moment, out=step)
-        step += self._scaled_epsilon
+        np.add(step, self._scaled_epsilon, out=step)
         np.divide(first_moment, step, out=step)
         add_scaled(parameters, step, -learning_rate)
 

@@ -39,7 +39,15 @@ from skscratch.activations import ACTIVATIONS
 from skscratch.buffers import FRESH
 from skscratch.callbacks import FromOutside, Tasks
 from skscratch.checkpoints import Checkpoint, Running, fingerprint
-from skscratch.data import Held, as_rows, cast, far_scales, refuse_dates, too_large
+from skscratch.data import (
+    Held,
+    as_rows,
+    cast,
+    far_scales,
+    is_plain,
+    refuse_dates,
+    too_large,
+)
 from skscratch.ensembles import Stack
 from skscratch.losses import LOSSES
 from skscratch.members import Members
@@ -68,9 +76,11 @@ from skscratch.version import __version__
 
 __all__ = ["BaseScratchMLP"]
 
-# Rows that are predicted at a time: few enough that a layer's outputs stay in a core's
-# own cache, and so few that arrays to use again are not worth their making.
-CHUNK = 1024
+# Numbers that a layer gives at a time in predictions: few enough to stay in a core's
+# own cache, but of rows enough that cores seldom wait for each other. And rows so few
+# that arrays to use again are not worth their making.
+AT_A_TIME = 2**19
+FEWEST_ROWS = 256
 FEW = 32
 # What max_iter="auto" is: about so many steps for 1,000 samples, and for more as many
 # times more as the square root of their number, but not fewer or more epochs than that.
@@ -984,9 +994,10 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
             return finish(self._raw_outputs(X)).T
         if issparse(X):
             X = X.tocsr()
+        n_rows = max(AT_A_TIME // network.width, FEWEST_ROWS)
         rooms, outputs = network.rooms(), None
-        for start in range(0, n_samples, CHUNK):
-            chunk = slice(start, start + CHUNK)
+        for start in range(0, n_samples, n_rows):
+            chunk = slice(start, start + n_rows)
             taken = X[chunk if rows is None else rows[chunk]]
             finished = finish(self._raw_outputs(taken, rooms)).T
             if outputs is None:
@@ -1004,12 +1015,11 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
 
     def _outputs_for(self, X, finish=_as_it_is):
         """As ``_outputs``, for a user's samples."""
-        check_is_fitted(self)
+        if "network_" not in vars(self):
+            check_is_fitted(self)
         dtype = self.network_.dtype
-        if type(X) is np.ndarray and X.dtype == dtype:
-            # Nothing to cast, which takes a while to find out for a single row.
-            with np.errstate(invalid="ignore"):  # Of infinities that cancel out.
-                X = validate_data(self, X, reset=False)
+        names = vars(self).get("feature_names_in_")
+        if names is None and is_plain(X, dtype, self.n_features_in_):
             return self._outputs(X, finish=finish)
         refuse_dates(X)
         try:

@@ -96,7 +96,9 @@ class Batches:
         if mean_weight is None and weights is not None:
             mean_weight = float((weights if rows is None else weights[rows]).mean())
         self.mean_weight = mean_weight or 1.0
+        self._data = X, Y, weights
         self._buffers, self._raw_buffers = Buffers(dtype), Buffers(Y.dtype)
+        self._rooms: dict[tuple, Any] = {}
 
     def __iter__(self):
         """Yield the batches of one epoch: ``A1, Y, weights, total`` of each."""
@@ -116,24 +118,55 @@ class Batches:
     def gathered(self, rows):
         """Batch of some rows, ``A1, Y, weights, total``.
 
+        What is gathered comes in the same arrays each time, but for sparse ``A1``.
+
         Parameters
         ----------
         rows : slice or ndarray of int of shape (n,) or (n_networks, n)
             Of several networks, those of each, for a batch with a leading axis.
         """
-        A1 = _gather(self.X, rows, self._buffers, "X")
-        A1 = A1.mT if isinstance(A1, np.ndarray) else A1.T
-        targets = _gather(self.Y, rows, self._raw_buffers, "Y").mT
-        Y = self._buffers("Y", targets.shape)
-        np.copyto(Y, targets)
+        parts: Any
+        if isinstance(rows, slice):
+            parts = [array if array is None else array[rows] for array in self._data]
+            batch = self._batch(*parts)
+        else:
+            parts, batch = self._room(rows.shape)
+            for array, part in zip(self._data, parts, strict=True):
+                if part is not None:
+                    # Straight into `part`; the default mode copies first.
+                    array.take(rows, axis=0, out=part, mode="clip")
+            if parts[0] is None:
+                batch = (self.X[rows].T, *batch[1:])
+        Y = batch[1]
+        np.copyto(Y, parts[1].mT)
         if self.smoothing is not None:
             smooth(Y, *self.smoothing)
-        weights = self.weights
-        if weights is not None:
-            weights = _gather(weights, rows, self._buffers, "weights")
-            if weights.ndim == 2:
-                weights = weights[:, np.newaxis]
-        return A1, Y, weights, A1.shape[-1] * self.mean_weight
+        return batch
+
+    def _room(self, shape):
+        """Arrays to gather rows into, and the batch that these are; None is sparse."""
+        if shape not in self._rooms:
+            parts = [
+                buffers(name, (*shape, *array.shape[1:]))
+                if isinstance(array, np.ndarray)
+                else None
+                for name, array, buffers in zip(
+                    ("X", "Y", "weights"),
+                    self._data,
+                    (self._buffers, self._raw_buffers, self._buffers),
+                    strict=True,
+                )
+            ]
+            self._rooms[shape] = parts, self._batch(*parts)
+        return self._rooms[shape]
+
+    def _batch(self, X, targets, weights):
+        """Lay rows out as a batch, with room for its targets as numbers."""
+        Y = self._buffers("numbers", targets.mT.shape)
+        if weights is not None and weights.ndim == 2:
+            weights = weights[:, np.newaxis]
+        A1 = X.mT if isinstance(X, np.ndarray) else X if X is None else X.T
+        return A1, Y, weights, Y.shape[-1] * self.mean_weight
 
 
 def smooth(Y, share, n_classes):
@@ -151,15 +184,6 @@ def smooth(Y, share, n_classes):
     """
     Y *= 1 - share
     Y += share / n_classes
-
-
-def _gather(array, rows, buffers, name):
-    """Rows of an array: a view of neighbours, else gathered into a buffer."""
-    if isinstance(rows, slice) or not isinstance(array, np.ndarray):
-        return array[rows]
-    out = buffers(name, (*rows.shape, *array.shape[1:]))
-    # mode="clip" writes straight into `out`; the default mode copies first.
-    return array.take(rows, axis=0, out=out, mode="clip")
 
 
 class Dropout:

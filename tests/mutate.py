@@ -36,6 +36,7 @@ OTHER_TESTS = {
     "layers": ["network", "gradient_check", "options", "training", "allocations"],
     "optimizers": ["options", "training", "structure", "allocations"],
     "schedules": ["options", "training", "structure", "ensembles"],
+    "tapes": ["training", "allocations", "activations", "network"],
 }
 
 # Of the parity with scikit-learn, the tests that take seconds.
@@ -132,8 +133,8 @@ CHANGES_NOTHING = [
     ),
     (
         "optimizers",
-        "BLOCK = 32768",
-        "BLOCK = 32769",
+        "BLOCK = 30_000",
+        "BLOCK = 30001",
         "How many numbers a pass takes at a time is a matter of speed.",
     ),
     (

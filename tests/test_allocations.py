@@ -1,7 +1,7 @@
 """A training step allocates no array that grows with the batch or with a layer.
 
-It guards the speed without timing anything: after one epoch has laid the buffers,
-the memory that NumPy asks for during another is counted.
+It guards the speed without timing anything: after some epochs have laid the buffers
+and rehearsed the step, the memory that NumPy asks for during another is counted.
 """
 
 import tracemalloc
@@ -13,6 +13,7 @@ from skscratch.activations import ACTIVATIONS
 from skscratch.network import Network
 from skscratch.optimizers import OPTIMIZERS
 from skscratch.schedules import Constant
+from skscratch.tapes import REHEARSALS
 from skscratch.training import Batches, TrainingState, train
 
 # NumPy's own loops keep up to 8,192 numbers of each operand while they convert
@@ -20,6 +21,8 @@ from skscratch.training import Batches, TrainingState, train
 LARGEST = 80_000
 SIZES = [400, 500, 300]
 BATCH = 256
+# Epochs after which the step of the last batch too, which is a shorter one, is known.
+WARM_UP = REHEARSALS + 1
 
 
 def peak_of_an_epoch(activation, solver, n_outputs, weighted, shuffled):
@@ -49,12 +52,13 @@ def peak_of_an_epoch(activation, solver, n_outputs, weighted, shuffled):
         network,
         batches,
         TrainingState(optimizer, Constant(1e-3)),
-        max_epochs=2,
+        max_epochs=WARM_UP + 1,
         alpha=1e-4,
         tol=0.0,
         patience=np.inf,
     )
-    next(epochs)
+    for _ in range(WARM_UP):
+        next(epochs)
     tracemalloc.start()
     try:
         next(epochs)

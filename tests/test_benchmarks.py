@@ -212,7 +212,11 @@ def test_plot_is_drawn(load, tmp_path):
             },
             {"µs a step", "products", "optimizer", "rest"},
         ),
-        ("predict", {"1", "100"}, {"ratio beyond validation", "our peak MB"}),
+        (
+            "predict",
+            {"1", "100"},
+            {"theirs beyond it, by all of ours", "our peak MB"},
+        ),
         ("sparse", {"100x50000"}, {"ours ms", "MLPClassifier ms", "ratio"}),
         ("memory", ESTIMATORS, {"peak resident MB", "peak traced MB"}),
         ("import", {"sklearn.neural_network", "skscratch after it"}, {"ms"}),

@@ -70,12 +70,12 @@ def make(setting, cls=ScratchMLPClassifier, **parameters):
 def record(estimator):
     """All that a training leaves behind."""
     state = estimator._training
-    parts = [vars(part) for part in (getattr(state, p) for p in PARTS) if part]
+    parts = [part.__getstate__() for part in (getattr(state, p) for p in PARTS) if part]
     numbers = {
         f"{i} {name}": np.asarray(value).tolist()
         for i, part in enumerate(parts)
         for name, value in part.items()
-        if name not in ("_scratch", "dtype")
+        if name != "dtype"
     }
     numbers |= {
         name: np.asarray(value).tolist()

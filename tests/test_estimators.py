@@ -6,6 +6,7 @@ import math
 import pickle
 import re
 import threading
+import warnings
 
 import joblib
 import numpy as np
@@ -39,6 +40,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_sp
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils import estimator_html_repr, get_tags
 from sklearn.utils._param_validation import make_constraint
+from sklearn.utils.validation import validate_data
 
 from skscratch import (
     ACTIVATIONS,
@@ -49,6 +51,7 @@ from skscratch import (
     ScratchMLPClassifier,
     ScratchMLPRegressor,
     check_gradients,
+    perceptron,
 )
 
 # A few epochs are enough for a property; that they do not converge is no news.
@@ -447,7 +450,75 @@ def test_predictions_are_the_articles_equations(kind):
         assert_allclose(found, Z, rtol=1e-10, atol=1e-12)
 
 
-def test_more_rows_than_a_chunk_are_predicted_alike():
+def rows_of_every_kind():
+    """Samples of three features, by name: what is taken, and what is refused."""
+    good = np.random.RandomState(0).standard_normal((6, 3))
+    kinds = {
+        "plain": good,
+        "single": good[:1],
+        "columns": np.asfortranarray(good),
+        "every other": good[::2],
+        "float32": good.astype(np.float32),
+        "big-endian": good.astype(">f8"),
+        "integers": np.arange(6).reshape(2, 3),
+        "large": good * 1e160,
+        "a subclass": good.view(np.memmap),
+        "a list": good.tolist(),
+        "a frame": pd.DataFrame(good, columns=["a", "b", "c"]),
+        "too narrow": good[:, :2].copy(),
+        "too wide": np.hstack([good, good]),
+        "no rows": good[:0],
+        "a single dimension": good[0],
+        "three dimensions": good[np.newaxis],
+        "text": np.full((2, 3), "1.0 m"),
+    }
+    for name, value in (("nan", np.nan), ("inf", np.inf), ("-inf", -np.inf)):
+        kinds[name] = good.copy()
+        kinds[name][2, 1] = value
+    kinds["inf and -inf"] = kinds["inf"].copy()
+    kinds["inf and -inf"][3, 1] = -np.inf
+    return kinds
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("kind", rows_of_every_kind())
+def test_plain_rows_are_validated_as_scikit_learn_does(monkeypatch, kind, named, dtype):
+    X, y = np.random.RandomState(1).standard_normal((20, 3)), np.arange(20) % 3
+    if named:
+        X = pd.DataFrame(X, columns=["a", "b", "c"])
+    classifier = ScratchMLPClassifier((5,), max_iter=3, dtype=dtype, random_state=0)
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+        classifier.fit(X, y)
+
+    def outcome():
+        with warnings.catch_warnings(record=True, action="always") as warned:
+            try:
+                result = classifier.predict_proba(rows_of_every_kind()[kind])
+            except (TypeError, ValueError) as error:
+                return type(error), str(error)
+        return result.dtype, result.tolist(), [str(w.message) for w in warned]
+
+    calls = []
+
+    def validated(*arguments, **options):
+        calls.append(None)
+        return validate_data(*arguments, **options)
+
+    monkeypatch.setattr(perceptron, "validate_data", validated)
+    got = outcome()
+    is_plain = not named and kind in (
+        ("float32",) if dtype == "float32" else ("plain", "single")
+    )
+    assert (not calls) == is_plain
+    monkeypatch.setattr(perceptron, "is_plain", lambda *arguments: False)
+    assert got == outcome()
+
+
+@pytest.mark.parametrize(("at_a_time", "fewest"), [(1000, 1), (1, 37), (2**19, 256)])
+def test_more_rows_than_a_chunk_are_predicted_alike(monkeypatch, at_a_time, fewest):
+    monkeypatch.setattr(perceptron, "AT_A_TIME", at_a_time)
+    monkeypatch.setattr(perceptron, "FEWEST_ROWS", fewest)
     estimator, X, _ = fitted()
     many = np.tile(X, (300, 1))
     for name in METHODS:
