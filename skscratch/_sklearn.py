@@ -13,15 +13,13 @@ from sklearn.utils.validation import _check_feature_names_in as check_feature_na
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 # Attributes that an estimator has while callbacks follow its fit.
-OF_A_FIT = (
-    "_callback_fit_ctx",
-    "_parent_callback_ctx",
-    "_skl_callbacks_to_teardown",
-    "_running",
-)
+OF_ITS_OWN_FIT = ("_callback_fit_ctx", "_skl_callbacks_to_teardown", "_running")
+# And of a fit of what it is a part of, which may send it to another process.
+OF_A_FIT = (*OF_ITS_OWN_FIT, "_parent_callback_ctx")
 
 __all__ = [
     "OF_A_FIT",
+    "OF_ITS_OWN_FIT",
     "Interval",
     "Options",
     "StrOptions",

@@ -7,6 +7,7 @@ whole at any time.
 """
 
 import json
+import numbers
 import os
 import zipfile
 from dataclasses import dataclass, field, fields
@@ -84,9 +85,10 @@ class Checkpoint:
     Raises
     ------
     ValueError
-        By ``fit``, where the file is of other parameters or data, which the message
-        names, or no checkpoint at all; where the solver is 'lbfgs'; and by
-        ``partial_fit``.
+        If ``path`` is no name of a file, ``every`` no positive whole number or
+        ``resume`` no truth value. By ``fit``, where the file is of other parameters or
+        data, which the message names, no checkpoint at all, or in a folder that is not
+        there; where the solver is 'lbfgs'; and by ``partial_fit``.
 
     Examples
     --------
@@ -103,8 +105,13 @@ class Checkpoint:
     """
 
     def __init__(self, path, every=1, resume=False):
-        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+        if not (isinstance(path, (str, os.PathLike)) and Path(path).name):
+            raise ValueError(f"path must be the name of a file, got {path!r}.")
+        is_whole = isinstance(every, numbers.Integral) and not isinstance(every, bool)
+        if not is_whole or every < 1:
             raise ValueError(f"every must be a positive whole number, got {every!r}.")
+        if not isinstance(resume, (bool, np.bool_)):
+            raise ValueError(f"resume must be True or False, got {resume!r}.")
         self.path, self.every, self.resume = Path(path), every, resume
 
     def setup(self, estimator, context):
@@ -124,6 +131,27 @@ class Checkpoint:
         is_time = running.n_epochs % self.every == 0 or running.outcome == "stopped"
         if is_time and running.outcome != "diverged":
             self.write(running)
+
+    def check_place(self):
+        """Refuse, before any training, a place that no file can be written to.
+
+        Raises
+        ------
+        ValueError
+            If there is no such folder, or the path is one.
+        """
+        try:
+            if self.path.is_dir():
+                raise ValueError(f"Checkpoint can't write {self.path}: it is a folder.")
+            if not self.path.parent.is_dir():
+                raise ValueError(
+                    f"Checkpoint can't write {self.path}: there is no folder "
+                    f"{self.path.parent}."
+                )
+        except OSError as error:  # Of names that are too long.
+            raise ValueError(
+                f"Checkpoint can't write {self.path}: {error.strerror}."
+            ) from None
 
     def write(self, running):
         """Write a training to the file.

@@ -182,12 +182,15 @@ def refuse_dates(X):
     """
     if hasattr(X, "columns"):
         kinds = set(X.dtypes)
-    elif isinstance(X, (list, tuple)) or (
-        isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 2
-    ):
-        # One row tells: others are like it, or are refused as no numbers.
-        row = next(iter(X), ())
-        kinds = set(map(type, row)) if np.iterable(row) else set()
+    elif isinstance(X, np.ndarray) and X.dtype == object:
+        kinds = set(map(type, X.ravel()))
+    elif isinstance(X, (list, tuple)):
+        kinds = set()
+        for row in X:  # An array as a row is of one type.
+            if isinstance(row, np.ndarray) and row.dtype != object:
+                kinds.add(row.dtype)
+            elif np.iterable(row):
+                kinds.update(map(type, row))
     else:
         kinds = {getattr(X, "dtype", None)}
     for kind in kinds:

@@ -57,16 +57,17 @@ class Stack(Network):
     """
 
     def __init__(self, networks):
-        networks = list(networks)
+        given, networks = networks, list(networks) if np.iterable(networks) else []
         are_different = len({id(network) for network in networks}) == len(networks)
         if (
             not all(isinstance(network, Network) for network in networks)
+            or any(isinstance(network, Stack) for network in networks)
             or not are_different
             or len({_architecture(network) for network in networks}) != 1
         ):
             raise ValueError(
-                "networks must be one or more Network objects, none of them twice, of "
-                f"equal layers, loss and dtype, got {networks!r}."
+                "networks must be one or more Network objects, none of them a Stack or "
+                f"there twice, of equal layers, loss and dtype, got {given!r}."
             )
         first = networks[0]
         layers = [

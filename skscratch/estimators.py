@@ -8,6 +8,7 @@ import contextlib
 import numbers
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.preprocessing import LabelBinarizer
@@ -335,7 +336,11 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
             raise ValueError(
                 f"class_weight={self.class_weight!r} can't be used: {error}"
             ) from None
-        if not (np.isfinite(by_class).all() and (by_class >= 0).all()):
+        # Those of several labels are multiplied, which hides two that are negative.
+        given = self.class_weight if isinstance(self.class_weight, list) else []
+        is_any_negative = any(w < 0 for weight_of in given for w in weight_of.values())
+        is_finite = np.isfinite(by_class).all()
+        if is_any_negative or not (is_finite and (by_class >= 0).all()):
             raise ValueError(
                 "class_weight must hold finite weights that are not negative, got "
                 f"{self.class_weight!r}."
@@ -394,7 +399,7 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
             raise ValueError(
                 f"y_val has classes that are not in y: {found} against {self.classes_}."
             )
-        return self._indicators(y)
+        return self._indicators(y, "y_val")
 
     def _encode_targets(self, y, first, incremental, classes):
         """Indicators, boolean: a column a class, or one for the second of two."""
@@ -418,8 +423,15 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
             self._check_known_classes(_labels(y, "y"), incremental)
         return self._indicators(y)
 
-    def _indicators(self, y):
+    def _indicators(self, y, name="y"):
         if self._is_multilabel():
+            # scikit-learn takes any two numbers for labels, but predicts 0 and 1.
+            values = np.unique(y.data if issparse(y) else y)
+            if not np.isin(values, (0, 1)).all():
+                raise ValueError(
+                    f"{name} must hold zeros and ones where it has a column a label, "
+                    f"got {values}."
+                )
             return self._label_binarizer.transform(y).astype(bool)
         codes = np.searchsorted(self.classes_, y)
         if len(self.classes_) > 2:

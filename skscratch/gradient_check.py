@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import issparse
 
+from skscratch.layers import random_source
 from skscratch.losses import LOSSES
 from skscratch.network import Network, as_numbers
 
@@ -140,20 +141,22 @@ def check_gradients(
                 f"{name} must be a whole number, 0 or more, got {count!r}."
             )
     for name, size in (("step", step), ("tolerance", tolerance)):
-        is_number = isinstance(size, numbers.Real)
-        if not is_number or not 0 < size < math.inf:
+        if not _is_finite(size) or not size > 0:
             raise ValueError(f"{name} must be a positive finite number, got {size!r}.")
-    is_number = isinstance(alpha, numbers.Real)
-    if not is_number or not 0 <= alpha < math.inf:
+    if not _is_finite(alpha) or alpha < 0:
         raise ValueError(f"alpha must be a finite number, 0 or more, got {alpha!r}.")
     if n_directions < 1 and n_parameters < 1:
         raise ValueError(
             "n_directions and n_parameters must not both be 0: nothing would be "
             f"compared, got {n_directions} and {n_parameters}."
         )
+    if not isinstance(masks, (list, tuple)):
+        raise ValueError(
+            "masks must be a list of arrays, or None, for the first layers, got "
+            f"{masks!r}."
+        )
+    random_state = random_source(random_state)
     cost = _Cost(network, X, y, alpha, sample_weight, masks)
-    if not isinstance(random_state, np.random.RandomState):
-        random_state = np.random.RandomState(random_state)
     comparisons = [
         (
             where,
@@ -218,11 +221,20 @@ class _Cost:
         """Central difference of the cost as ``vector`` moves along ``direction``."""
         start = vector.copy()
         costs = []
-        for sign in (1, -1):
-            vector[...] = start + sign * step * direction
-            costs.append(self())
-        vector[...] = start
-        return (costs[0] - costs[1]) / (2 * step)
+        with np.errstate(all="ignore"):  # What is not finite is reported as different.
+            for sign in (1, -1):
+                vector[...] = start + sign * step * direction
+                costs.append(self())
+            vector[...] = start
+            return float(np.float64(costs[0] - costs[1]) / (2 * step))
+
+
+def _is_finite(number):
+    """Whether it is a real number, and one that floats can hold."""
+    try:
+        return isinstance(number, numbers.Real) and math.isfinite(number)
+    except OverflowError:
+        return False
 
 
 def _finite(values, name):

@@ -13,7 +13,7 @@ from scipy.sparse import issparse
 from skscratch.activations import ACTIVATIONS, check_activation, d_identity
 from skscratch.buffers import FRESH, row_sums
 
-__all__ = ["Layer"]
+__all__ = ["Layer", "random_source"]
 
 
 class Layer:
@@ -74,10 +74,16 @@ class Layer:
             is_whole = isinstance(size, numbers.Integral) and size is not True
             if not is_whole or size < 1:
                 raise ValueError(f"{name} must be a positive integer, got {size!r}.")
-        if not hasattr(random_state, "standard_normal"):
-            random_state = np.random.RandomState(random_state)
+        if not isinstance(random_state, np.random.Generator):
+            random_state = random_source(random_state)
         self.activation = activation
-        self._W = random_state.standard_normal((neurons, inputs))
+        try:
+            self._W = random_state.standard_normal((neurons, inputs))
+        except ValueError:
+            raise ValueError(
+                f"inputs={inputs} and neurons={neurons} make more weights than any "
+                "array holds."
+            ) from None
         self._b = np.zeros((neurons, 1))
 
     @classmethod
@@ -159,7 +165,8 @@ class Layer:
 
     def forward(self, A1, buffers=FRESH):
         """Compute ``Z = W A1 + b`` and ``A = activation(Z)``, keeping nothing."""
-        if A1.shape[-2:-1] != self._W.shape[-1:]:
+        networks = self._W.shape[:-2]
+        if A1.shape[-2:-1] != self._W.shape[-1:] or A1.shape[:-2] not in ((), networks):
             raise self._wrong_shape("A1", A1, self.inputs)
         shape = (*self._W.shape[:-1], A1.shape[-1])
         Z = _product(self._W, A1, out=buffers("Z", shape, self.order))
@@ -243,9 +250,7 @@ class Layer:
 
     @W.setter
     def W(self, values):
-        if np.shape(values) != self._W.shape:
-            raise self._wrong_shape("W", values, *self._W.shape)
-        self._W[...] = values
+        self._write("W", self._W, values)
 
     @property
     def b(self):
@@ -254,9 +259,7 @@ class Layer:
 
     @b.setter
     def b(self, values):
-        if np.shape(values) != self._b.shape:
-            raise self._wrong_shape("b", values, *self._b.shape)
-        self._b[...] = values
+        self._write("b", self._b, values)
 
     @property
     def activation(self):
@@ -286,6 +289,17 @@ class Layer:
         kept = ("_activation", "_W", "_b", "order", "learning_rate")
         return {name: value for name, value in vars(self).items() if name in kept}
 
+    def _write(self, name, array, values):
+        try:
+            values = np.asarray(values)
+        except ValueError as error:
+            raise ValueError(f"{name} must be an array of numbers: {error}.") from None
+        if values.shape != array.shape:
+            raise self._wrong_shape(name, values, *array.shape)
+        if values.dtype.kind not in "biuf":  # NumPy would drop what is imaginary.
+            raise ValueError(f"{name} must be an array of numbers, got {values.dtype}.")
+        array[...] = values
+
     @staticmethod
     def _wrong_mask(mask, A):
         came = getattr(mask, "shape", type(mask).__name__)
@@ -295,6 +309,34 @@ class Layer:
     def _wrong_shape(name, array, rows, columns="samples"):
         shape = np.shape(array)
         return ValueError(f"{name} must have shape ({rows}, {columns}), got {shape}.")
+
+
+def random_source(random_state):
+    """``RandomState`` of what a user gives for one.
+
+    Parameters
+    ----------
+    random_state : int, RandomState or None
+        Or whatever else ``RandomState`` takes for a seed.
+
+    Returns
+    -------
+    RandomState
+
+    Raises
+    ------
+    ValueError
+        If it is none of these.
+    """
+    if isinstance(random_state, np.random.RandomState):
+        return random_state
+    try:
+        return np.random.RandomState(random_state)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "random_state must be a whole number, a RandomState or None, got "
+            f"{random_state!r}: {error}."
+        ) from None
 
 
 def _product(W, A1, out):

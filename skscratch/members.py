@@ -200,7 +200,9 @@ class Members:
                     raise
                 finally:
                     member.network_.forget()
-                if member.n_iter_ or not held_outs:
+                # One that was interrupted at once is none; L-BFGS may need no step.
+                is_whole = outcome != "interrupted" or member.n_iter_
+                if is_whole or not held_outs:
                     keep(member, held)
                 if tasks.end(partial(history, of_each)) or outcome == "interrupted":
                     break

@@ -15,7 +15,7 @@ from scipy.sparse import issparse
 
 from skscratch.activations import ACTIVATIONS, check_activation
 from skscratch.buffers import FRESH, Buffers, add_scaled, norm
-from skscratch.layers import Layer
+from skscratch.layers import Layer, random_source
 from skscratch.losses import LOSSES, mean_of
 from skscratch.tapes import Tapes
 
@@ -192,8 +192,7 @@ class Network:
         """
         if not isinstance(init, str) or init not in INITS:
             raise ValueError(f"init must be one of {sorted(INITS)}, got {init!r}.")
-        if not isinstance(random_state, np.random.RandomState):
-            random_state = np.random.RandomState(random_state)
+        random_state = random_source(random_state)
         _check_dtype(dtype)
         given, sizes = sizes, list(sizes) if np.iterable(sizes) else []
         if len(sizes) < 2 or not all(
@@ -474,6 +473,10 @@ class Network:
 
     def restore(self, snapshot):
         """Set all parameters to those of a ``snapshot``."""
+        if not np.ndim(snapshot):
+            raise ValueError(
+                f"snapshot must have shape {self.parameters.shape}, got {snapshot!r}."
+            )
         self.parameters[...] = snapshot
 
     def __repr__(self):
@@ -600,9 +603,18 @@ def _total(Y, weights, total):
     """What the sums over a batch are divided by."""
     if total is not None:
         return total
+    # Training gives the total, and checks its data but once.
+    kind = Y.dtype if isinstance(Y, np.ndarray) else type(Y).__name__
+    if getattr(kind, "kind", None) not in tuple("biuf") or not Y.ndim:
+        raise ValueError(
+            f"Y must be an array of numbers, a column a sample, got {kind}."
+        )
+    if not Y.shape[-1]:
+        raise ValueError("Y must have a sample at least, got none.")
     if weights is None:
         return Y.shape[-1]
-    # Training gives the total, and checks its weights but once.
+    if getattr(weights, "dtype", np.dtype(float)).kind not in "biuf":
+        raise ValueError(f"weights must be an array of numbers, got {weights.dtype}.")
     shape = getattr(weights, "shape", type(weights).__name__)
     if shape != Y.shape[-1:]:
         raise ValueError(

@@ -28,6 +28,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skscratch._sklearn import (
     OF_A_FIT,
+    OF_ITS_OWN_FIT,
     Interval,
     Options,
     StrOptions,
@@ -277,6 +278,12 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
         incremental=False,
         classes=None,
     ):
+        if hasattr(self, "_callback_fit_ctx"):
+            raise ValueError(
+                f"{type(self).__name__} is being fitted, and can't be fitted again by "
+                "a callback, a scorer or another thread before that is over: fit a "
+                "clone."
+            )
         with _unchanged_if_refused(self):
             self._check_combinations(held_out)
             self._check_checkpoints(incremental)
@@ -393,7 +400,8 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
 
     def _check_checkpoints(self, incremental):
         """Refuse to write what can't be gone on with."""
-        if not any(isinstance(c, Checkpoint) for c in callbacks_of(self)):
+        checkpoints = [c for c in callbacks_of(self) if isinstance(c, Checkpoint)]
+        if not checkpoints:
             return
         if self.n_estimators > 1:
             raise ValueError(
@@ -406,6 +414,8 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
                 f"Checkpoint needs one of the solvers {sorted(OPTIMIZERS)}, got "
                 f"solver={self.solver!r}."
             )
+        for checkpoint in checkpoints:
+            checkpoint.check_place()
 
     def _validate(self, X, y, sample_weight, first):
         """Check the data of a fit; rows of weight zero are gone afterwards."""
@@ -435,6 +445,11 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
                 )
         except OverflowError as error:
             raise too_large("X and y", error) from None
+        except ValueError as error:
+            # So scikit-learn says it of objects, which samples are no more by then.
+            if str(error) == "Input contains NaN":
+                raise ValueError("Input y contains NaN.") from None
+            raise
         return X, y.toarray() if issparse(y) and is_regressor(self) else y
 
     def _dtypes(self, first):
@@ -1059,6 +1074,8 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
         """
         # A copy: what the base class gives may be the estimator's own.
         state, training = dict(super().__getstate__()), vars(self).get("_training")
+        for name in OF_ITS_OWN_FIT:  # A copy is in no fit, though one made it.
+            state.pop(name, None)
         if self._is_stacked():  # The members' networks make the stack.
             del state["network_"]
         if training is not None and not training.is_incremental:
@@ -1088,7 +1105,8 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
 
     def __deepcopy__(self, memo):
         new = memo[id(self)] = object.__new__(type(self))
-        new.__dict__.update(copy.deepcopy(vars(self), memo))
+        kept = {k: v for k, v in vars(self).items() if k not in OF_ITS_OWN_FIT}
+        new.__dict__.update(copy.deepcopy(kept, memo))
         if self._is_stacked():
             new._take(new.estimators_)
         return new
@@ -1123,6 +1141,8 @@ class LayerViews(list):
         # Copies first: the new values may be views of what they are to replace.
         new = []
         for target, values in zip(targets, arrays, strict=True):
+            if np.iscomplexobj(values):  # NumPy would drop what is imaginary.
+                raise ValueError("an array must hold real numbers, got complex ones.")
             new.append(np.array(values, dtype=target.dtype))
             if new[-1].shape != target.shape:
                 raise ValueError(

@@ -103,7 +103,7 @@ def read_table(path: Path, target: str, separator: str | None = None) -> Table:
         frame = pd.read_csv(
             io.StringIO(text), index_col=False, low_memory=False, **options
         )
-    except pd.errors.ParserError as error:
+    except (ValueError, OverflowError) as error:  # Its own are ValueErrors.
         reason = " ".join(str(error).split())
         raise InputError(f"cannot read {str(path)!r}: {reason}") from error
     notes: list[str] = []

@@ -5,13 +5,18 @@ in three steps, which can be seen, tuned and replaced: columns become numbers, n
 become inputs that a network learns from, and an ensemble of small networks learns.
 """
 
+import contextlib
 import numbers
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import (
+    BaseEstimator,
+    OneToOneFeatureMixin,
+    TransformerMixin,
+)
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -25,8 +30,9 @@ from skscratch._sklearn import (
     check_feature_names_in,
     fit_context,
 )
-from skscratch.data import is_of_dates, too_large
+from skscratch.data import is_of_dates, refuse_dates, too_large
 from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
+from skscratch.network import as_numbers
 
 __all__ = [
     "OF_CLASSIFIERS",
@@ -36,6 +42,8 @@ __all__ = [
     "PiecewiseLinearEncoder",
     "SmoothClipScaler",
     "StandardisedTargets",
+    "TableColumns",
+    "TablePipeline",
     "category_name",
     "make_tabular_classifier",
     "make_tabular_regressor",
@@ -47,6 +55,9 @@ __all__ = [
 MISSING = ("NoneType", "NAType", "NaTType")
 
 LARGEST = np.finfo(np.float64).max
+# Targets beyond this, or that differ by less, have squares, which standardising takes,
+# that no float holds.
+LARGEST_TARGET, SMALLEST_SPREAD = 1e150, 1e-150
 # What n_bins="auto" is made of, and how many samples make a value a knot by itself.
 FEWEST_BINS, MOST_BINS, MOST_RAMPS = 4, 8, 480
 OFTEN = 10
@@ -113,7 +124,12 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         -------
         self : object
         """
-        X = validate_data(self, X, dtype=(np.float64, np.float32))
+        if isinstance(self.limit, int) and self.limit > float(LARGEST):
+            raise ValueError(
+                f"limit must be no larger than {LARGEST:.1e}, got an integer of "
+                f"{self.limit.bit_length()} bits."
+            )
+        X = _validated(self, X, reset=True)
         low, self.center_, high = _quantiles(X, (0.25, 0.5, 0.75))
         # Halves first: the difference of the largest numbers would overflow.
         spread, half_range = high / 2 - low / 2, X.max(axis=0) / 2 - X.min(axis=0) / 2
@@ -137,13 +153,12 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ndarray of shape (n_samples, n_features)
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
+        X = _validated(self, X, reset=False)
         with np.errstate(over="ignore"):
             z = (X / 2 - self.center_ / 2) / self.scale_ * 2
-        z = np.clip(z, -LARGEST / 2, LARGEST / 2)
-        return (z / np.hypot(1, z / self.limit)).astype(
-            self.dtype or X.dtype, copy=False
-        )
+            z = np.clip(z, -LARGEST / 2, LARGEST / 2)
+            z = z / np.hypot(1, z / self.limit)
+        return z.astype(self.dtype or X.dtype, copy=False)
 
 
 class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
@@ -227,7 +242,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         -------
         self : object
         """
-        X = validate_data(self, X, dtype=(np.float64, np.float32))
+        X = _validated(self, X, reset=True)
         self.n_bins_ = self.n_bins
         if self.n_bins == "auto":
             self.n_bins_ = min(max(MOST_RAMPS // X.shape[1], FEWEST_BINS), MOST_BINS)
@@ -266,7 +281,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
             Of each feature in turn its ramps, then its hats.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
+        X = _validated(self, X, reset=False)
         dtype = self.dtype or X.dtype
         encoded = [np.empty((len(X), 0), dtype)]
         for column, knots in zip(X.T, self.knots_, strict=True):
@@ -274,7 +289,11 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
                 continue
             # Within the knots first, where nothing overflows.
             column = np.clip(column, knots[0], knots[-1])[:, np.newaxis]
-            ramps = (column / 2 - knots[:-1] / 2) / (knots[1:] / 2 - knots[:-1] / 2)
+            # Of halves, where differences would overflow; the smallest have no half.
+            if np.abs(knots).max() > np.finfo(knots.dtype).max / 4:
+                column, knots = column / 2, knots / 2
+            with np.errstate(over="ignore"):
+                ramps = (column - knots[:-1]) / (knots[1:] - knots[:-1])
             ramps = np.clip(ramps, 0, 1).astype(X.dtype, copy=False)
             if self.kind != "hats":
                 encoded.append(ramps.astype(dtype, copy=False))
@@ -311,6 +330,32 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
             if self.kind != "ramps":
                 names += [f"{feature}_hat{i}" for i in range(n_knots)]
         return names
+
+
+@contextlib.contextmanager
+def _unchanged_if_refused(*estimators):
+    """Give estimators the attributes back that they had, if an error passes."""
+    before = [dict(vars(estimator)) for estimator in estimators]
+    try:
+        yield
+    except BaseException:
+        for estimator, attributes in zip(estimators, before, strict=True):
+            vars(estimator).clear()
+            vars(estimator).update(attributes)
+        raise
+
+
+def _validated(encoder, X, reset):
+    """Numbers of a user's samples, float32 where they are that, else float64."""
+    with _unchanged_if_refused(encoder):
+        refuse_dates(X)
+        try:
+            with np.errstate(invalid="ignore"):  # Of infinities that cancel out.
+                return validate_data(
+                    encoder, X, dtype=(np.float64, np.float32), reset=reset
+                )
+        except OverflowError as error:
+            raise too_large("X", error) from None
 
 
 def _quantiles(X, shares):
@@ -381,6 +426,8 @@ def to_numbers(X):
             values = [np.nan if _is_missing(value) else value for value in values]
         try:
             columns.append(np.asarray(values, dtype=np.float64))
+            if columns[-1].ndim != 1:
+                raise ValueError("several numbers a row")
         except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(
                 f"column {name!r} was taken for numbers in fit, but holds others: "
@@ -449,6 +496,8 @@ def _values(what, column):
     what it is that holds them.
     """
     values = np.asarray(column)
+    if values.ndim != 1:
+        raise ValueError(f"{what} holds several values a row: make a column of each.")
     types = {values.dtype.type}
     if values.dtype == object:
         types = set(map(type, values))
@@ -555,7 +604,7 @@ def make_tabular_classifier(**parameters):
 
     Returns
     -------
-    Pipeline
+    TablePipeline
         Of the steps "columns" and "network". What it is fitted on is validated by
         rows that the network sets aside: ``X_val`` would have to be prepared first.
         Sample weights are given to ``fit`` as ``network__sample_weight``; they are the
@@ -600,7 +649,7 @@ def make_tabular_regressor(**parameters):
 
     Returns
     -------
-    Pipeline
+    TablePipeline
         Of the steps "columns" and "network", the network within
         ``StandardisedTargets``, in whose units its losses and validation scores are.
         Its parameters are ``network__regressor__alpha`` and so on, and the fitted one
@@ -672,14 +721,23 @@ class StandardisedTargets(TransformedTargetRegressor):
             If targets are dates or durations, or so large that their variance
             overflows.
         """
-        _values("y", np.ravel(y))
+        _refuse_what_is_no_target(y)
         fitted = TransformedTargetRegressor(**self.get_params(deep=False))
         if self.transformer is None and self.func is None:
-            _check_variance(y)
+            _refuse_what_has_no_scale(y)
             is_count = getattr(self.regressor, "loss", None) == "poisson"
             fitted.set_params(transformer=_units(with_mean=not is_count))
-        fitted.fit(X, y, **fit_params)
+        error = None
+        try:
+            fitted.fit(X, y, **fit_params)
+        except Exception as caught:
+            # What interrupts a training keeps whole epochs, and what refuses it none.
+            if _curve(fitted) is None:
+                raise
+            error = caught
         self.__dict__.update(vars(fitted) | self.get_params(deep=False))
+        if error is not None:
+            raise error
         return self
 
 
@@ -691,24 +749,141 @@ def _units(with_mean):
     )
 
 
+class TableColumns(ColumnTransformer):
+    """``ColumnTransformer`` that says in words what is no table.
+
+    Its parameters and attributes are those of
+    ``sklearn.compose.ColumnTransformer``.
+    """
+
+    def fit_transform(self, X, y=None, **params):
+        """As ``ColumnTransformer`` does; what is no table is refused."""
+        _refuse_what_is_no_table(X)
+        with np.errstate(invalid="ignore"):  # Of infinities that cancel out.
+            return super().fit_transform(X, y, **params)
+
+    def transform(self, X, **params):
+        """As ``ColumnTransformer`` does; what is no table is refused."""
+        _refuse_what_is_no_table(X)
+        # scikit-learn looks for them where all names are strings.
+        if hasattr(type(X), "columns") and hasattr(self, "feature_names_in_"):
+            missing = set(self.feature_names_in_) - set(X.columns)
+            if missing:
+                raise ValueError(
+                    "a table must have the columns that it had in fit, but there is "
+                    f"no {' and no '.join(map(repr, sorted(missing)))}."
+                )
+        with np.errstate(invalid="ignore"):
+            return super().transform(X, **params)
+
+
+def _refuse_what_is_no_table(X):
+    if hasattr(type(X), "columns"):
+        if not hasattr(X, "__len__"):  # As polars' LazyFrame.
+            raise ValueError(
+                f"a table must be in memory, got {type(X).__name__}: collect it first."
+            )
+        return
+    if isinstance(X, (list, tuple)):
+        widths = {np.size(row) if np.ndim(row) == 1 else None for row in X}
+        if None in widths or len(widths) != 1:
+            raise ValueError(
+                "a table must be a DataFrame, an array or a list of rows of equal "
+                f"length, got a {type(X).__name__} of {len(X)} others."
+            )
+    elif not (hasattr(X, "shape") or hasattr(X, "__array__")):
+        raise ValueError(
+            "a table must be a DataFrame, an array or a list of rows, got "
+            f"{type(X).__name__}."
+        )
+    elif len(getattr(X, "shape", (1, 1))) != 2:
+        raise ValueError(
+            f"a table must have rows and columns, got an array of shape {X.shape}."
+        )
+
+
+class TablePipeline(Pipeline):
+    """``Pipeline`` of a table's columns and a network: a refused fit changes nothing.
+
+    scikit-learn's has fitted its first step anew by the time that its last one refuses
+    the targets, and predicts no more. Here all steps stay as they were, but where the
+    network has learnt something: what interrupts a training keeps whole epochs. Its
+    parameters and attributes are those of ``sklearn.pipeline.Pipeline``.
+    """
+
+    def fit(self, X, y=None, **params):
+        """Fit the columns and then the network, as ``Pipeline`` does.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            The table.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        **params : dict
+            Of the steps' ``fit``, such as ``network__sample_weight``.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If the table, the targets or the parameters can't be used. All steps stay
+            as they were.
+        """
+        learnt, before = _curve(self.steps[-1][1]), self.steps
+        steps = [step for _, step in before if hasattr(step, "__dict__")]
+        error = None
+        with _unchanged_if_refused(self, *steps):
+            try:
+                super().fit(X, y, **params)
+            except Exception as caught:
+                now = _curve(self.steps[-1][1])
+                if now is None or now is learnt:
+                    raise
+                error = caught
+        if error is not None:
+            raise error
+        return self
+
+
+def _curve(network):
+    """Losses that a network has learnt by, a new list for each fit."""
+    return getattr(getattr(network, "regressor_", network), "loss_curve_", None)
+
+
+def _refuse_what_is_no_target(y):
+    if y is None or issparse(y):  # Which scikit-learn refuses in so many words.
+        return
+    y = as_numbers(y, "y")
+    if not np.isfinite(y).all():
+        found = "NaN" if np.isnan(y).any() else "infinity"
+        raise ValueError(f"Input y contains {found}.")
+
+
+def _refuse_what_has_no_scale(y):
+    if y is None or issparse(y) or not np.size(y):
+        return
+    with np.errstate(over="ignore"):  # Of what float64 does not hold.
+        y = as_numbers(y, "y").astype(np.float64)
+    largest = np.abs(y).max()
+    if largest > LARGEST_TARGET:
+        raise ValueError(
+            f"y holds numbers too large to standardise, such as {largest:.1e}: their "
+            "squares overflow."
+        )
+    spread = np.ptp(y, axis=0)
+    if ((spread > 0) & (spread < SMALLEST_SPREAD)).any():
+        raise ValueError(
+            f"y holds numbers too close to standardise, {spread.min():.1e} apart: the "
+            "squares of their differences vanish."
+        )
+
+
 def _as_float64(array):
     return np.asarray(array, dtype=np.float64)
-
-
-def _check_variance(y):
-    try:
-        y = np.atleast_1d(_as_float64(y))
-    except OverflowError as error:
-        raise too_large("y", error) from None
-    except (TypeError, ValueError):  # Of no numbers scikit-learn tells.
-        return
-    with np.errstate(over="ignore", invalid="ignore"):
-        variance = y.var(axis=0)
-    if np.isfinite(y).all() and not np.isfinite(variance).all():
-        raise ValueError(
-            "y holds numbers too large to be standardised, for their variance "
-            f"overflows, up to {np.abs(y).max():.1e}: give it in larger units."
-        )
 
 
 def _pipeline(network, dtype):
@@ -717,7 +892,7 @@ def _pipeline(network, dtype):
     scaled, pieces = SmoothClipScaler(dtype=dtype), PiecewiseLinearEncoder(dtype=dtype)
     encode = FeatureUnion([("scaled", scaled), ("pieces", pieces)])
     columns = preparation(encode, min_frequency=2, dtype=dtype)
-    return Pipeline([("columns", columns), ("network", network)])
+    return TablePipeline([("columns", columns), ("network", network)])
 
 
 def preparation(
@@ -751,7 +926,7 @@ def preparation(
 
     Returns
     -------
-    ColumnTransformer
+    TableColumns
         Not yet fitted.
     """
     numbers_first = FunctionTransformer(to_numbers, feature_names_out=number_names)
@@ -769,7 +944,7 @@ def preparation(
     )
     of_numbers = [("number", numbers_first), ("impute", impute), ("encode", encode)]
     of_categories = [("text", text_first), ("indicate", indicate)]
-    return ColumnTransformer(
+    return TableColumns(
         [
             ("numbers", Pipeline(of_numbers), numeric),
             ("categories", Pipeline(of_categories), categorical),

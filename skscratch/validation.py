@@ -58,6 +58,9 @@ class Validation:
             # Scorers see arrays, which have no feature names to be compared.
             self._viewed = bare_copy(estimator)
             vars(self._viewed).pop("feature_names_in_", None)
+            # It is in a fit, also where it is a member that hears of no callbacks.
+            vars(self._viewed).setdefault("_callback_fit_ctx", None)
+            vars(self._viewed).setdefault("_skl_callbacks_to_teardown", [])
             self._scorer = check_scoring(self._viewed, estimator.scoring)
 
     def __call__(self):
@@ -82,7 +85,7 @@ class Validation:
         options = {} if self.weights is None else {"sample_weight": self.weights}
         try:
             score = self._scorer(self._viewed, X, self.y, **options)
-        except AttributeError as error:
+        except (AttributeError, ValueError) as error:
             # A function of the user's may err as it likes; a name is a parameter.
             if not isinstance(scoring, str):
                 raise

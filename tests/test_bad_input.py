@@ -33,11 +33,17 @@ from sklearn.exceptions import (
 )
 
 from skscratch import (
+    Checkpoint,
     Layer,
     Network,
+    PiecewiseLinearEncoder,
     ScratchMLPClassifier,
     ScratchMLPRegressor,
+    SmoothClipScaler,
+    Stack,
     check_gradients,
+    make_tabular_classifier,
+    make_tabular_regressor,
 )
 
 # A few epochs are enough; that they do not converge is no news.
@@ -49,9 +55,16 @@ UNBOUNDED = (
     "max_grad_norm",
 )
 ESTIMATORS = {"classifier": ScratchMLPClassifier, "regressor": ScratchMLPRegressor}
+# Of tables, and what prepares their numbers.
+TABULAR = {
+    "table_classifier": make_tabular_classifier,
+    "table_regressor": make_tabular_regressor,
+}
+ENCODERS = {"scaler": SmoothClipScaler, "encoder": PiecewiseLinearEncoder}
 CLASSES_NEEDED = ("classifier", "partial_fit")
 every_estimator = pytest.mark.parametrize("name", ESTIMATORS)
 METHODS = ["predict", "predict_proba", "predict_log_proba", "decision_function"]
+TABLE = {**SMALL, "batch_size": 8, "n_estimators": 2}
 
 
 # What a call must leave as it was
@@ -130,7 +143,9 @@ class Watched:
     def _predictions(self):
         if self._X is None:
             return []
-        names = [name for name in METHODS if hasattr(self.estimator, name)]
+        names = [
+            name for name in (*METHODS, "transform") if hasattr(self.estimator, name)
+        ]
         return [getattr(self.estimator, name)(self._X) for name in names]
 
 
@@ -157,24 +172,48 @@ def assign(thing, **attributes):
         setattr(thing, name, value)
 
 
-def things():
-    """What the table's calls name: made anew for each, for calls may spoil it."""
+def nested():
+    """A callback that fits the estimator that it hears of."""
+
+    class Fitting:
+        def setup(self, estimator, context):
+            pass
+
+        teardown = on_fit_task_begin = setup
+
+        def on_fit_task_end(self, estimator, context):
+            estimator.fit(np.ones((4, 2)), [0, 1, 0, 1])
+
+    return Fitting()
+
+
+def refitted(estimator, X, y):
+    """A scorer that fits the estimator that it is to judge."""
+    return estimator.fit(X, y)
+
+
+def things(**common):
+    """What the table's calls name: made anew for each, for calls may spoil it.
+
+    ``common`` are parameters of all estimators, other than by default.
+    """
     random = np.random.default_rng(0)
     X = random.normal(size=(24, 4))
     y = np.arange(24) % 3
     t = X @ [1.0, 2.0, 0.0, -1.0] + 0.5
     frame = pd.DataFrame(X, columns=list("abcd"))
+    mixed = frame.assign(s=np.array(["u", "v", "w"])[y], f=y == 1)
 
-    def maker(cls, target):
+    def maker(cls, target, X=X, defaults=SMALL | common):
         def make(*, on=None, **parameters):
             given = (X, target) if on is None else on
-            estimator = quietly(cls(**SMALL).fit, *given)[0]
+            estimator = quietly(cls(**defaults).fit, *given)[0]
             return Watched(estimator.set_params(**parameters), given[0])
 
         return make
 
-    def new_maker(cls):
-        return lambda **parameters: Watched(cls(**SMALL | parameters))
+    def new_maker(cls, defaults=SMALL | common):
+        return lambda **parameters: Watched(cls(**defaults | parameters))
 
     return {
         **{"X": X, "y": y, "t": t, "frame": frame, "n": len(X)},
@@ -188,6 +227,17 @@ def things():
         "regressor": maker(ScratchMLPRegressor, t),
         "new_classifier": new_maker(ScratchMLPClassifier),
         "new_regressor": new_maker(ScratchMLPRegressor),
+        **{"mixed": mixed, "callback": nested(), "refitted": refitted},
+        **{
+            name: maker(make, target, mixed, TABLE)
+            for (name, make), target in zip(TABULAR.items(), (y, t), strict=True)
+        },
+        **{f"new_{name}": new_maker(make, TABLE) for name, make in TABULAR.items()},
+        **{name: maker(cls, None, frame, {}) for name, cls in ENCODERS.items()},
+        **{f"new_{name}": new_maker(cls, {}) for name, cls in ENCODERS.items()},
+        "stack": Stack(
+            [Network.glorot([2, 3, 3], "tanh", random_state=i) for i in range(2)]
+        ),
         "layer": Layer(2, 3, "tanh", random_state=0),
         "network": Network.glorot([2, 3, 3], "tanh", random_state=0),
         "numbers": Network.glorot([2, 3, 1], "tanh", "squared_error", random_state=0),
@@ -199,6 +249,7 @@ def things():
         **{"inputs": np.ones((4, 2)), "codes": np.array([0, 1, 2, 0])},
         **{"np": np, "pd": pd, "sparse": sparse, "put": put, "assign": assign},
         **{"Layer": Layer, "Network": Network, "check_gradients": check_gradients},
+        **{"Stack": Stack, "Checkpoint": Checkpoint},
         **{"float32": np.float32, "after_feedforward": after_feedforward},
     }
 
@@ -1636,6 +1687,454 @@ REFUSED = [
         ValueError,
         "masks must be no more than the 2 layers, got 3",
     ),
+    # sources of draws
+    *(
+        (
+            call.format(value),
+            ValueError,
+            f"random_state must be a whole number, a RandomState or None, got {value}",
+        )
+        for call, values in (
+            ("Layer(2, 3, 'tanh', random_state={})", ("'a'", 1.5)),
+            ("Network.glorot([2, 3], random_state={})", ("'a'", 1.5, -1)),
+            ("Network.initialised([2, 3], random_state={})", ("'a'", "{}")),
+            (
+                "check_gradients(network, inputs, codes, random_state={})",
+                ("'a'", 1.5, -1),
+            ),
+        )
+        for value in values
+    ),
+    # NumPy's own state is not ours to move.
+    ("Layer(2, 3, 'tanh', random_state=np.random)", ValueError, "got <module 'numpy."),
+    # further of Layer and Network
+    (
+        "Layer(10**30, 2, 'tanh')",
+        ValueError,
+        "inputs=1000000000000000000000000000000 and neurons=2 make more weights than",
+    ),
+    ("assign(layer, W=np.full((3, 2), 1j))", ValueError, "W must be an array of num"),
+    ("assign(layer, W=np.full((3, 2), 'a'))", ValueError, "of numbers, got <U1"),
+    ("assign(layer, W=[[1], [1, 2]])", ValueError, "W must be an array of numbers: s"),
+    (
+        "assign(layer, b=np.full((3, 1), 5, 'm8[s]'))",
+        ValueError,
+        "b must be an array of numbers, got timedelta64[s]",
+    ),
+    ("layer.feedforward(np.ones((5, 2, 4)))", ValueError, "samples), got (5, 2, 4)"),
+    ("network.restore(None)", ValueError, "snapshot must have shape (21,), got None"),
+    ("network.restore(0.5)", ValueError, "snapshot must have shape (21,), got 0.5"),
+    ("network.cost(A1, None)", ValueError, "Y must be an array of numbers, a column"),
+    (
+        "network.cost(A1, sparse.csr_array(Y))",
+        ValueError,
+        "Y must be an array of numbers, a column a sample, got csr_array",
+    ),
+    (
+        "network.cost_and_gradients(A1, Y.tolist())",
+        ValueError,
+        "Y must be an array of numbers, a column a sample, got list",
+    ),
+    ("network.cost_and_gradients(A1, None)", ValueError, "a sample, got NoneType"),
+    ("network.cost_and_gradients(A1, Y.astype(str))", ValueError, "sample, got <U32"),
+    ("network.cost(A1[:, :0], Y[:, :0])", ValueError, "Y must have a sample at least"),
+    ("network.cost_and_gradients(A1[:, :0], Y[:, :0])", ValueError, "least, got none"),
+    (
+        "network.cost(A1, Y, weights=np.array(['a'] * 4))",
+        ValueError,
+        "weights must be an array of numbers, got <U1",
+    ),
+    ("network.cost(A1, Y, weights=w[:4] * 1j)", ValueError, "numbers, got complex128"),
+    (
+        "check_gradients(network, inputs, codes, masks=3)",
+        ValueError,
+        "masks must be a list of arrays, or None, for the first layers, got 3",
+    ),
+    ("check_gradients(network, inputs, codes, step=10**400)", ValueError, "got 1000"),
+    (
+        "check_gradients(network, inputs, codes, alpha=10**400)",
+        ValueError,
+        "alpha must be a finite number, 0 or more, got 1000",
+    ),
+    # Stack
+    *(
+        (f"Stack({given})", ValueError, f"networks must be one or more {rest}")
+        for given, rest in (
+            ("None", "Network objects, none of them a Stack or there twice, of equal"),
+            ("3", "Network objects"),
+            ("network", "Network objects"),
+            ("[]", "Network objects"),
+            ("[network, network]", "Network objects"),
+            ("[network, numbers]", "Network objects"),
+            ("[stack]", "Network objects, none of them a Stack"),
+            ("'ab'", "Network objects"),
+        )
+    ),
+    ("Stack.glorot([2, 3])", TypeError, "a Stack is made of networks: Stack([Network"),
+    ("stack.predict(Y)", ValueError, "A1 must have shape (2, samples), got (3, 4)"),
+    ("stack.predict(np.ones((3, 2, 4)))", ValueError, "samples), got (3, 2, 4)"),
+    ("stack.feedforward(np.ones((5, 2, 4)))", ValueError, "samples), got (5, 2, 4)"),
+    (
+        "stack.cost(A1, Y[:2])",
+        ValueError,
+        "Y must have the shape of the outputs, (2, 3, 4), got (2, 4)",
+    ),
+    (
+        "stack.feedforward(A1, masks=[np.ones((3, 4))])",
+        ValueError,
+        "mask must be an array of shape (2, 3, 4), got (3, 4)",
+    ),
+    ("stack.astype('float16')", ValueError, "dtype must be float32 or float64, got"),
+    ("check_gradients(stack, X, codes)", ValueError, "(n_samples, 2), got (24, 4)"),
+    ("check_gradients(stack, inputs, codes + 1)", ValueError, "numbers from 0 to 2"),
+    # Checkpoint
+    *(
+        (
+            f"Checkpoint({path})",
+            ValueError,
+            f"path must be the name of a file, got {path}",
+        )
+        for path in ("3", "None", "''", "b'a'", "'/'")
+    ),
+    ("Checkpoint('a', resume='yes')", ValueError, "be True or False, got 'yes'"),
+    ("Checkpoint('a', resume=1)", ValueError, "resume must be True or False, got 1"),
+    # combinations with what came since
+    *(
+        (
+            f"classifier(temperature_scaling=True{others}).fit(X, y)",
+            ValueError,
+            "temperature_scaling=True needs early_stopping=True and one of the solvers "
+            f"['adam', 'adamw', 'sgd'], got {came}",
+        )
+        for others, came in (
+            ("", "solver='adam', early_stopping=False"),
+            (
+                ", early_stopping=True, solver='lbfgs'",
+                "solver='lbfgs', early_stopping=T",
+            ),
+        )
+    ),
+    (
+        "classifier(temperature_scaling=True).partial_fit(X, y)",
+        ValueError,
+        "temperature_scaling=True needs early_stopping=True",
+    ),
+    # fits within fits
+    (
+        "classifier(scoring=refitted, early_stopping=True).fit(X, y)",
+        ValueError,
+        "ScratchMLPClassifier is being fitted, and can't be fitted again by a "
+        "callback, a scorer or another thread before that is over: fit a clone",
+    ),
+    (
+        "new_classifier(solver='lbfgs').set_callbacks(callback).fit(X, y)",
+        ValueError,
+        "ScratchMLPClassifier is being fitted, and can't be fitted again by a callback",
+    ),
+    # labels in columns
+    *(
+        (call, ValueError, f"y must hold zeros and ones where it has a column a {said}")
+        for call, said in (
+            ("classifier().fit(X, 2 * labels)", "label, got [0 2]"),
+            ("classifier().fit(X, 2 * labels - 1)", "label, got [-1 1]"),
+            ("classifier().fit(X, sparse.csr_array(3 * labels))", "label, got [3]"),
+            (
+                "classifier(on=(X, labels)).partial_fit(X, 2 * labels)",
+                "label, got [0 2]",
+            ),
+        )
+    ),
+    (
+        "classifier(on=(X, labels), early_stopping=True)"
+        ".fit(X, labels, X_val=X, y_val=2 * labels)",
+        ValueError,
+        "y_val must hold zeros and ones where it has a column a label, got [0 2]",
+    ),
+    (
+        "classifier(class_weight=[{0: -1}, {0: -1}]).fit(X, labels)",
+        ValueError,
+        "class_weight must hold finite weights that are not negative, got [{0: -1}",
+    ),
+    # what names its parameter since
+    (
+        "classifier().fit(X, pd.Series(['a', None] * 12))",
+        ValueError,
+        "Input y contains NaN",
+    ),
+    (
+        "classifier().fit(X, np.array([1, nan] * 12, dtype=object))",
+        ValueError,
+        "Input y contains NaN",
+    ),
+    (
+        "new_classifier(scoring='roc_auc', early_stopping=True).fit(X, y)",
+        ValueError,
+        "scoring='roc_auc' does not fit ScratchMLPClassifier: multi_class must be in",
+    ),
+    (
+        "classifier().fit(np.array([[1.0], [np.datetime64('2020')]] * 12, object), y)",
+        ValueError,
+        "got dates or durations (<class 'numpy.datetime64'>)",
+    ),
+    (
+        "classifier().fit([[1.0]] * 23 + [[np.timedelta64(3, 's')]], y)",
+        ValueError,
+        "got dates or durations (<class 'numpy.timedelta64'>)",
+    ),
+    # transformers of numbers
+    *(
+        (call.format(name), exception, message)
+        for name, cls in ENCODERS.items()
+        for call, exception, message in (
+            ("{}().fit(put(X, nan))", ValueError, "Input X contains NaN"),
+            ("{}().fit(put(X, inf))", ValueError, "Input X contains infinity"),
+            ("{}().fit(X[:0])", ValueError, "Found array with 0 sample(s)"),
+            ("{}().fit(X[:, :0])", ValueError, "Found array with 0 feature(s)"),
+            ("{}().fit(X[0])", ValueError, "Expected 2D array, got 1D array"),
+            ("{}().fit(None)", ValueError, "got scalar array instead: array=nan"),
+            ("{}().fit([[1], [1, 2]])", ValueError, "an inhomogeneous shape"),
+            ("{}().fit(X + 1j)", ValueError, "Complex data not supported"),
+            ("{}().fit(words)", ValueError, "could not convert string to float"),
+            ("{}().fit(csr)", TypeError, "Sparse data was passed for X, but dense"),
+            ("{}().fit({{'a': 1}})", TypeError, "a real number, not 'dict'"),
+            (
+                "{}().fit(np.full((3, 2), '2020', 'M8[D]'))",
+                ValueError,
+                "X must hold numbers, got dates or durations (datetime64[D])",
+            ),
+            (
+                "{}().fit(pd.DataFrame({{'d': pd.to_timedelta([1, 2])}}))",
+                ValueError,
+                "X must hold numbers, got dates or durations (timedelta64[",
+            ),
+            (
+                "{}().transform(np.full((3, 4), 5, 'm8[s]'))",
+                ValueError,
+                "X must hold numbers, got dates or durations (timedelta64[s])",
+            ),
+            (
+                "{}().fit([[10**400]])",
+                ValueError,
+                "X must hold numbers that floats can hold: int too large",
+            ),
+            # After which it still expects the columns it knows.
+            ("{}().fit(frame[['a']] * nan)", ValueError, "X contains NaN"),
+            ("{}().fit(put(frame.to_numpy()[:, :2], inf))", ValueError, "infinity"),
+            (
+                "{}(on=(X, None)).transform(put(X, inf))",
+                ValueError,
+                "X contains infinity",
+            ),
+            (
+                "{}(on=(X, None)).transform(X[:, :3])",
+                ValueError,
+                "X has 3 features, but ",
+            ),
+            (
+                "{}().transform(frame[list('dcba')])",
+                ValueError,
+                "Feature names must be in the same order as they were in fit",
+            ),
+            (
+                "{}().transform(frame.rename(columns={{'d': 'e'}}))",
+                ValueError,
+                "Feature names unseen at fit time: - e",
+            ),
+            (
+                "{}().get_feature_names_out(['a'])",
+                ValueError,
+                "input_features is not equal to feature_names_in_",
+            ),
+        )
+    ),
+    *(
+        (
+            f"new_{name}({parameter}={value}).fit(X)",
+            ValueError,
+            f"The {parameter!r} parameter of {ENCODERS[name].__name__} must be",
+        )
+        for name, parameter, values in (
+            ("scaler", "limit", ("0", "-1", "inf", "nan", "'a'", "None", "1j")),
+            ("encoder", "n_bins", ("0", "-1", "2.5", "nan", "'all'", "None", "[3]")),
+            ("encoder", "kind", ("'splines'", "None", "3", "['hats']")),
+        )
+        for value in values
+    ),
+    (
+        "new_scaler(limit=10**400).fit(X)",
+        ValueError,
+        "limit must be no larger than 1.8e+308, got an integer of 1329 bits",
+    ),
+    # tables
+    *(
+        (call.format(name, target), exception, message)
+        for name, target in (("table_classifier", "y"), ("table_regressor", "t"))
+        for call, exception, message in (
+            ("{}().fit([], [])", ValueError, "rows of equal length, got a list of 0"),
+            ("{}().fit([[1], [1, 2]], [0, 1])", ValueError, "got a list of 2 others"),
+            ("{}().fit([1, 2], [0, 1])", ValueError, "a list of rows of equal length"),
+            ("{}().fit({{'a': [1]}}, [0])", ValueError, "a list of rows, got dict"),
+            ("{}().fit(None, {})", ValueError, "a list of rows, got NoneType"),
+            ("{}().fit('word', {})", ValueError, "a list of rows, got str"),
+            ("{}().fit(X[:, 0], {})", ValueError, "an array of shape (24,)"),
+            ("{}().fit(frame['a'], {})", ValueError, "got an array of shape (24,)"),
+            ("{}().fit(X[:, :, None], {})", ValueError, "an array of shape (24, 4, 1)"),
+            ("{}().fit(csr, {})", ValueError, "a table must be dense, got a sparse"),
+            ("{}().fit(X[:, :0], {})", ValueError, "one column or more, got none"),
+            ("{}().fit(mixed[:0], {}[:0])", ValueError, "Found array with 0 sample(s)"),
+            ("{}().fit(put(X, inf), {})", ValueError, "Input X contains infinity"),
+            ("{}().fit(X + 1j, {})", ValueError, "column 0 holds complex numbers"),
+            (
+                "{}().fit(mixed.assign(d=pd.Timestamp('2020')), {})",
+                ValueError,
+                "column 'd' holds dates or durations: make numbers of them",
+            ),
+            (
+                "{}().fit(mixed.assign(d=day), {})",
+                ValueError,
+                "column 'd' holds dates or durations: make",
+            ),
+            (
+                "{}().fit(np.full((24, 2), 5, 'm8[s]'), {})",
+                ValueError,
+                "column 0 holds dates or durations",
+            ),
+            (
+                "{}().fit(mixed.assign(z=10**400), {})",
+                ValueError,
+                "column 'z' was taken for numbers in fit, but holds others: int too",
+            ),
+            ("{}().fit(mixed, {}[:-1])", ValueError, "numbers of samples: [24, 23]"),
+            ("{}().fit(mixed, None)", ValueError, "requires y to be passed"),
+            ("{}().fit(mixed, {} + 1j)", ValueError, "omplex"),
+            (
+                "{}().fit(mixed, {}, network__sample_weight=-w)",
+                ValueError,
+                "Negative values in data passed to `sample_weight`",
+            ),
+            (
+                "{}().fit(mixed, {}, network__sample_weight=w[:3])",
+                ValueError,
+                "sample_weight.shape == (3,), expected (24,)",
+            ),
+            (
+                "{}().fit(mixed, {}, sample_weight=w)",
+                ValueError,
+                "Pipeline.fit does not accept the sample_weight parameter",
+            ),
+            (
+                "{}().fit(mixed[['a']], put({} * 1.0, nan))",
+                ValueError,
+                "Input y contains NaN",
+            ),
+            (
+                "{}().fit(mixed.assign(z=1), put({} * 1.0, inf))",
+                ValueError,
+                "Input y contains infinity",
+            ),
+            (
+                "{}().fit(mixed[:2], {}[:2])",
+                ValueError,
+                "The validation set is too small. Increase 'validation_fraction'",
+            ),
+            (
+                "{}().predict(mixed.drop(columns=['a', 's']))",
+                ValueError,
+                "must have the columns that it had in fit, but there is no 'a' and no",
+            ),
+            (
+                "{}().predict(mixed.set_axis(range(6), axis=1))",
+                ValueError,
+                "but there is no 'a' and no 'b' and no 'c'",
+            ),
+            ("{}().predict(X)", ValueError, "X has 4 features, but TableColumns is"),
+            ("{}().predict(X[0])", ValueError, "got an array of shape (4,)"),
+            ("{}().predict(None)", ValueError, "a list of rows, got NoneType"),
+            ("{}().predict(mixed[:0])", ValueError, "Found array with 0 sample(s)"),
+            ("{}().predict(mixed.assign(a=inf))", ValueError, "X contains infinity"),
+            (
+                "{}().predict(mixed.assign(a='much'))",
+                ValueError,
+                "column 'a' was taken for numbers in fit, but holds others: could not",
+            ),
+            (
+                "{}().predict(mixed.assign(a=[[1]] * n))",
+                ValueError,
+                "column 'a' was taken for numbers in fit, but holds others: several",
+            ),
+            (
+                "{}().predict(mixed.assign(f='yes'))",
+                ValueError,
+                "column 'f' was taken for numbers in fit",
+            ),
+            ("{}().predict(mixed.assign(a=1j))", ValueError, "'a' holds complex"),
+            (
+                "{}().predict(mixed.assign(s=pd.Timestamp('2020')))",
+                ValueError,
+                "column 's' holds dates or durations",
+            ),
+            ("{}().score(mixed, {}[:-1])", ValueError, "numbers of samples: [2"),
+            ("new_{}().predict(mixed)", NotFittedError, "is not fitted yet"),
+            (
+                "new_{}(n_estimators=0).fit(mixed, {})",
+                ValueError,
+                "The 'n_estimators' parameter of",
+            ),
+            (
+                "new_{}(solver='lbfgs').fit(mixed, {})",
+                ValueError,
+                "needs ",
+            ),
+        )
+    ),
+    (
+        "table_classifier().fit(mixed, ['a', None] * 12)",
+        TypeError,
+        "y can't be used: '<' not supported between instances of",
+    ),
+    ("table_classifier().fit(mixed[['a', 's']], t)", ValueError, "Unknown label type"),
+    (
+        "table_classifier().fit(mixed, np.arange(24) == 5)",
+        ValueError,
+        "early stopping needs two samples of each, or X_val and y_val",
+    ),
+    (
+        "table_classifier().fit(mixed, y, network__X_val=X, network__y_val=y)",
+        ValueError,
+        "X_val and y_val can't be used: X has 4 features, but",
+    ),
+    (
+        "new_table_classifier(early_stopping=False).fit(mixed, y)",
+        ValueError,
+        "temperature_scaling=True needs early_stopping=True",
+    ),
+    *(
+        (f"table_regressor().fit(mixed, {y})", ValueError, f"y {said}")
+        for y, said in (
+            ("['a'] * n", "must be an array of numbers, got <U1"),
+            ("[[1], [1, 2]] * 12", "must be an array of numbers: setting an array"),
+            ("[None, 'a'] * 12", "must be an array of numbers: could not convert"),
+            ("[{}] * n", "must be an array of numbers: float() argument must be"),
+            ("[day] * n", "must be an array of numbers: float() argument"),
+            ("np.full(24, '2020', 'M8[D]')", "must be an array of numbers, got date"),
+            ("[10**400] * n", "must be an array of numbers: int too large"),
+            (
+                "1e300 * t",
+                "holds numbers too large to standardise, such as 6.1e+300: their",
+            ),
+            ("1e-200 * t", "holds numbers too close to standardise, 1.0e-199 apart"),
+        )
+    ),
+    (
+        "new_table_regressor(loss='poisson').fit(mixed, t)",
+        ValueError,
+        "y must not be negative for loss='poisson', got ",
+    ),
+    (
+        "table_regressor().predict_proba(mixed)",
+        AttributeError,
+        "has no attribute 'predict_proba'",
+    ),
 ]
 
 # Of each parameter, values out of its range and of the wrong type, as they are written.
@@ -1700,8 +2199,6 @@ def rows_of_bad_values():
                 setting = f"({parameter}={value})"
                 yield f"{name}{setting}.fit(X, {target})", ValueError, message
                 # Refused already as an attribute, and by name: see the table.
-                # A fitted estimator's partial_fit does not check its parameters:
-                # ("classifier(alpha=-1).partial_fit(X, y)" and so on.)
                 if parameter != "solver":
                     call = f"new_{name}{setting}.partial_fit(X, {target}{classes})"
                     yield call, ValueError, message
@@ -1725,9 +2222,23 @@ def test_bad_input_is_refused_in_words_and_without_a_trace(call, exception, mess
     assert_refused(call, exception, [message], names)
     if ".fit(" in call and "warm_start" not in call and "on=" not in call:
         # Where nothing was fitted before, nothing is afterwards.
-        for name in ESTIMATORS:
+        for name in (*ESTIMATORS, *TABULAR):
             names[name] = names[f"new_{name}"]
         assert_refused(call, exception, [message], names)
+
+
+OF_ESTIMATORS = [
+    row
+    for row in REFUSED
+    if re.match("(new_)?(classifier|regressor)", row[0])
+    # Their validation data are others, so are scikit-learn's words for them.
+    and not re.search("n_estimators|scoring='f1'", row[0] + row[2])
+]
+
+
+@pytest.mark.parametrize(("call", "exception", "message"), OF_ESTIMATORS)
+def test_bad_input_is_refused_by_an_ensemble_as_by_one(call, exception, message):
+    assert_refused(call, exception, [message], things(n_estimators=3))
 
 
 @pytest.mark.parametrize(("call", "exception", "parts"), BAD_VALUE_ROWS)
@@ -1745,6 +2256,9 @@ def test_the_table_is_long_and_has_no_row_twice():
         methods = {"fit", "partial_fit", "score", *METHODS}
         assert {f"{name}.{m}" for m in methods if hasattr(cls(), m)} <= called
     assert {"Layer", "Network", "Network.glorot", "check_gradients"} <= called
+    assert {"Stack", "Checkpoint", "scaler.fit", "encoder.transform"} <= called
+    for name in TABULAR:
+        assert {f"{name}.{method}" for method in ("fit", "predict", "score")} <= called
 
 
 @every_estimator
@@ -1830,6 +2344,26 @@ def test_small_and_odd_data_work(name, shape, solver):
         np.testing.assert_allclose(P.sum(axis=1), 1)
 
 
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("shape", SHAPES)
+@every_estimator
+@pytest.mark.filterwarnings("ignore:The number of unique classes:UserWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+def test_small_and_odd_data_work_for_an_ensemble(name, shape, solver):
+    parameters, X, y = SHAPES[shape]
+    options = {"solver": solver, "n_estimators": 3, "hidden_layer_sizes": (2,)}
+    estimator = ESTIMATORS[name](**SMALL | options | parameters).fit(X, y)
+    if solver != "lbfgs" and not estimator.early_stopping:
+        estimator.partial_fit(X, y)
+    predicted = estimator.predict(X)
+    assert predicted.shape == (X.shape[0],)
+    assert np.isfinite(predicted).all()
+    assert len(estimator.estimators_) == 3
+    estimator.score(X, y)
+    if name == "classifier":
+        np.testing.assert_allclose(estimator.predict_proba(X).sum(axis=1), 1)
+
+
 @every_estimator
 def test_a_batch_larger_than_the_data_is_told_of(name):
     X, y = grid(12, 3), alternating(12)
@@ -1906,8 +2440,6 @@ FORMS = {
     "lists of integers": lambda array: array.astype(int).tolist(),
     "array interface": Interface,
 }
-# Sparse targets of several columns, which scikit-learn's regressor takes, are missing:
-# ScratchMLPRegressor().fit(X, sparse.csr_array(Y)) should equal .fit(X, Y).
 MATRIX_FORMS = {
     **FORMS,
     "by columns": np.asfortranarray,
@@ -2072,9 +2604,9 @@ def is_worded(error):
     return line.strip().startswith("raise ")
 
 
-def assert_works_or_is_refused(estimator, method, *args, **kwargs):
-    """Return whether it worked."""
-    watched = Watched(estimator)
+def assert_works_or_is_refused(estimator, method, *args, watch=None, **kwargs):
+    """Return whether it worked; what is predicted of ``watch`` must outlast refusal."""
+    watched = Watched(estimator, watch)
     refusal = None
     with at_most(10), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -2173,6 +2705,38 @@ def test_arbitrary_arrays_work_or_are_refused(data):
     if estimator.solver != "lbfgs":
         again = data.draw(targets(n_samples))
         assert_works_or_is_refused(estimator, "partial_fit", other, again)
+
+
+@st.composite
+def tables(draw, n_samples):
+    """Tables of columns of all kinds, or what is none."""
+    if draw(st.integers(0, 4)) == 0:
+        return draw(samples(n_samples))
+    columns = [draw(arrays((n_samples,))) for _ in range(draw(st.integers(1, 3)))]
+    names = draw(st.permutations(["a", "b", "c", 0]))
+    return pd.DataFrame(
+        {
+            name: column if column.dtype.isnative else column.astype(float)
+            for name, column in zip(names, columns, strict=False)
+        }
+    )
+
+
+@given(st.data())
+@settings(max_examples=100)
+def test_arbitrary_tables_work_or_are_refused(data):
+    name = data.draw(st.sampled_from(list(TABULAR)))
+    n_samples = data.draw(st.sampled_from([5, 8, 12, 1, 0]))
+    X, y = data.draw(tables(n_samples)), data.draw(targets(n_samples))
+    model = TABULAR[name](**TABLE | {"batch_size": "auto"})
+    works = assert_works_or_is_refused(model, "fit", X, y)
+    if not works:
+        good = pd.DataFrame({"a": [0.0, 1, 2, 3] * 2, "b": ["u", "v"] * 4})
+        model.fit(good, [0, 1] * 4)
+    # After a fit that is refused the first stands.
+    assert_works_or_is_refused(model, "predict", data.draw(tables(n_samples)))
+    again = data.draw(tables(n_samples)), data.draw(targets(n_samples))
+    assert_works_or_is_refused(model, "fit", *again, watch=X if works else good)
 
 
 VALUES = [

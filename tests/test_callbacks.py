@@ -1,5 +1,6 @@
 """scikit-learn's callbacks: what they hear of a fit, and that they do not change it."""
 
+import copy
 import pickle
 import re
 import threading
@@ -431,6 +432,30 @@ def test_a_kept_estimator_is_in_no_fit():
     with pytest.raises(ValueError, match="features"):
         listener.kept[0, 1].partial_fit(X[:, :2], y)
     assert listener.heard == story(N_EPOCHS)
+
+
+def by_pickle(estimator):
+    return pickle.loads(pickle.dumps(estimator))
+
+
+@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, by_pickle])
+@every_solver
+def test_a_copy_from_within_a_fit_is_in_none(how, solver):
+    """And holds none of the data of that."""
+    X, y = data_for(ScratchMLPClassifier)
+    copies = []
+
+    class Copying(Listener):
+        def on_fit_task_end(self, estimator, context):
+            callbacks = vars(estimator).pop("_skl_callbacks")
+            copies.append(how(estimator))
+            estimator._skl_callbacks = callbacks
+
+    make(solver=solver).set_callbacks(Copying()).fit(X, y)
+    first = copies[0]
+    assert not {"_running", "_callback_fit_ctx"} & vars(first).keys()
+    first.fit(X, y)
+    assert_same_bits(first, make(solver=solver).fit(X, y), X)
 
 
 def test_what_was_kept_in_a_pipeline_can_be_fitted_alone(capsys):

@@ -318,3 +318,19 @@ def test_what_can_not_be_gone_on_with_is_refused(tmp_path):
     for every in (0, -1, 1.5, True, "1"):
         with pytest.raises(ValueError, match="every must be a positive whole number"):
             Checkpoint("path", every=every)
+
+
+def test_places_that_can_not_be_written_to_are_refused_before_training(tmp_path):
+    X, y = data()
+    (tmp_path / "file").write_text("")
+    for path, message in (
+        (tmp_path, "it is a folder"),
+        (tmp_path / "none" / "training.npz", "there is no folder .*none"),
+        (tmp_path / "file" / "training.npz", "there is no folder .*file"),
+    ):
+        for resume in (False, True):
+            estimator = make("adam").set_callbacks(Checkpoint(path, resume=resume))
+            with pytest.raises(ValueError, match=message):
+                estimator.fit(X, y)
+            assert not hasattr(estimator, "network_")
+    assert Checkpoint("path", every=np.int64(2)).every == 2

@@ -631,6 +631,16 @@ def test_an_interrupt_of_members_in_turn_keeps_those_before(fail_at):
     assert_allclose(cut.predict_proba(X), np.mean(members, axis=0))
 
 
+def test_members_that_need_no_iteration_are_members(monkeypatch):
+    """L-BFGS may find no way down from where it begins."""
+    X, y = data(ScratchMLPClassifier)
+    options = {"solver": "lbfgs", "hidden_layer_sizes": (), "random_state": 0}
+    estimator = ScratchMLPClassifier(**SMALL | options, tol=1e6)
+    quietly(estimator.fit, X, y)
+    assert [member.n_iter_ for member in estimator.estimators_] == [0, 0, 0]
+    assert predictions(estimator, X).shape[0] == len(X)
+
+
 @both
 def test_a_network_of_another_number_is_not_gone_on_with(cls):
     X, y = data(cls)
