@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from skscratch.activations import ACTIVATIONS, d_sigmoid, d_tanh, sigmoid, tanh
 from skscratch.checkpoints import Checkpoint
+from skscratch.encoders import PiecewiseLinearEncoder, SmoothClipScaler
 from skscratch.ensembles import Stack
 from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
 from skscratch.gradient_check import GradientCheck, check_gradients
@@ -15,12 +16,7 @@ from skscratch.schedules import SCHEDULES
 from skscratch.version import __version__
 
 if TYPE_CHECKING:
-    from skscratch.tabular import (
-        PiecewiseLinearEncoder,
-        SmoothClipScaler,
-        make_tabular_classifier,
-        make_tabular_regressor,
-    )
+    from skscratch.tabular import make_tabular_classifier, make_tabular_regressor
 
 __all__ = [
     "ACTIVATIONS",
@@ -50,12 +46,7 @@ __all__ = [
 
 # Imported when asked for: scikit-learn's preparation of tables takes three times as
 # long to import as all the rest, and a network alone has no use for it.
-_OF_TABLES = {
-    "PiecewiseLinearEncoder",
-    "SmoothClipScaler",
-    "make_tabular_classifier",
-    "make_tabular_regressor",
-}
+_OF_TABLES = {"make_tabular_classifier", "make_tabular_regressor"}
 
 
 def __getattr__(name):

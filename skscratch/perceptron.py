@@ -8,7 +8,6 @@ import contextlib
 import copy
 import math
 import numbers
-import sys
 import warnings
 from abc import abstractmethod
 from dataclasses import replace
@@ -21,7 +20,6 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator, is_regressor
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -29,13 +27,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skscratch._sklearn import (
     OF_A_FIT,
     OF_ITS_OWN_FIT,
-    Interval,
-    Options,
-    StrOptions,
     callbacks_of,
     fit_context,
 )
-from skscratch.activations import ACTIVATIONS
+from skscratch.attributes import LayerViews, bare_copy, unchanged_if_refused
 from skscratch.buffers import FRESH
 from skscratch.callbacks import FromOutside, Tasks
 from skscratch.checkpoints import Checkpoint, Running, fingerprint
@@ -52,13 +47,18 @@ from skscratch.ensembles import Stack
 from skscratch.losses import LOSSES
 from skscratch.members import Members
 from skscratch.network import (
-    INITS,
     MOST_PARAMETERS,
     Network,
     count_parameters,
     hidden_activations,
 )
 from skscratch.optimizers import OPTIMIZERS
+from skscratch.parameters import (
+    BATCH_SIZES,
+    CONSTRAINTS,
+    check_checkpoints,
+    check_combinations,
+)
 from skscratch.schedules import SCHEDULES
 from skscratch.training import (
     ENDS,
@@ -71,7 +71,7 @@ from skscratch.training import (
     smooth,
     train,
 )
-from skscratch.validation import Validation, bare_copy, common_error
+from skscratch.validation import Validation, common_error
 from skscratch.version import __version__
 
 __all__ = ["BaseScratchMLP"]
@@ -86,14 +86,6 @@ FEW = 32
 # times more as the square root of their number, but not fewer or more epochs than that.
 USUAL_STEPS = 400
 FEWEST_EPOCHS, MOST_EPOCHS = 8, 400
-# Sizes of batches that have names: of fewer samples each is all of them.
-BATCH_SIZES = {"auto": 200, "small": 128}
-
-# Parameters that may be any number from 0, but for integers that no float holds.
-UNBOUNDED = (
-    *("alpha", "learning_rate_init", "power_t", "tol", "epsilon", "weight_decay"),
-    "max_grad_norm",
-)
 
 
 def _as_it_is(Z):
@@ -108,54 +100,7 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
     outputs are (``_goodness``). ``documented`` completes its docstring.
     """
 
-    _parameter_constraints: dict = {
-        "hidden_layer_sizes": [
-            "array-like",
-            Interval(numbers.Integral, 1, None, closed="left"),
-        ],
-        "activation": [StrOptions(set(ACTIVATIONS)), "array-like"],
-        "solver": [StrOptions({*OPTIMIZERS, "lbfgs"})],
-        "alpha": [Interval(numbers.Real, 0, None, closed="left")],
-        "batch_size": [
-            StrOptions(set(BATCH_SIZES)),
-            Interval(numbers.Integral, 1, None, closed="left"),
-        ],
-        "learning_rate": [StrOptions(set(SCHEDULES))],
-        "learning_rate_init": [Interval(numbers.Real, 0, None, closed="neither")],
-        "power_t": [Interval(numbers.Real, 0, None, closed="left")],
-        "max_iter": [
-            StrOptions({"auto"}),
-            Interval(numbers.Integral, 1, None, closed="left"),
-        ],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(numbers.Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(numbers.Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(numbers.Real, 0, 1, closed="left")],
-        "beta_1": [Interval(numbers.Real, 0, 1, closed="left")],
-        "beta_2": [Interval(numbers.Real, 0, 1, closed="left")],
-        "epsilon": [Interval(numbers.Real, 0, None, closed="neither")],
-        "n_iter_no_change": [
-            Interval(numbers.Integral, 1, None, closed="left"),
-            Options(numbers.Real, {np.inf}),
-        ],
-        "max_fun": [Interval(numbers.Integral, 1, None, closed="left")],
-        "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
-        "restore_best": ["boolean", StrOptions({"together"})],
-        "init": [StrOptions(set(INITS))],
-        "dropout": [Interval(numbers.Real, 0, 1, closed="left"), "array-like"],
-        "weight_decay": [Interval(numbers.Real, 0, None, closed="left")],
-        "warmup_fraction": [Interval(numbers.Real, 0, 1, closed="left"), None],
-        "max_grad_norm": [Interval(numbers.Real, 0, None, closed="neither"), None],
-        "averaging": [Interval(numbers.Real, 0, 1, closed="left"), None],
-        "dtype": [StrOptions({"auto", "float32", "float64"})],
-        "n_estimators": [Interval(numbers.Integral, 1, None, closed="left")],
-        "share_batches": ["boolean"],
-    }
+    _parameter_constraints: dict = CONSTRAINTS
 
     best_loss_: float | None
 
@@ -285,8 +230,8 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
                 "clone."
             )
         with _unchanged_if_refused(self):
-            self._check_combinations(held_out)
-            self._check_checkpoints(incremental)
+            check_combinations(self, held_out)
+            check_checkpoints(self, incremental)
             error = self._fit_checked(
                 X, y, sample_weight, held_out, incremental, classes
             )
@@ -349,73 +294,6 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
         return self._fit_stochastic(
             data, held_out, random_state, incremental, tasks, own_stream
         )
-
-    def _check_combinations(self, held_out):
-        """Refuse parameters that can't work together, and say what would."""
-        X_val, y_val, sample_weight_val = held_out
-        for name in UNBOUNDED:
-            value = getattr(self, name)
-            if isinstance(value, int) and value > sys.float_info.max:
-                raise ValueError(
-                    f"{name} must be no larger than {sys.float_info.max:.1e}, got an "
-                    f"integer of {value.bit_length()} bits."
-                )
-        stochastic = f"one of the solvers {sorted(OPTIMIZERS)}"
-        refused = []
-        if self.solver == "lbfgs":
-            refused = [
-                (f"{name}={getattr(self, name)!r}", stochastic)
-                for name in ("dropout", "max_grad_norm", "averaging")
-                if np.any(np.asarray(getattr(self, name), dtype=object))
-            ]
-        if not self.early_stopping or self.solver == "lbfgs":
-            given = {
-                f"scoring={self.scoring!r}": self.scoring,
-                "X_val": X_val,
-                "y_val": y_val,
-                "sample_weight_val": sample_weight_val,
-                "temperature_scaling=True": self._is_calibrated() or None,
-            }
-            needed = f"early_stopping=True and {stochastic}"
-            refused += [(name, needed) for name, v in given.items() if v is not None]
-        if self.warmup_fraction is not None and self.solver != "lbfgs":
-            planned = sorted(name for name, s in SCHEDULES.items() if s.has_end)
-            if self.learning_rate not in planned:
-                needed = f"learning_rate to be one of {planned}"
-                refused.append((f"warmup_fraction={self.warmup_fraction!r}", needed))
-        for what, needed in refused:
-            raise ValueError(
-                f"{what} needs {needed}, got solver={self.solver!r}, "
-                f"early_stopping={self.early_stopping}, "
-                f"learning_rate={self.learning_rate!r}."
-            )
-        if (X_val is None) != (y_val is None):
-            raise ValueError("X_val and y_val must be given together, or neither.")
-        if sample_weight_val is not None and X_val is None:
-            raise ValueError("sample_weight_val needs X_val and y_val.")
-        if isinstance(self.n_estimators, bool):
-            raise ValueError(
-                f"n_estimators must be a whole number, got {self.n_estimators}."
-            )
-
-    def _check_checkpoints(self, incremental):
-        """Refuse to write what can't be gone on with."""
-        checkpoints = [c for c in callbacks_of(self) if isinstance(c, Checkpoint)]
-        if not checkpoints:
-            return
-        if self.n_estimators > 1:
-            raise ValueError(
-                f"Checkpoint needs n_estimators=1, got {self.n_estimators}."
-            )
-        if incremental:
-            raise ValueError("Checkpoint is for fit: after partial_fit, pickle.")
-        if self.solver not in OPTIMIZERS:
-            raise ValueError(
-                f"Checkpoint needs one of the solvers {sorted(OPTIMIZERS)}, got "
-                f"solver={self.solver!r}."
-            )
-        for checkpoint in checkpoints:
-            checkpoint.check_place()
 
     def _validate(self, X, y, sample_weight, first):
         """Check the data of a fit; rows of weight zero are gone afterwards."""
@@ -1126,55 +1004,26 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
         return tags
 
 
-class LayerViews(list):
-    """Arrays of a network, by layer; an item that is assigned is written into it."""
-
-    def __setitem__(self, index, array):
-        if isinstance(index, slice):
-            targets, arrays = self[index], list(array)
-            if len(arrays) != len(targets):
-                raise ValueError(
-                    f"needs {len(targets)} arrays, one a layer, got {len(arrays)}."
-                )
-        else:
-            targets, arrays = [self[index]], [array]
-        # Copies first: the new values may be views of what they are to replace.
-        new = []
-        for target, values in zip(targets, arrays, strict=True):
-            if np.iscomplexobj(values):  # NumPy would drop what is imaginary.
-                raise ValueError("an array must hold real numbers, got complex ones.")
-            new.append(np.array(values, dtype=target.dtype))
-            if new[-1].shape != target.shape:
-                raise ValueError(
-                    f"an array must have shape {target.shape}, got {new[-1].shape}."
-                )
-        for target, values in zip(targets, new, strict=True):
-            target[...] = values
-
-    def assign(self, name, arrays):
-        """Write all arrays, or, where one does not fit, none."""
-        try:
-            self[:] = arrays
-        except ValueError as error:
-            raise ValueError(f"{name} can't be assigned: {error}") from None
+@contextlib.contextmanager
+def _unchanged_if_refused(estimator):
+    """Context that gives an estimator its attributes and network back, if it fails."""
+    network = vars(estimator).get("network_")
+    with contextlib.ExitStack() as kept:
+        kept.enter_context(unchanged_if_refused(estimator))
+        if network is not None:
+            kept.enter_context(_network_unchanged_if_refused(network))
+        yield
 
 
 @contextlib.contextmanager
-def _unchanged_if_refused(estimator):
-    """Give the estimator the attributes back that it had, if an error passes."""
-    before = dict(vars(estimator))
-    network = before.get("network_")
-    if network is not None:
-        parameters, gradients = network.snapshot(), network.gradients.copy()
-        activations = [layer.activation for layer in network.layers]
+def _network_unchanged_if_refused(network):
+    parameters, gradients = network.snapshot(), network.gradients.copy()
+    activations = [layer.activation for layer in network.layers]
     try:
         yield
     except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        if network is not None:
-            network.restore(parameters)
-            network.gradients[...] = gradients
-            for layer, activation in zip(network.layers, activations, strict=True):
-                layer.activation = activation
+        network.restore(parameters)
+        network.gradients[...] = gradients
+        for layer, activation in zip(network.layers, activations, strict=True):
+            layer.activation = activation
         raise

@@ -22,7 +22,7 @@ import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import StandardScaler
 
-from skscratch.tabular import preparation
+from skscratch.columns import preparation
 
 if TYPE_CHECKING:
     import pandas as pd

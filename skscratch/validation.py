@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import check_scoring
 
+from skscratch.attributes import bare_copy
 from skscratch.callbacks import from_outside
 from skscratch.losses import mean_of_each
 
-__all__ = ["Validation", "bare_copy", "common_error", "pooled"]
+__all__ = ["Validation", "common_error", "pooled"]
 
 
 class Validation:
@@ -151,19 +152,3 @@ def pooled(helds):
         np.arange(len(held.Y)) if held.rows is None else held.rows for held in helds
     ]
     return np.unique(np.concatenate(parts), return_inverse=True)
-
-
-def bare_copy(estimator):
-    """Copy of an estimator that shares all that it has.
-
-    Parameters
-    ----------
-    estimator : BaseEstimator
-
-    Returns
-    -------
-    BaseEstimator
-    """
-    new = object.__new__(type(estimator))
-    new.__dict__.update(vars(estimator))
-    return new

@@ -8,6 +8,7 @@ import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import clone
@@ -165,3 +166,37 @@ def quietly(call, *args, **kwargs):
 def refit(estimator, X, y, **changes):
     """Fit a clone with other parameters, warnings left aside."""
     return quietly(clone(estimator).set_params(**changes).fit, X, y)[0]
+
+
+# Of pipelines of tables
+
+QUICK = {
+    "max_iter": 3,
+    "n_estimators": 2,
+    "hidden_layer_sizes": (8,),
+    "random_state": 0,
+}
+
+
+def table():
+    """A table of every kind of column, thirty rows."""
+    random = np.random.RandomState(0)
+    n = 30
+    frame = pd.DataFrame(
+        {
+            "whole": random.randint(5, size=n),
+            "real": random.standard_normal(n),
+            "truth": random.uniform(size=n) < 0.5,
+            "nullable": pd.array(random.randint(9, size=n), dtype="Int64"),
+            "text": random.choice(["red", "green", "blue"], n),
+            "category": pd.Categorical(random.choice([1, 2], n)),
+            "mixed": random.choice(np.array(["a", 3, None], dtype=object), n),
+            "numbers in objects": np.array([1, 2.5, None] * 10, dtype=object),
+        }
+    )
+    frame.loc[3, "real"] = np.nan
+    frame.loc[4, "nullable"] = pd.NA
+    frame.loc[5, "text"] = None
+    frame.loc[6, "category"] = np.nan
+    y = (frame["real"].fillna(0) + (frame["text"] == "red") > 0.3).astype(int)
+    return frame, y

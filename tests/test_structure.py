@@ -20,15 +20,15 @@ REPOSITORY = Path(__file__).parents[1]
 
 # A file imports only from rungs below its own.
 LADDER = [
-    ["buffers", "tapes", "threads", "version"],
+    ["attributes", "buffers", "tapes", "threads", "version"],
     ["activations", "losses", "schedules", "optimizers"],
     ["layers"],
     ["network"],
     ["gradient_check", "training"],
     ["ensembles", "_sklearn", "documentation"],
     ["callbacks", "checkpoints", "data"],
-    ["validation"],
-    ["members"],
+    ["encoders", "parameters", "validation"],
+    ["columns", "members"],
     ["perceptron"],
     ["estimators"],
     ["tabular", "plotting"],
@@ -42,6 +42,7 @@ RUNGS = {name: height for height, rung in enumerate(LADDER) for name in rung}
 # Beside NumPy and the standard library, as `import` names them. The command line's
 # extras are imported where they are needed, so that the library does without them.
 THIRD_PARTY = {
+    "attributes": set(),
     "buffers": {"scipy"},
     "tapes": set(),
     "threads": {"scipy", "threadpoolctl"},
@@ -58,7 +59,10 @@ THIRD_PARTY = {
     "callbacks": {"sklearn"},
     "checkpoints": {"joblib", "scipy"},
     "data": {"scipy", "sklearn"},
+    "parameters": {"sklearn"},
     "validation": {"sklearn"},
+    "encoders": {"sklearn"},
+    "columns": {"scipy", "sklearn"},
     "members": {"scipy", "sklearn", "joblib"},
     "perceptron": {"scipy", "sklearn", "joblib"},
     "estimators": {"scipy", "sklearn", "joblib"},
