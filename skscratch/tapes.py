@@ -123,10 +123,11 @@ class Traced(np.ndarray):
         return self.tape.traced(result) if out[0] is None else out[0]
 
     def __getitem__(self, key):
-        part = super().__getitem__(key)
-        if not isinstance(part, Traced):
+        part = _plain(self)[key]
+        if not np.may_share_memory(part, _plain(self)):
             self._spoil()
-        return part
+            return part
+        return self.tape.traced(part)
 
     def __array_function__(self, function, types, arguments, options):
         self._spoil()
@@ -141,23 +142,30 @@ def _spoiling(name):
     method = getattr(np.ndarray, name)
 
     @wraps(method)
-    def spoiling(self, *arguments):
+    def spoiling(self, *arguments, **options):
         self._spoil()
-        return method(self.view(np.ndarray), *arguments)
+        return method(_plain(self), *arguments, **options)
 
     return spoiling
 
 
-# Numbers that Python takes out of an array, or puts into it, are another time others.
-for _name in (
-    *("__bool__", "__float__", "__int__", "__index__", "__complex__", "__iter__"),
-    *("__setitem__", "item", "tolist", "fill", "put", "sort", "partition"),
-):
-    setattr(Traced, _name, _spoiling(_name))
+# Numbers that are taken out of an array, put into it or copied are another time others.
+_VIEWS_AND_UFUNCS = {
+    *("reshape", "ravel", "squeeze", "swapaxes", "transpose", "view"),
+    *("all", "any", "clip", "max", "min", "prod", "sum"),
+}
+_IN_AND_OUT = {
+    *("__bool__", "__float__", "__int__", "__index__", "__complex__"),
+    *("__iter__", "__setitem__"),
+}
+for _name, _method in vars(np.ndarray).items():
+    _is_public = callable(_method) and not _name.startswith("_")
+    if _name in _IN_AND_OUT or (_is_public and _name not in _VIEWS_AND_UFUNCS):
+        setattr(Traced, _name, _spoiling(_name))
 
 
 def _plain(value):
-    return value.view(np.ndarray) if isinstance(value, Traced) else value
+    return np.ndarray.view(value, np.ndarray) if isinstance(value, Traced) else value
 
 
 def _with_arrays(operands):
@@ -166,7 +174,7 @@ def _with_arrays(operands):
     if len(kinds) > 1:
         return operands
     return [
-        np.asarray(value, *kinds) if isinstance(value, float) else value
+        np.asarray(value, *kinds) if type(value) is float else value
         for value in operands
     ]
 

@@ -149,6 +149,42 @@ CHANGES_NOTHING = [
         "if (weight <= LARGEST_WEIGHT * beta):",
         "When the moments are brought back to a weight of 1 is a matter of rounding.",
     ),
+    (
+        "tapes",
+        "REHEARSALS = 3",
+        "REHEARSALS = 4",
+        "After how many steps one is recorded is a matter of speed.",
+    ),
+    (
+        "tapes",
+        "self.n_times, self.is_proved = 0, False",
+        "self.n_times, self.is_proved = 1, False",
+        "After how many steps one is recorded is a matter of speed.",
+    ),
+    (
+        "tapes",
+        'function = ufunc if method == "__call__" else getattr(ufunc, method)',
+        "function = ufunc if method == '__call___' else getattr(ufunc, method)",
+        "An attribute of that name calls the ufunc too.",
+    ),
+    (
+        "tapes",
+        "shape = inputs[0].shape",
+        "shape = inputs[1].shape",
+        "A batch has as many targets as samples.",
+    ),
+    (
+        "tapes",
+        "for layer, own in zip(layers, of_layers, strict=True):",
+        "for layer, own in zip(layers, of_layers, strict=False):",
+        "The two are of one length.",
+    ),
+    (
+        "tapes",
+        "for one, other in zip(played, (result, gradients), strict=True)",
+        "for one, other in zip(played, (result, gradients), strict=False)",
+        "The two are of one length.",
+    ),
 ]
 
 

@@ -1,5 +1,6 @@
 """A step that is played is the step as it is written, to the last bit."""
 
+import contextlib
 import copy
 
 import numpy as np
@@ -239,6 +240,72 @@ def test_what_notes_can_not_tell_is_run(monkeypatch, function, can_be_played, ou
     assert is_played(network) == can_be_played
 
 
+@pytest.mark.parametrize(
+    ("function", "is_noticed"),
+    [
+        (by_a_number, True),
+        (by_a_truth, True),
+        (by_an_item, True),
+        (by_assignment, True),
+        (by_a_copy, True),
+        (by_an_array_function, True),
+        (by_two_results, True),
+        (by_parts, True),
+        # Only the proof, by another batch, sees what is done with plain arrays.
+        (by_a_plain_array, False),
+        (by_fresh_arrays, False),
+        (by_a_choice, False),
+    ],
+)
+def test_what_notes_can_not_tell_is_noticed(monkeypatch, function, is_noticed):
+    tanh = ACTIVATIONS["tanh"]
+    monkeypatch.setitem(ACTIVATIONS, "odd", tanh._replace(function=function))
+    network = Network.glorot([3, 4, 2], "odd", "squared_error", random_state=0)
+    network.reuse_buffers()
+    inputs = np.ones((6, 3)).T, np.zeros((2, 6)), None, 6
+    network.cost_and_gradients(*inputs[:2])
+    tape = Tape()
+    tape.record(network, network._backprop_for_sum, inputs)
+    assert tape.is_faithful != is_noticed
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda x: bool(x[0] > 0),
+        lambda x: float(x[0]),
+        lambda x: int(x[:1]),
+        lambda x: complex(x[:1]),
+        lambda x: [1, 2][np.greater(x[:1], 9)],
+        list,
+        lambda x: x.item(0),
+        lambda x: x[0],
+        lambda x: x.tolist(),
+        lambda x: x.fill(2),
+        lambda x: x.put([0], 2),
+        lambda x: x.sort(),
+        lambda x: x.partition(1),
+        lambda x: x.__setitem__(0, 2),
+        lambda x: x.copy(),
+        lambda x: x.astype(np.float32),
+        lambda x: x.flatten(),
+        lambda x: x.argmax(),
+        lambda x: x.take([0]),
+        lambda x: x.dot(x),
+        lambda x: x[[0, 1]],
+        lambda x: np.where(x > 0, x, 0),
+        lambda x: np.modf(x),
+        lambda x: np.add.at(x, [0], 1),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Conversion of an array:DeprecationWarning")
+def test_what_is_taken_out_or_put_in_spoils_a_tape(use):
+    tape = Tape()
+    with contextlib.suppress(TypeError):  # What NumPy takes for no index.
+        use(tape.traced(np.arange(1.0, 4.0)))
+    assert not tape.is_faithful
+
+
 def test_what_mathematics_keeps_is_no_part_of_later_steps(monkeypatch):
     kept = []
 
@@ -306,6 +373,10 @@ def test_numbers_are_noted_in_the_precision_of_the_result():
     tape.play()
     assert np.asarray(is_more).all()
     # Nor where operands have precisions of their own.
+    assert type((traced * np.float64(0.1)).tape.calls[-1].args[1]) is np.float64
+    clipped = traced.clip(np.full(3, 0.5), 0.6)
+    assert tape.calls[-1].args[2] == 0.6
+    np.testing.assert_array_equal(clipped, np.full(3, 0.6))
     mixed = np.add(traced, np.full(3, 0.1)) * 0.1
     traced[...] = 0.25
     tape.play()
