@@ -381,7 +381,7 @@ def timed_calls(
 
 def measure_profile(settings: Settings) -> list[Record]:
     """Split our time of a step into its parts."""
-    from skscratch import network, optimizers, tapes, training
+    from skscratch import batches, network, optimizers, tapes, training
 
     ignore_convergence_warnings()
     parts = {
@@ -392,7 +392,7 @@ def measure_profile(settings: Settings) -> list[Record]:
             (network.Network, "_penalty"),
             (network.Network, "_add_penalty_gradient"),
         ],
-        "batch": [(training.Batches, "gathered")],
+        "batch": [(batches.Batches, "gathered")],
         "rest": [(training, "_train_batches")],
     }
     records = []

@@ -18,8 +18,9 @@ import joblib
 import numpy as np
 from scipy.sparse import issparse
 
+from skscratch.batches import Batches, Dropout
 from skscratch.network import Network
-from skscratch.training import Batches, Dropout, TrainingState
+from skscratch.training import TrainingState
 
 __all__ = ["Checkpoint", "Running", "fingerprint"]
 

@@ -17,10 +17,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from skscratch._sklearn import Interval, StrOptions, fit_context
+from skscratch.batches import smooth
 from skscratch.documentation import documented
 from skscratch.losses import best_temperature
 from skscratch.perceptron import BaseScratchMLP
-from skscratch.training import smooth
 from skscratch.validation import pooled
 
 __all__ = ["ScratchMLPClassifier", "ScratchMLPRegressor"]

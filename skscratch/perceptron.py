@@ -31,6 +31,7 @@ from skscratch._sklearn import (
     fit_context,
 )
 from skscratch.attributes import LayerViews, bare_copy, unchanged_if_refused
+from skscratch.batches import Batches, Dropout, smooth
 from skscratch.buffers import FRESH
 from skscratch.callbacks import FromOutside, Tasks
 from skscratch.checkpoints import Checkpoint, Running, fingerprint
@@ -63,12 +64,9 @@ from skscratch.schedules import SCHEDULES
 from skscratch.training import (
     ENDS,
     Average,
-    Batches,
-    Dropout,
     TrainingState,
     averaged,
     minimise_lbfgs,
-    smooth,
     train,
 )
 from skscratch.validation import Validation, common_error

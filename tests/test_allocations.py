@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from skscratch.activations import ACTIVATIONS
+from skscratch.batches import Batches
 from skscratch.network import Network
 from skscratch.optimizers import OPTIMIZERS
 from skscratch.schedules import Constant
 from skscratch.tapes import REHEARSALS
-from skscratch.training import Batches, TrainingState, train
+from skscratch.training import TrainingState, train
 
 # NumPy's own loops keep up to 8,192 numbers of each operand while they convert
 # types; the arrays that must not be there are from 100 kB to 1 MB.

@@ -29,10 +29,11 @@ from skscratch import (
     Stack,
     check_gradients,
 )
+from skscratch.batches import Batches
 from skscratch.checkpoints import Running
 from skscratch.ensembles import can_join, history, summary, train_together
 from skscratch.schedules import Constant
-from skscratch.training import Batches, Epoch, TrainingState, train
+from skscratch.training import Epoch, TrainingState, train
 
 SIZES = [4, 6, 5, 3]
 SMALL = {"hidden_layer_sizes": (6, 5), "max_iter": 6, "n_estimators": 3}

@@ -34,8 +34,9 @@ from skscratch import (
     ScratchMLPRegressor,
     check_gradients,
 )
+from skscratch.batches import Dropout
 from skscratch.losses import best_temperature
-from skscratch.training import Average, Dropout
+from skscratch.training import Average
 
 # A few epochs are enough for a property; that they do not converge is no news.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).parents[1]
 # A file imports only from rungs below its own.
 LADDER = [
     ["attributes", "buffers", "tapes", "threads", "version"],
-    ["activations", "losses", "schedules", "optimizers"],
+    ["activations", "batches", "losses", "schedules", "optimizers"],
     ["layers"],
     ["network"],
     ["gradient_check", "training"],
@@ -48,6 +48,7 @@ THIRD_PARTY = {
     "threads": {"scipy", "threadpoolctl"},
     "version": set(),
     "activations": {"scipy"},
+    "batches": set(),
     "losses": {"scipy"},
     "layers": {"scipy"},
     "network": {"scipy"},

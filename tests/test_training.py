@@ -14,7 +14,8 @@ from sklearn.utils import shuffle
 from strategies import make_network, make_targets, make_weights, seeds
 
 from skscratch import OPTIMIZERS, SCHEDULES, Network, training
-from skscratch.training import Batches, TrainingState, minimise_lbfgs, train
+from skscratch.batches import Batches
+from skscratch.training import TrainingState, minimise_lbfgs, train
 
 sizes = {"n_samples": st.integers(1, 20), "batch_size": st.integers(1, 25)}
 
