@@ -259,11 +259,13 @@ def test_time_counts_for_the_innermost_function(load, monkeypatch):
     kept = dict(vars(owner))
     parts = {"out": [(owner, "outer")], "in": [(owner, "inner"), (owner, "again")]}
 
-    with figures.timed_calls(parts) as seconds:
+    with figures.timed_calls(parts) as (seconds, timed):
         assert owner.outer() == 4
+        assert timed(owner.again, "further")() == 2
 
-    # The clock ticks whenever a function begins or ends: seven spans, three inside.
-    assert seconds == {"out": 4, "in": 3}
+    # The clock ticks whenever a function begins or ends: seven spans, three inside,
+    # and three of the further one, which calls one of those.
+    assert seconds == {"out": 4, "in": 4, "further": 2}
     assert vars(owner) == kept
 
 
