@@ -349,7 +349,12 @@ def _note_number_like_text(column: pd.Series, notes: list[str]) -> None:
     values = column.dropna()
     if _holds_numbers(column) or values.empty:
         return
-    words = values[pd.to_numeric(values, errors="coerce").isna()]
+    try:
+        words = values[pd.to_numeric(values, errors="coerce").isna()]
+    except OverflowError:
+        raise InputError(
+            f"column {column.name!r} holds a number too large to work with"
+        ) from None
     if 0 < len(words) <= len(values) // 5:
         notes.append(
             f"{column.name!r} is text because of {words.iloc[0]!r}: "

@@ -1954,7 +1954,7 @@ REFUSED = [
             f"The {parameter!r} parameter of {ENCODERS[name].__name__} must be",
         )
         for name, parameter, values in (
-            ("scaler", "limit", ("0", "-1", "inf", "nan", "'a'", "None", "1j")),
+            ("scaler", "limit", ("0", "-1", "-inf", "nan", "'a'", "None", "1j")),
             ("encoder", "n_bins", ("0", "-1", "2.5", "nan", "'all'", "None", "[3]")),
             ("encoder", "kind", ("'splines'", "None", "3", "['hats']")),
         )
@@ -1982,7 +1982,7 @@ REFUSED = [
             ("{}().fit(csr, {})", ValueError, "a table must be dense, got a sparse"),
             ("{}().fit(X[:, :0], {})", ValueError, "one column or more, got none"),
             ("{}().fit(mixed[:0], {}[:0])", ValueError, "Found array with 0 sample(s)"),
-            ("{}().fit(put(X, inf), {})", ValueError, "Input X contains infinity"),
+            ("{}().fit(put(X, inf), {})", ValueError, "column 0 contains infinity: "),
             ("{}().fit(X + 1j, {})", ValueError, "column 0 holds complex numbers"),
             (
                 "{}().fit(mixed.assign(d=pd.Timestamp('2020')), {})",
@@ -2051,7 +2051,11 @@ REFUSED = [
             ("{}().predict(X[0])", ValueError, "got an array of shape (4,)"),
             ("{}().predict(None)", ValueError, "a list of rows, got NoneType"),
             ("{}().predict(mixed[:0])", ValueError, "Found array with 0 sample(s)"),
-            ("{}().predict(mixed.assign(a=inf))", ValueError, "X contains infinity"),
+            (
+                "{}().predict(mixed.assign(a=inf))",
+                ValueError,
+                "column 'a' contains infinity: make it a number, or a missing value.",
+            ),
             (
                 "{}().predict(mixed.assign(a='much'))",
                 ValueError,
@@ -2060,7 +2064,7 @@ REFUSED = [
             (
                 "{}().predict(mixed.assign(a=[[1]] * n))",
                 ValueError,
-                "column 'a' was taken for numbers in fit, but holds others: several",
+                "column 'a' holds lists or records: make a column of each",
             ),
             (
                 "{}().predict(mixed.assign(f='yes'))",
@@ -2081,9 +2085,9 @@ REFUSED = [
                 "The 'n_estimators' parameter of",
             ),
             (
-                "new_{}(solver='lbfgs').fit(mixed, {})",
+                "new_{}(solver='lbfgs', dropout=0.1).fit(mixed, {})",
                 ValueError,
-                "needs ",
+                "dropout=0.1 needs ",
             ),
         )
     ),
@@ -2104,7 +2108,8 @@ REFUSED = [
         "X_val and y_val can't be used: X has 4 features, but",
     ),
     (
-        "new_table_classifier(early_stopping=False).fit(mixed, y)",
+        "new_table_classifier(early_stopping=False, temperature_scaling=True).fit("
+        "mixed, y)",
         ValueError,
         "temperature_scaling=True needs early_stopping=True",
     ),

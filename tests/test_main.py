@@ -254,7 +254,11 @@ FILES = {
     "constant": (b"a,b,label\n1,,x\n1,,y\n1,,x\n1,,y\n", "no column but 'label'"),
     "infinite": (with_column(["inf", *"1234567"]).encode(), "'more' holds .* inf"),
     "huge": (with_column(["-1e200", *"1234567"]).encode(), "'more' holds .* 1e.200"),
-    "no float": (with_column(["1" * 400, *"1234567"]).encode(), "cannot read .* int"),
+    # Which versions of pandas read, or do not.
+    "no float": (
+        with_column(["1" * 400, *"1234567"]).encode(),
+        "cannot read .* int|'more' holds a number too large",
+    ),
     "copy": (with_column(["yes", "no"] * 4).encode(), "copy of the target"),
     "identifiers": (
         to_csv([(*row[:2], f"id {i}") for i, row in enumerate(make_rows())]).encode(),
