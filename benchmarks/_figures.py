@@ -393,7 +393,7 @@ def measure_profile(settings: Settings) -> list[Record]:
             (network.Network, "_add_penalty_gradient"),
         ],
         "batch": [(batches.Batches, "gathered")],
-        "rest": [(training, "_train_batches")],
+        "rest": [(training, "train_epoch")],
     }
     records = []
     for case in (case.scaled(settings.scale) for case in CASES.values()):

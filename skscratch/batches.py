@@ -1,7 +1,7 @@
 """Minibatches of the rows of a data set, and masks that drop outputs at random.
 
-What is drawn for a step of training; the step itself stands in ``network``, the loop
-over steps in ``training``.
+What is drawn for a step of training, and the smoothing of its targets. Gradients stand
+in ``network``, updates in ``optimizers``, the loop in ``training``.
 """
 
 from typing import Any
@@ -97,18 +97,19 @@ class Batches:
         rows : slice or ndarray of int of shape (n,) or (n_networks, n)
             Of several networks, those of each, for a batch with a leading axis.
         """
-        parts: Any
-        if isinstance(rows, slice):
-            parts = [array if array is None else array[rows] for array in self._data]
-            batch = self._batch(*parts)
-        else:
-            parts, batch = self._room(rows.shape)
-            for array, part in zip(self._data, parts, strict=True):
-                if part is not None:
-                    # Straight into `part`; the default mode copies first.
-                    array.take(rows, axis=0, out=part, mode="clip")
-            if parts[0] is None:
-                batch = (self.X[rows].T, *batch[1:])
+        in_order = isinstance(rows, slice)
+        shape = (rows.stop - rows.start,) if in_order else rows.shape
+        parts, batch = self._room(shape)
+        for array, part in zip(self._data, parts, strict=True):
+            if part is None:
+                continue
+            if in_order:
+                np.copyto(part, array[rows])
+            else:
+                # Straight into `part`; the default mode copies first.
+                array.take(rows, axis=0, out=part, mode="clip")
+        if parts[0] is None:
+            batch = (self.X[rows].T, *batch[1:])
         Y = batch[1]
         np.copyto(Y, parts[1].mT)
         if self.smoothing is not None:

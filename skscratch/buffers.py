@@ -11,13 +11,22 @@ from functools import lru_cache
 import numpy as np
 from scipy.linalg.blas import daxpy, dnrm2, saxpy, snrm2
 
-__all__ = ["FRESH", "Buffers", "add_scaled", "norm", "row_sums", "with_number"]
+__all__ = [
+    "FRESH",
+    "Buffers",
+    "add_scaled",
+    "norm",
+    "product",
+    "product_transposed",
+    "row_sums",
+    "with_number",
+]
 
 # OpenBLAS adds longer vectors on several threads, those of scipy's own copy of it,
 # which have to wait for a core while the threads of NumPy's copy still hold theirs.
 _ONE_THREAD = 10_000
 
-# Numbers of which so many copies, side by side with an array, stay in a core's cache.
+# Up to so many numbers, an array and another of its size stay in a core's cache.
 _FEW = 32_768
 
 _AXPY = {np.dtype(np.float32): saxpy, np.dtype(np.float64): daxpy}
@@ -99,6 +108,57 @@ def row_sums(x, out=None):
     ndarray of shape (..., n_rows, 1)
     """
     return np.matmul(x, _line(x.shape[-1], 1, x.dtype)[:, np.newaxis], out=out)
+
+
+def product(W, A1, out):
+    """``W A1`` for a dense or a sparse ``A1``, which stays sparse.
+
+    Parameters
+    ----------
+    W : ndarray of shape (..., n_rows, n)
+    A1 : {ndarray, sparse array} of shape (..., n, n_columns)
+    out : ndarray of shape (..., n_rows, n_columns) or None
+        None means a new array; so does a sparse ``A1``.
+
+    Returns
+    -------
+    ndarray of shape (..., n_rows, n_columns)
+    """
+    if not isinstance(A1, np.ndarray):
+        return _product_of_sparse(A1.T, W)
+    if W.shape[-1] == 1:
+        # An outer product, which matmul takes more than twice as long for.
+        return np.multiply(W, A1, out=out)
+    return np.matmul(W, A1, out=out)
+
+
+def product_transposed(dZ, A1, out):
+    """``dZ A1ᵀ`` for a dense or a sparse ``A1``.
+
+    Parameters
+    ----------
+    dZ : ndarray of shape (..., n_rows, n)
+    A1 : {ndarray, sparse array} of shape (..., n_columns, n)
+    out : ndarray of shape (..., n_rows, n_columns) or None
+        None means a new array.
+
+    Returns
+    -------
+    ndarray of shape (..., n_rows, n_columns)
+    """
+    if isinstance(A1, np.ndarray):
+        return np.matmul(dZ, A1.mT, out=out)
+    dW = _product_of_sparse(A1, dZ)
+    if out is None:
+        return dW
+    np.copyto(out, dW)
+    return out
+
+
+def _product_of_sparse(sparse, dense):
+    """``dense @ sparse.T``, where ``dense`` may have a leading axis of networks."""
+    product = sparse @ dense.reshape(-1, dense.shape[-1]).T
+    return np.moveaxis(product.reshape(-1, *dense.shape[:-1]), 0, -1)
 
 
 @lru_cache(maxsize=32)

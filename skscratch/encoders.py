@@ -226,7 +226,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         if missing:
             others = _quantiles(distinct, np.linspace(0, 1, missing + 2)[1:-1])
             knots = np.union1d(knots, others)
-        if self.n_bins == "auto" and 2 * counts.max() > len(column):
+        if self.n_bins == "auto" and 2 * np.max(counts) > len(column):
             n_more = max(MOST_RAMPS // self.n_features_in_ - self.n_bins_, 0)
             first = np.argsort(-counts, kind="stable")[:n_more]
             knots = np.union1d(knots, distinct[first[counts[first] >= OFTEN]])

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import issparse
 
-from skscratch.layers import random_source
+from skscratch.checks import as_numbers, random_source
 from skscratch.losses import LOSSES
-from skscratch.network import Network, as_numbers
+from skscratch.network import Network
 
 __all__ = ["GradientCheck", "check_gradients"]
 

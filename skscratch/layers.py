@@ -4,16 +4,16 @@ A batch is ``(inputs, samples)``, one column a sample; ``W`` is ``(neurons, inpu
 and ``b`` is ``(neurons, 1)``.
 """
 
-import numbers
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 
 from skscratch.activations import ACTIVATIONS, check_activation, d_identity
-from skscratch.buffers import FRESH, row_sums
+from skscratch.buffers import FRESH, product, product_transposed, row_sums
+from skscratch.checks import is_size, random_source
 
-__all__ = ["Layer", "random_source"]
+__all__ = ["Layer"]
 
 
 class Layer:
@@ -42,7 +42,8 @@ class Layer:
     A1 : ndarray of shape (inputs, samples)
         The inputs of the last ``feedforward``.
     Z, A : ndarray of shape (neurons, samples)
-        Its pre-activations and outputs.
+        Its pre-activations and outputs. Where buffers are used again, as in training,
+        they may share memory, and ``gradients`` may write over them.
     learning_rate : float, default=0.1
         Length of the step of ``backprop``. An attribute of the class, which an
         instance may override.
@@ -66,13 +67,13 @@ class Layer:
     # together in memory ("F") or a neuron's samples ("C").
     buffers = staticmethod(FRESH)
     order = "F"
+    # None until there is a batch.
     A1: Any = None
     Z = A = mask = dW = db = A1
 
     def __init__(self, inputs, neurons, activation, *, random_state=None):
         for name, size in (("inputs", inputs), ("neurons", neurons)):
-            is_whole = isinstance(size, numbers.Integral) and size is not True
-            if not is_whole or size < 1:
+            if not is_size(size):
                 raise ValueError(f"{name} must be a positive integer, got {size!r}.")
         if not isinstance(random_state, np.random.Generator):
             random_state = random_source(random_state)
@@ -169,7 +170,7 @@ class Layer:
         if A1.shape[-2:-1] != self._W.shape[-1:] or A1.shape[:-2] not in ((), networks):
             raise self._wrong_shape("A1", A1, self.inputs)
         shape = (*self._W.shape[:-1], A1.shape[-1])
-        Z = _product(self._W, A1, out=buffers("Z", shape, self.order))
+        Z = product(self._W, A1, out=buffers("Z", shape, self.order))
         Z += self._b
         activation = ACTIVATIONS[self._activation]
         room = buffers(activation.room_of_A, shape, self.order)
@@ -177,6 +178,9 @@ class Layer:
 
     def gradients(self, dA, *, count=None, input_gradient=True):
         """Gradients of the cost at the last ``feedforward``; changes no weight.
+
+        ``dZ = dA · activation'(Z)``, ``dW = dZ A1ᵀ / m`` and ``db = sum(dZ) / m`` over
+        the ``m`` samples, and ``dA1 = Wᵀ dZ``.
 
         Parameters
         ----------
@@ -213,7 +217,7 @@ class Layer:
             room = self.buffers(activation.room_of_dZ, dA.shape, self.order)
             dZ = activation.derivative(self.Z, self.A, out=room)
             dZ *= dA
-        self.dW = _product_transposed(dZ, self.A1, out=self.dW)
+        self.dW = product_transposed(dZ, self.A1, out=self.dW)
         self.db = row_sums(dZ, out=self.db)
         if count is None:
             count = dZ.shape[-1]
@@ -223,10 +227,15 @@ class Layer:
         if not input_gradient:
             return None
         shape = (*self._W.shape[:-2], self._W.shape[-1], dZ.shape[-1])
-        return _product(self._W.mT, dZ, out=self.buffers("dA1", shape, "F"))
+        return product(self._W.mT, dZ, out=self.buffers("dA1", shape, "F"))
 
     def backprop(self, dA):
-        """Descend one step along the gradients; see ``gradients``.
+        """Descend one step, ``W ← W - learning_rate · dW``, and ``b`` alike.
+
+        Parameters
+        ----------
+        dA : ndarray of shape (neurons, samples)
+            As in ``gradients``.
 
         Returns
         -------
@@ -309,58 +318,3 @@ class Layer:
     def _wrong_shape(name, array, rows, columns="samples"):
         shape = np.shape(array)
         return ValueError(f"{name} must have shape ({rows}, {columns}), got {shape}.")
-
-
-def random_source(random_state):
-    """``RandomState`` of what a user gives for one.
-
-    Parameters
-    ----------
-    random_state : int, RandomState or None
-        Or whatever else ``RandomState`` takes for a seed.
-
-    Returns
-    -------
-    RandomState
-
-    Raises
-    ------
-    ValueError
-        If it is none of these.
-    """
-    if isinstance(random_state, np.random.RandomState):
-        return random_state
-    try:
-        return np.random.RandomState(random_state)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            "random_state must be a whole number, a RandomState or None, got "
-            f"{random_state!r}: {error}."
-        ) from None
-
-
-def _product(W, A1, out):
-    """``W A1`` for a dense or a sparse ``A1``, which stays sparse."""
-    if not isinstance(A1, np.ndarray):
-        return _product_of_sparse(A1.T, W)
-    if W.shape[-1] == 1:
-        # An outer product, which matmul takes more than twice as long for.
-        return np.multiply(W, A1, out=out)
-    return np.matmul(W, A1, out=out)
-
-
-def _product_transposed(dZ, A1, out):
-    """``dZ A1ᵀ`` for a dense or a sparse ``A1``."""
-    if isinstance(A1, np.ndarray):
-        return np.matmul(dZ, A1.mT, out=out)
-    dW = _product_of_sparse(A1, dZ)
-    if out is None:
-        return dW
-    np.copyto(out, dW)
-    return out
-
-
-def _product_of_sparse(sparse, dense):
-    """``dense @ sparse.T``, where ``dense`` may have a leading axis of networks."""
-    product = sparse @ dense.reshape(-1, dense.shape[-1]).T
-    return np.moveaxis(product.reshape(-1, *dense.shape[:-1]), 0, -1)

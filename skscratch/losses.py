@@ -130,13 +130,13 @@ class Loss(ABC):
 
     @abstractmethod
     def summed(self, Z, P, Y, weights=None, buffers=FRESH):
-        """Sum of all samples' losses, each by its weight; of each network of a stack.
+        """Sum of all samples' losses, each by its weight; of a stack, one for each.
 
         ``P`` is ``predictions(Z)``.
         """
 
     def descended(self, n_outputs):
-        """How many times the reported cost is the one that the gradient derives."""
+        """What times the reported cost is the one whose gradient is taken."""
         return 1
 
     def cost(self, Z, Y, weights=None, total=None):
@@ -196,7 +196,7 @@ class Loss(ABC):
 
 
 def mean_of(summed, total):
-    """Cost of a batch, or of each network's, of the sum of its losses.
+    """Cost of a batch from the sum of its losses, of one network or of each.
 
     Parameters
     ----------

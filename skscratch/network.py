@@ -7,15 +7,14 @@ a snapshot or a gradient check is one line, whatever the layers are.
 import copy
 import itertools
 import math
-import numbers
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 
 from skscratch.activations import ACTIVATIONS, check_activation
 from skscratch.buffers import FRESH, Buffers, add_scaled, norm
-from skscratch.layers import Layer, random_source
+from skscratch.checks import as_numbers, is_size, random_source
+from skscratch.layers import Layer
 from skscratch.losses import LOSSES, mean_of
 from skscratch.tapes import Tapes
 
@@ -23,7 +22,6 @@ __all__ = [
     "INITS",
     "MOST_PARAMETERS",
     "Network",
-    "as_numbers",
     "count_parameters",
     "hidden_activations",
 ]
@@ -195,10 +193,7 @@ class Network:
         random_state = random_source(random_state)
         _check_dtype(dtype)
         given, sizes = sizes, list(sizes) if np.iterable(sizes) else []
-        if len(sizes) < 2 or not all(
-            isinstance(size, numbers.Integral) and size is not True and int(size) > 0
-            for size in sizes
-        ):
+        if len(sizes) < 2 or not all(map(is_size, sizes)):
             raise ValueError(
                 f"sizes must be two or more positive integers, got {given!r}."
             )
@@ -345,7 +340,7 @@ class Network:
         return Z
 
     def cost(self, A1, Y, *, alpha=0.0, weights=None, total=None, masks=()):
-        """Cost of a batch, the number that ``cost_and_gradients`` derives."""
+        """Cost of a batch, whose gradient ``cost_and_gradients`` computes."""
         A1, Y = as_numbers(A1, "A1"), as_numbers(Y, "Y")
         total = _total(Y, weights, total)
         Z = self.raw_outputs(A1, masks=masks)
@@ -540,8 +535,8 @@ def hidden_activations(activation, n_layers):
     names = [check_activation(name) for name in activation]
     if len(names) != n_layers:
         raise ValueError(
-            f"activation must be one name, or one for each of {n_layers} hidden "
-            f"layers, got {activation!r}."
+            "activation must be one name, or one for each hidden layer, of which there "
+            f"are {n_layers}, got {activation!r}."
         )
     return names
 
@@ -565,38 +560,6 @@ def _check_dtype(dtype):
         is_known = False
     if not is_known:
         raise ValueError(f"dtype must be float32 or float64, got {dtype!r}.")
-
-
-def as_numbers(values, name):
-    """Array of what a user gives, refused by name where these are no real numbers.
-
-    Parameters
-    ----------
-    values : {array-like, sparse array}
-        Which stays sparse.
-    name : str
-        What it is called in errors.
-
-    Returns
-    -------
-    {ndarray, sparse array}
-
-    Raises
-    ------
-    ValueError
-        If it is ragged, or holds complex numbers, text, dates or other objects.
-    """
-    array = values
-    try:
-        if not issparse(values):
-            array = np.asarray(values)
-        if array.dtype == object:
-            array = array.astype(np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"{name} must be an array of numbers: {error}.") from None
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"{name} must be an array of numbers, got {array.dtype}.")
-    return array
 
 
 def _total(Y, weights, total):

@@ -7,7 +7,6 @@ target is, in ``estimators``.
 import contextlib
 import copy
 import math
-import numbers
 import warnings
 from abc import abstractmethod
 from dataclasses import replace
@@ -35,6 +34,7 @@ from skscratch.batches import Batches, Dropout, smooth
 from skscratch.buffers import FRESH
 from skscratch.callbacks import FromOutside, Tasks
 from skscratch.checkpoints import Checkpoint, Running, fingerprint
+from skscratch.checks import is_size
 from skscratch.data import (
     Held,
     as_rows,
@@ -359,10 +359,7 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
 
     def _hidden_sizes(self):
         sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object))
-        if sizes.ndim != 1 or not all(
-            isinstance(size, numbers.Integral) and size is not True and int(size) > 0
-            for size in sizes
-        ):
+        if sizes.ndim != 1 or not all(map(is_size, sizes)):
             raise ValueError(
                 "hidden_layer_sizes must be > 0, one whole number for each hidden "
                 f"layer, got {self.hidden_layer_sizes!r}."
@@ -381,8 +378,8 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
             rates = np.repeat(rates, n_layers)
         if rates.shape != (n_layers,) or not ((rates >= 0) & (rates < 1)).all():
             raise ValueError(
-                "dropout must be a number from 0 to below 1, or one for each of "
-                f"{n_layers} hidden layers, got {self.dropout!r}."
+                "dropout must be a number from 0 to below 1, or one for each hidden "
+                f"layer, of which there are {n_layers}, got {self.dropout!r}."
             )
         return rates.tolist()
 

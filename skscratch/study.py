@@ -131,7 +131,7 @@ class Study:
     ) -> None:
         self.X, self.y, self.options, self.progress = X, y, options, progress
         self.class_sizes = np.unique(y, return_counts=True)[1]
-        self.n_folds = min(options.folds, int(self.class_sizes.min()))
+        self.n_folds = min(options.folds, int(np.min(self.class_sizes)))
         self.many_rows = len(y) > MANY_ROWS
         self.folds = self.make_folds(np.arange(len(y)))
 
@@ -166,7 +166,7 @@ class Study:
         say(
             f"  {counted(len(self.y), 'row')}, {counted(self.X.shape[1], 'column')}, "
             f"{counted(len(self.class_sizes), 'class')}; "
-            f"the largest has {self.class_sizes.max() / len(self.y):.1%} of the rows"
+            f"the largest has {np.max(self.class_sizes) / len(self.y):.1%} of the rows"
         )
         if self.n_folds < self.options.folds:
             say(

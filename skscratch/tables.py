@@ -253,7 +253,7 @@ def _split_target(
     _check_class_count(labels, target)
 
     classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    if len(classes) > 1 and counts.min() == 1:
+    if len(classes) > 1 and np.min(counts) == 1:
         # One row cannot be both learnt from and tested on.
         single = classes[counts == 1]
         notes.append(

@@ -12,10 +12,10 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skscratch.attributes import unchanged_if_refused
+from skscratch.checks import as_numbers
 from skscratch.columns import preparation
 from skscratch.encoders import PiecewiseLinearEncoder, SmoothClipScaler
 from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
-from skscratch.network import as_numbers
 
 __all__ = [
     "OF_CLASSIFIERS",

@@ -20,7 +20,7 @@ import numpy as np
 
 __all__ = ["Tape", "Tapes", "one_call"]
 
-# Steps with the same arrays before one is recorded: a few are not worth it.
+# Which step with the same arrays is recorded: fewer are not worth it.
 REHEARSALS = 3
 
 
@@ -149,7 +149,7 @@ def _spoiling(name):
     return spoiling
 
 
-# Numbers that are taken out of an array, put into it or copied are another time others.
+# Numbers taken out of an array, put into it or copied would differ the next time.
 _VIEWS_AND_UFUNCS = {
     *("reshape", "ravel", "squeeze", "swapaxes", "transpose", "view"),
     *("all", "any", "clip", "max", "min", "prod", "sum"),
@@ -169,7 +169,7 @@ def _plain(value):
 
 
 def _with_arrays(operands):
-    """Make numbers arrays, once and not at each call; they are as precise as others."""
+    """Turn numbers into arrays of the operands' dtype, once and not at each call."""
     kinds = {value.dtype for value in operands if isinstance(value, np.ndarray)}
     if len(kinds) > 1:
         return operands
@@ -264,7 +264,7 @@ class Tapes:
 
 
 def _bits(numbers):
-    """Floating-point numbers as integers, of which each is equal to itself."""
+    """Floating-point numbers as integers, since nan does not equal itself."""
     return np.asarray(numbers).view(f"i{numbers.dtype.itemsize}")
 
 

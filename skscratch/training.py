@@ -89,7 +89,7 @@ class TrainingState:
     loss_curve : list of float
         Mean loss over each epoch's batches.
     best_loss : float
-        The lowest of them.
+        The lowest of them; infinite where epochs are judged by a score.
     learning_rates : list of float
         Learning rate of each epoch's last step.
     validation_scores : list of float
@@ -106,7 +106,7 @@ class TrainingState:
         The epoch of that score, or else of the lowest loss, counted from 1 over all
         calls.
     no_improvement : int
-        Epochs since the last that improved by more than ``tol``.
+        Epochs since the last that improved by ``tol`` or more.
     n_samples_seen : int
         Samples trained on in all epochs.
     is_incremental : bool
@@ -380,6 +380,8 @@ def _averaged(network, average):
         network.restore(trained)
 
 
+# What overflows is seen when the epoch ends.
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def train_epoch(
     network, batches, state, n_done, n_steps, *, alpha, dropout, max_grad_norm
 ):
@@ -399,16 +401,6 @@ def train_epoch(
     float or ndarray of shape (n_networks,)
         Mean loss over the batches.
     """
-    # What overflows is seen when the epoch ends.
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        return _train_batches(
-            network, batches, state, n_done, n_steps, alpha, dropout, max_grad_norm
-        )
-
-
-def _train_batches(
-    network, batches, state, n_done, n_steps, alpha, dropout, max_grad_norm
-):
     update, schedule, average = state.optimizer.update, state.schedule, state.average
     loss_sum = 0.0
     for step, (A1, Y, weights, total) in enumerate(batches, start=n_done):

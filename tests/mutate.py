@@ -36,6 +36,7 @@ OTHER_TESTS = {
     "layers": ["network", "gradient_check", "options", "training", "allocations"],
     "optimizers": ["options", "training", "structure", "allocations"],
     "schedules": ["options", "training", "structure", "ensembles"],
+    "buffers": ["layers", "network", "training", "optimizers", "allocations"],
     "tapes": ["training", "allocations", "activations", "network"],
 }
 

@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).parents[1]
 
 # A file imports only from rungs below its own.
 LADDER = [
-    ["attributes", "buffers", "tapes", "threads", "version"],
+    ["attributes", "buffers", "checks", "tapes", "threads", "version"],
     ["activations", "batches", "losses", "schedules", "optimizers"],
     ["layers"],
     ["network"],
@@ -44,6 +44,7 @@ RUNGS = {name: height for height, rung in enumerate(LADDER) for name in rung}
 THIRD_PARTY = {
     "attributes": set(),
     "buffers": {"scipy"},
+    "checks": {"scipy"},
     "tapes": set(),
     "threads": {"scipy", "threadpoolctl"},
     "version": set(),
