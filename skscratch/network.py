@@ -535,8 +535,8 @@ def hidden_activations(activation, n_layers):
     names = [check_activation(name) for name in activation]
     if len(names) != n_layers:
         raise ValueError(
-            "activation must be one name, or one for each hidden layer, of which there "
-            f"are {n_layers}, got {activation!r}."
+            f"activation must be one name, or one for each hidden layer ({n_layers}), "
+            f"got {activation!r}."
         )
     return names
 

@@ -379,7 +379,7 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
         if rates.shape != (n_layers,) or not ((rates >= 0) & (rates < 1)).all():
             raise ValueError(
                 "dropout must be a number from 0 to below 1, or one for each hidden "
-                f"layer, of which there are {n_layers}, got {self.dropout!r}."
+                f"layer ({n_layers}), got {self.dropout!r}."
             )
         return rates.tolist()
 

@@ -133,6 +133,12 @@ CHANGES_NOTHING = [
         "Where its derivative is written: the layers skip it, as it is 1.",
     ),
     (
+        "losses",
+        "return summed / np.reshape(total, -1)",
+        "return summed / np.reshape(total, -2)",
+        "Any negative length is the one that is left to NumPy.",
+    ),
+    (
         "optimizers",
         "BLOCK = 30_000",
         "BLOCK = 30001",

@@ -1169,7 +1169,7 @@ REFUSED = [
     (
         "classifier(activation=['relu', 'relu']).fit(X, y)",
         ValueError,
-        "activation must be one name, or one for each of 1 hidden layers, got ['relu'",
+        "activation must be one name, or one for each hidden layer (1), got ['relu'",
     ),
     (
         "regressor(activation=['softmax']).fit(X, t)",
@@ -1179,7 +1179,7 @@ REFUSED = [
     (
         "regressor(dropout=[0.1, 0.2]).fit(X, t)",
         ValueError,
-        "one for each of 1 hidden layers, got [0.1, 0.2]",
+        "one for each hidden layer (1), got [0.1, 0.2]",
     ),
     (
         "classifier(dropout=[nan]).fit(X, y)",
@@ -1190,8 +1190,8 @@ REFUSED = [
         (
             f"classifier(dropout={value}).fit(X, y)",
             ValueError,
-            f"dropout must be a number from 0 to below 1, or one for each of 1 hidden "
-            f"layers, got {value}",
+            "dropout must be a number from 0 to below 1, or one for each hidden "
+            f"layer (1), got {value}",
         )
         for value in (
             *("['a']", "['0.1']", "[{}]", "[None]", "[1j]"),
@@ -1471,7 +1471,7 @@ REFUSED = [
     (
         "Network.glorot([2, 3, 1], ['relu', 'relu'])",
         ValueError,
-        "activation must be one name, or one for each of 1 hidden layers",
+        "activation must be one name, or one for each hidden layer (1)",
     ),
     ("Network.glorot([2, 3], loss='hinge')", ValueError, "error'], got 'hinge'"),
     ("network.feedforward(Y)", ValueError, "A1 must have shape (2, samples), got (3"),
