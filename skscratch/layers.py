@@ -295,7 +295,7 @@ class Layer:
         )
 
     def __getstate__(self):
-        kept = ("_activation", "_W", "_b", "order", "learning_rate")
+        kept = ("_activation", "_W", "_b", "learning_rate")
         return {name: value for name, value in vars(self).items() if name in kept}
 
     def _write(self, name, array, values):

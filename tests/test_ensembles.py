@@ -235,6 +235,11 @@ def test_joined_optimizers_go_on_as_each_would(name):
     for _ in range(120):  # Adam's weights are scaled back on the way.
         step(0.01, again)
     assert not can_join([*again.parts(3)[:2], parts[2]]) or name == "sgd"
+    gradients = random.standard_normal((3, 20))
+    for i, part in enumerate(again.parts(3)):
+        part.update(parameters[i], gradients[i], 0.01)
+        alone[i].update(expected[i], gradients[i], 0.01)
+    assert_allclose(parameters, expected, rtol=1e-10)
 
 
 # What is one by one, and what is together

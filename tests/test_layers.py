@@ -497,3 +497,17 @@ def test_a_refused_mask_leaves_the_last_batch():
         layer.feedforward(np.zeros((2, 5)), mask=np.ones((2, 5)))
     after = layer.A1, layer.Z, layer.A, layer.mask
     assert all(one is other for one, other in zip(before, after, strict=True))
+
+
+def test_more_weights_than_any_array_holds_are_refused():
+    with pytest.raises(ValueError, match="make more weights than any array holds"):
+        Layer(2**40, 2**40, "tanh")
+
+
+@pytest.mark.parametrize("values", [np.full((3, 2), 1j), np.full((3, 2), "1")])
+def test_assigned_arrays_of_no_real_numbers_are_refused(values):
+    layer = Layer(2, 3, "tanh", random_state=0)
+    before = layer.W.copy()
+    with pytest.raises(ValueError, match="W must be an array of numbers, got"):
+        layer.W = values
+    np.testing.assert_array_equal(layer.W, before)

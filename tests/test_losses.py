@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import logsumexp
+from scipy.special import logsumexp, xlogy
 from strategies import derivatives, few, make_targets, make_weights, seeds
 
 from skscratch import LOSSES, d_logloss, logloss
@@ -110,6 +110,10 @@ def test_costs_are_the_formulas(n_outputs, n_samples, seed):
 
     loss, Z, Y, weights = drawn("squared_error", n_outputs, n_samples, seed)
     check_cost(loss, Z, Y, weights, ((Z - Y) ** 2).mean(axis=0) / 2)
+
+    loss, Z, Y, weights = drawn("poisson", n_outputs, n_samples, seed)
+    halves = xlogy(Y, Y / np.exp(Z)) - Y + np.exp(Z)
+    check_cost(loss, Z, Y, weights, halves.sum(axis=0))
 
 
 def check_cost(loss, Z, Y, weights, losses):

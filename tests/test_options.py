@@ -974,6 +974,8 @@ def test_temperature_has_bounds():
     Y, loss = np.eye(3)[:, [0, 1, 2, 0, 1]], LOSSES["log_loss"]
     # The surer, the better, and the other way round.
     assert best_temperature(loss, 0.01 * Y, Y) == pytest.approx(1 / 50, rel=1e-3)
+    # Where none is better than none, as for outputs that tell nothing, it is none.
+    assert best_temperature(loss, 0 * Y, Y) == 1.0
     assert best_temperature(loss, -100 * Y, Y) == pytest.approx(50, rel=1e-3)
 
 
