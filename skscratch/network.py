@@ -432,8 +432,7 @@ class Network:
 
         Where an activation's derivative can do without ``Z``, ``A`` takes its place.
         Where a batch comes in the arrays of the one before too, its gradients are
-        computed without asking again what there is to do: see ``tapes``. Until
-        ``forget``, layers' activations are not to change.
+        computed without asking again what there is to do: see ``tapes``.
         """
         if self.buffers is FRESH:
             self.buffers, self._tapes = Buffers(self.dtype), Tapes(self)

@@ -209,9 +209,9 @@ def one_call(function):
 class Tapes:
     """A network's recorded steps, one for each shape of batch.
 
-    A step with the same arrays as the last of its shape is recorded when it has come a
-    few times. Once more it is run and played, and if that is the same to the last bit,
-    it is played from then on.
+    A step with the same arrays and activations as the last of its shape is recorded
+    when it has come a few times. Once more it is run and played, and if that is the
+    same to the last bit, it is played from then on.
 
     Parameters
     ----------
@@ -239,9 +239,10 @@ class Tapes:
             What the step returns. The next may write over it.
         """
         shape = inputs[0].shape
+        activations = [layer.activation for layer in self._network.layers]
         seen = self._seen.get(shape)
-        if seen is None or not seen.inputs_are(inputs):
-            seen = self._seen[shape] = _Seen(inputs)
+        if seen is None or not seen.is_of(inputs, activations):
+            seen = self._seen[shape] = _Seen(inputs, activations)
         if seen.is_proved:
             return seen.tape.play()
         seen.n_times += 1
@@ -271,9 +272,14 @@ def _bits(numbers):
 class _Seen:
     """What is known of the steps of one shape of batch."""
 
-    def __init__(self, inputs):
-        self.inputs, self.tape = inputs, Tape()
+    def __init__(self, inputs, activations):
+        self.inputs, self.activations, self.tape = inputs, activations, Tape()
         self.n_times, self.is_proved = 0, False
 
-    def inputs_are(self, inputs):
-        return len(inputs) == len(self.inputs) and all(map(is_, inputs, self.inputs))
+    def is_of(self, inputs, activations):
+        """Whether the step would be the same, on the same arrays."""
+        return (
+            activations == self.activations
+            and len(inputs) == len(self.inputs)
+            and all(map(is_, inputs, self.inputs))
+        )

@@ -130,6 +130,23 @@ def test_batches_may_come_in_any_order(order, activation, loss):
         np.testing.assert_allclose(network.gradients, expected[name][1], atol=1e-14)
 
 
+def test_another_activation_is_another_step():
+    network = Network.glorot([3, 4, 2], "tanh", "squared_error", random_state=0)
+    network.reuse_buffers()
+    A1, Y, random = np.empty((5, 3)).T, np.zeros((2, 5)), np.random.RandomState(0)
+    A1[...] = random.standard_normal(A1.shape)
+    for name in ("tanh", "relu", "tanh"):
+        network.layers[0].activation = name
+        plain = copy.deepcopy(network)
+        plain.reuse_buffers()
+        plain._tapes = None
+        for _ in range(KNOWN + 2):
+            cost = network.cost_and_gradients(A1, Y, total=5)
+            assert cost == plain.cost_and_gradients(A1, Y, total=5)
+            np.testing.assert_array_equal(network.gradients, plain.gradients)
+        assert is_played(network)
+
+
 def test_tapes_end_with_the_buffers():
     network = Network.glorot([2, 3, 1], loss="squared_error", random_state=0)
     assert network._tapes is None
