@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import expit, ndtr
 
-from skscratch.buffers import with_number
 from skscratch.tapes import one_call
 
 __all__ = [
@@ -106,7 +105,7 @@ def sigmoid(Z, out=None):
 def d_sigmoid(Z, A=None, out=None):
     """Derivative of the sigmoid, ``A (1 - A)``, with ``A = sigmoid(Z)``."""
     A = sigmoid(Z) if A is None else A
-    slope = np.subtract(1, A, out=out)
+    slope = np.subtract(1.0, A, out=out)
     slope *= A
     return slope
 
@@ -120,19 +119,20 @@ def d_tanh(Z, A=None, out=None):
     """Derivative of the hyperbolic tangent, ``1 - A²``, with ``A = tanh(Z)``."""
     A = tanh(Z) if A is None else A
     slope = np.multiply(A, A, out=out)
-    return np.subtract(1, slope, out=out)
+    return np.subtract(1.0, slope, out=out)
 
 
 def relu(Z, out=None):
     """Rectified linear unit ``max(Z, 0)``."""
-    return with_number(np.maximum, Z, 0, out=out)
+    # Clipping takes many numbers at a time, and the maximum with a number one by one.
+    return Z.clip(0.0, np.inf, out=out)
 
 
 def d_relu(Z, A=None, out=None):
     """Derivative of the rectified linear unit: 1 where ``Z > 0``, else 0."""
     Z = Z if A is None else A
     # Written as floats, which multiply dA twice as fast as booleans do.
-    return np.greater(Z, 0, out=np.empty_like(Z) if out is None else out)
+    return np.greater(Z, 0.0, out=np.empty_like(Z) if out is None else out)
 
 
 def leaky_relu(Z, out=None):

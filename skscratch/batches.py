@@ -4,13 +4,31 @@ What is drawn for a step of training, and the smoothing of its targets. Gradient
 in ``network``, updates in ``optimizers``, the loop in ``training``.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from skscratch.buffers import Buffers
 
 __all__ = ["Batches", "Dropout", "smooth"]
+
+
+class _Room(NamedTuple):
+    """Arrays that batches of one size come in.
+
+    Attributes
+    ----------
+    parts : list of tuple
+        Arrays of the data set, and what their rows are gathered into.
+    targets : ndarray of shape (n_outputs, n)
+        Those gathered, of the data set's dtype.
+    batch : tuple
+        ``A1, Y, weights, total``; None for sparse ``A1``, which has no room.
+    """
+
+    parts: list
+    targets: np.ndarray
+    batch: tuple[Any, ...]
 
 
 class Batches:
@@ -68,9 +86,8 @@ class Batches:
         if mean_weight is None and weights is not None:
             mean_weight = float((weights if rows is None else weights[rows]).mean())
         self.mean_weight = mean_weight or 1.0
-        self._data = X, Y, weights
         self._buffers, self._raw_buffers = Buffers(dtype), Buffers(Y.dtype)
-        self._rooms: dict[tuple, Any] = {}
+        self._rooms: dict[tuple, _Room] = {}
 
     def __iter__(self):
         """Yield the batches of one epoch: ``A1, Y, weights, total`` of each."""
@@ -99,47 +116,43 @@ class Batches:
         """
         in_order = isinstance(rows, slice)
         shape = (rows.stop - rows.start,) if in_order else rows.shape
-        parts, batch = self._room(shape)
-        for array, part in zip(self._data, parts, strict=True):
-            if part is None:
-                continue
+        room = self._rooms.get(shape) or self._make_room(shape)
+        for array, part in room.parts:
             if in_order:
                 np.copyto(part, array[rows])
             else:
                 # Straight into `part`; the default mode copies first.
                 array.take(rows, axis=0, out=part, mode="clip")
-        if parts[0] is None:
-            batch = (self.X[rows].T, *batch[1:])
-        Y = batch[1]
-        np.copyto(Y, parts[1].mT)
+        A1, Y, weights, total = room.batch
+        if A1 is None:
+            A1 = self.X[rows].T
+        np.copyto(Y, room.targets)
         if self.smoothing is not None:
             smooth(Y, *self.smoothing)
-        return batch
+        return A1, Y, weights, total
 
-    def _room(self, shape):
-        """Arrays to gather rows into, and the batch that these are; None is sparse."""
-        if shape not in self._rooms:
-            parts = [
-                buffers(name, (*shape, *array.shape[1:]))
-                if isinstance(array, np.ndarray)
-                else None
-                for name, array, buffers in zip(
-                    ("X", "Y", "weights"),
-                    self._data,
-                    (self._buffers, self._raw_buffers, self._buffers),
-                    strict=True,
-                )
-            ]
-            self._rooms[shape] = parts, self._batch(*parts)
-        return self._rooms[shape]
+    def _make_room(self, shape):
+        """Arrays to gather so many rows into, and the batch that these are."""
 
-    def _batch(self, X, targets, weights):
-        """Lay rows out as a batch, with room for its targets as numbers."""
+        def rows_of(array, name, buffers):
+            return buffers(name, (*shape, *array.shape[1:]))
+
+        A1 = weights = None
+        targets = rows_of(self.Y, "Y", self._raw_buffers)
+        parts = [(self.Y, targets)]
+        if isinstance(self.X, np.ndarray):
+            parts.append((self.X, rows_of(self.X, "X", self._buffers)))
+            A1 = parts[-1][1].mT
+        if self.weights is not None:
+            weights = rows_of(self.weights, "weights", self._buffers)
+            parts.append((self.weights, weights))
+            if weights.ndim == 2:
+                weights = weights[:, np.newaxis]
         Y = self._buffers("numbers", targets.mT.shape)
-        if weights is not None and weights.ndim == 2:
-            weights = weights[:, np.newaxis]
-        A1 = X.mT if isinstance(X, np.ndarray) else X if X is None else X.T
-        return A1, Y, weights, Y.shape[-1] * self.mean_weight
+        total = Y.shape[-1] * self.mean_weight
+        room = _Room(parts, targets.mT, (A1, Y, weights, total))
+        self._rooms[shape] = room
+        return room
 
 
 def smooth(Y, share, n_classes):

@@ -15,22 +15,46 @@ __all__ = [
     "FRESH",
     "Buffers",
     "add_scaled",
+    "aligned",
     "norm",
     "product",
     "product_transposed",
     "row_sums",
-    "with_number",
 ]
 
 # OpenBLAS adds longer vectors on several threads, those of scipy's own copy of it,
 # which have to wait for a core while the threads of NumPy's copy still hold theirs.
 _ONE_THREAD = 10_000
 
-# Up to so many numbers, an array and another of its size stay in a core's cache.
-_FEW = 32_768
+# Bytes that a core moves between memory and its cache at once, and the widest of its
+# registers: numbers that straddle two such lines take two accesses.
+_CACHE_LINE = 64
 
 _AXPY = {np.dtype(np.float32): saxpy, np.dtype(np.float64): daxpy}
 _NORM = {np.dtype(np.float32): snrm2, np.dtype(np.float64): dnrm2}
+
+
+def aligned(shape, dtype):
+    """Make an array of zeros that begins where a line of the cache does.
+
+    NumPy's own begin anywhere, large ones 16 bytes behind such a place, and to read two
+    of them and write a third takes twice as long.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+    dtype : dtype
+
+    Returns
+    -------
+    ndarray of shape ``shape``
+    """
+    n_bytes = math.prod(np.atleast_1d(shape).tolist()) * np.dtype(dtype).itemsize
+    room = np.empty(n_bytes + _CACHE_LINE, np.uint8)
+    start = -room.ctypes.data % _CACHE_LINE
+    array = room[start : start + n_bytes].view(dtype).reshape(shape)
+    array.fill(0)
+    return array
 
 
 def add_scaled(y, x, factor):
@@ -61,39 +85,6 @@ def norm(x):
     return _NORM[x.dtype](x)
 
 
-def with_number(ufunc, x, number, out=None):
-    """``ufunc(x, number)`` for NumPy's maximum or minimum, in half of the time.
-
-    NumPy compares two arrays many numbers at a time, but an array with a number one
-    by one: the number is made a line, along the axis that is contiguous. A small array
-    has an array of its own size beside it, for a row at a time takes twice as long as
-    all at once.
-
-    Parameters
-    ----------
-    ufunc : callable
-    x : ndarray
-    number : float
-    out : ndarray of the shape of ``x``, default=None
-        What to write into, such as ``x``; None means a new array.
-
-    Returns
-    -------
-    ndarray of the shape of ``x``
-    """
-    if x.ndim < 2 or x.dtype not in _AXPY:
-        return ufunc(x, number, out=out)
-    if x.size <= _FEW and x.flags.c_contiguous:
-        line = _line(x.size, number, x.dtype).reshape(x.shape)
-    elif x.size <= _FEW and x.mT.flags.c_contiguous:
-        line = _line(x.size, number, x.dtype).reshape(x.mT.shape).mT
-    elif x.strides[-2] < x.strides[-1]:
-        line = _line(x.shape[-2], number, x.dtype)[:, np.newaxis]
-    else:
-        line = _line(x.shape[-1], number, x.dtype)
-    return ufunc(x, line, out=out)
-
-
 def row_sums(x, out=None):
     """``sum(x, axis=-1, keepdims=True)``, in half of the time: as a product.
 
@@ -107,7 +98,7 @@ def row_sums(x, out=None):
     -------
     ndarray of shape (..., n_rows, 1)
     """
-    return np.matmul(x, _line(x.shape[-1], 1, x.dtype)[:, np.newaxis], out=out)
+    return np.matmul(x, _ones(x.shape[-1], x.dtype), out=out)
 
 
 def product(W, A1, out):
@@ -162,10 +153,12 @@ def _product_of_sparse(sparse, dense):
 
 
 @lru_cache(maxsize=32)
-def _line(n, number, dtype):
-    line = np.full(n, number, dtype)
-    line.flags.writeable = False
-    return line
+def _ones(n, dtype):
+    """Column of ones, which nobody can write into."""
+    ones = aligned((n, 1), dtype)
+    ones.fill(1)
+    ones.flags.writeable = False
+    return ones
 
 
 def FRESH(name, shape, order="C"):
@@ -214,7 +207,7 @@ class Buffers:
     def _view(self, name, shape, order):
         size = math.prod(shape)
         if name not in self._blocks or self._blocks[name].size < size:
-            self._blocks[name] = np.empty(size, self.dtype)
+            self._blocks[name] = aligned(size, self.dtype)
             # A view into the block that was just replaced would keep it alive.
             self._views.clear()
         block = self._blocks[name][:size]

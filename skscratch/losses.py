@@ -274,12 +274,12 @@ class BinaryLogLoss(Loss):
         """
         epsilon = _epsilon(P.dtype)
         log_P = P.clip(epsilon, 1 - epsilon, out=buffers("log P", Z.shape))
-        log_Q = np.subtract(1, log_P, out=buffers("log Q", Z.shape))
+        log_Q = np.subtract(1.0, log_P, out=buffers("log Q", Z.shape))
         for log in (log_P, log_Q):
             np.log(log, out=log)
             if weights is not None:
                 log *= weights
-        not_Y = np.subtract(1, Y, out=buffers("1 - Y", Y.shape))
+        not_Y = np.subtract(1.0, Y, out=buffers("1 - Y", Y.shape))
         return -(_dot(Y, log_P) + _dot(not_Y, log_Q))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from skscratch.activations import ACTIVATIONS, check_activation
-from skscratch.buffers import FRESH, Buffers, add_scaled, norm
+from skscratch.buffers import FRESH, Buffers, add_scaled, aligned, norm
 from skscratch.checks import as_numbers, is_size, random_source
 from skscratch.layers import Layer
 from skscratch.losses import LOSSES, mean_of
@@ -227,8 +227,8 @@ class Network:
         dtype = dtype or np.result_type(np.float32, *(layer.W for layer in layers))
         arrays = [(layer.W, layer.b) for layer in layers]
         n_parameters = sum((layer.inputs + 1) * layer.neurons for layer in layers)
-        vector = np.empty((*layers[0].W.shape[:-2], n_parameters), dtype)
-        self._view(vector, np.zeros_like(vector))
+        shape = (*layers[0].W.shape[:-2], n_parameters)
+        self._view(aligned(shape, dtype), aligned(shape, dtype))
         for layer, (W, b) in zip(layers, arrays, strict=True):
             layer.W, layer.b = W, b
         self.buffers: Any = FRESH

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from skscratch.buffers import add_scaled
+from skscratch.buffers import add_scaled, aligned
 
 __all__ = ["OPTIMIZERS", "Adam", "AdamW", "GradientDescent", "Optimizer"]
 
@@ -70,7 +70,7 @@ class Optimizer:
         """Cut all vectors into blocks, once for all steps, with room for one."""
         size = self.n_parameters
         vectors = [parameters.ravel(), gradients.ravel(), *self._moments()]
-        room = np.empty(min(size, BLOCK), self.dtype)
+        room = aligned(min(size, BLOCK), self.dtype)
         starts = range(0, size, BLOCK)
         blocks = [
             [*(vector[i : i + BLOCK] for vector in vectors), room[: size - i]]
@@ -171,7 +171,7 @@ class GradientDescent(Optimizer):
         super().__init__(n_parameters, dtype)
         self.momentum = momentum
         self.nesterovs_momentum = nesterovs_momentum
-        self.velocity = np.zeros(n_parameters, dtype)
+        self.velocity = aligned(n_parameters, dtype)
 
     def _moments(self):
         return [self.velocity]
@@ -212,8 +212,8 @@ class Adam(Optimizer):
         super().__init__(n_parameters, dtype)
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
         self.n_steps = 0
-        self.first_moment = np.zeros(n_parameters, dtype)
-        self.second_moment = np.zeros(n_parameters, dtype)
+        self.first_moment = aligned(n_parameters, dtype)
+        self.second_moment = aligned(n_parameters, dtype)
         self._weights = [1.0, 1.0]
 
     def update(self, parameters, gradients, learning_rate):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import minimize
 
-from skscratch.buffers import add_scaled, norm
+from skscratch.buffers import add_scaled, aligned, norm
 from skscratch.optimizers import Optimizer
 from skscratch.schedules import Constant
 from skscratch.threads import one_scipy_thread
@@ -63,7 +63,7 @@ class Average:
 
     def __init__(self, n_parameters, dtype, decay):
         self.decay = decay
-        self.mean = np.zeros(n_parameters, dtype)
+        self.mean = aligned(n_parameters, dtype)
         self.trained: Any = None
         self.n_steps = 0
 

@@ -11,11 +11,11 @@ from strategies import few
 from skscratch.buffers import (
     FRESH,
     Buffers,
-    _line,
+    _ones,
     add_scaled,
+    aligned,
     norm,
     row_sums,
-    with_number,
 )
 
 names = st.sampled_from(["Z", "A"])
@@ -129,31 +129,6 @@ def laid_out(shape, dtype, order):
     return array if order == "C" else np.ascontiguousarray(array.mT).mT
 
 
-@given(
-    shape=arrays,
-    n_axes=st.integers(1, 3),
-    dtype=dtypes,
-    order=orders,
-    number=st.sampled_from([0, -1, 3]),
-    ufunc=st.sampled_from([np.maximum, np.minimum]),
-)
-def test_number_is_compared_as_numpy_does(shape, n_axes, dtype, order, number, ufunc):
-    x = laid_out(shape, dtype, order)[(0,) * (3 - n_axes)]
-    expected = ufunc(x, number)
-    result = with_number(ufunc, x, number)
-    assert result.dtype == dtype
-    np.testing.assert_array_equal(result, expected)
-    assert with_number(ufunc, x, number, out=x) is x
-    np.testing.assert_array_equal(x, expected)
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("ufunc", [np.maximum, np.minimum])
-def test_number_is_compared_with_what_is_not_finite(ufunc, value):
-    x = np.full((3, 4), value, np.float32)
-    np.testing.assert_array_equal(with_number(ufunc, x, 0), ufunc(x, 0))
-
-
 @given(shape=arrays, n_axes=st.integers(2, 3), dtype=dtypes, order=orders)
 def test_row_sums_are_numpys(shape, n_axes, dtype, order):
     x = laid_out(shape, dtype, order)[(0,) * (3 - n_axes)]
@@ -164,6 +139,16 @@ def test_row_sums_are_numpys(shape, n_axes, dtype, order):
     np.testing.assert_array_equal(out, expected)
 
 
-def test_numbers_that_are_kept_cannot_be_written():
-    with_number(np.maximum, np.ones((2, 6)), 0.25)
-    assert not _line(6, 0.25, np.dtype(float)).flags.writeable
+def test_ones_that_are_kept_cannot_be_written():
+    row_sums(np.ones((2, 6)))
+    assert not _ones(6, np.dtype(float)).flags.writeable
+
+
+@given(shape=st.integers(1, 999) | shapes, dtype=dtypes)
+def test_aligned_arrays_are_zeros_that_begin_with_a_line_of_the_cache(shape, dtype):
+    array = aligned(shape, dtype)
+    assert array.ctypes.data % 64 == 0
+    assert array.flags.c_contiguous
+    expected = np.zeros(shape, dtype)
+    assert (array.shape, array.dtype) == (expected.shape, expected.dtype)
+    np.testing.assert_array_equal(array, expected)
