@@ -26,6 +26,12 @@ __all__ = [
 # which have to wait for a core while the threads of NumPy's copy still hold theirs.
 _ONE_THREAD = 10_000
 
+# OpenBLAS makes products of so many multiplications, 2 · 4 · 65,536, on two threads. Up
+# to about so many, that takes longer than on one: each thread waits for the other, and
+# leaves half of the result in its own core's cache, away from what comes next.
+_TWO_THREADS = 524_288
+_WORTH_THREADS = 3_000_000
+
 # Bytes that a core moves between memory and its cache at once, and the widest of its
 # registers: numbers that straddle two such lines take two accesses.
 _CACHE_LINE = 64
@@ -120,7 +126,7 @@ def product(W, A1, out):
     if W.shape[-1] == 1:
         # An outer product, which matmul takes more than twice as long for.
         return np.multiply(W, A1, out=out)
-    return np.matmul(W, A1, out=out)
+    return _matmul(W, A1, out)
 
 
 def product_transposed(dZ, A1, out):
@@ -138,11 +144,35 @@ def product_transposed(dZ, A1, out):
     ndarray of shape (..., n_rows, n_columns)
     """
     if isinstance(A1, np.ndarray):
-        return np.matmul(dZ, A1.mT, out=out)
+        return _matmul(dZ, A1.mT, out)
     dW = _product_of_sparse(A1, dZ)
     if out is None:
         return dW
     np.copyto(out, dW)
+    return out
+
+
+def _matmul(x, y, out):
+    """``x @ y``, in pieces of one thread each where two would not pay.
+
+    Pieces are of columns, equal but for the last, and known by the shapes alone: the
+    number of threads that BLAS has is the whole process's, and stays as it is.
+    """
+    n_columns = y.shape[-1]
+    work = x.shape[-2] * x.shape[-1] * n_columns
+    if out is None or not _TWO_THREADS <= work < _WORTH_THREADS:
+        return np.matmul(x, y, out=out)
+    n_pieces = work // _TWO_THREADS + 1
+    width = n_columns // n_pieces
+    whole = n_pieces * width
+
+    def pieces(array):
+        cut = array[..., :whole].reshape(*array.shape[:-1], n_pieces, width)
+        return cut.swapaxes(-3, -2)
+
+    np.matmul(x[..., np.newaxis, :, :], pieces(y), out=pieces(out))
+    if whole < n_columns:
+        np.matmul(x, y[..., whole:], out=out[..., whole:])
     return out
 
 

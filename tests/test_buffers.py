@@ -15,6 +15,8 @@ from skscratch.buffers import (
     add_scaled,
     aligned,
     norm,
+    product,
+    product_transposed,
     row_sums,
 )
 
@@ -137,6 +139,52 @@ def test_row_sums_are_numpys(shape, n_axes, dtype, order):
     out = np.empty_like(expected)
     assert row_sums(x, out=out) is out
     np.testing.assert_array_equal(out, expected)
+
+
+@given(
+    networks=st.sampled_from([(), (2,)]),
+    n_columns=st.integers(1, 60),
+    is_shared=st.booleans(),
+    row_order=orders,
+    column_order=orders,
+    seed=st.integers(0, 99),
+)
+@few
+def test_products_in_pieces_are_the_whole_ones(
+    networks, n_columns, is_shared, row_order, column_order, seed
+):
+    # Of few and of many multiplications, and of those between, which are cut.
+    random = np.random.RandomState(seed)
+    rows, inner = random.randint(1, 300, 2)
+    x = random.standard_normal((*networks, rows, inner))
+    y = random.standard_normal((*(() if is_shared else networks), inner, n_columns))
+    x, y = (
+        array if order == "C" else np.ascontiguousarray(array.mT).mT
+        for array, order in ((x, row_order), (y, column_order))
+    )
+    expected = np.einsum("...ij,...jk->...ik", x, y)
+    for function, second in ((product, y), (product_transposed, y.mT)):
+        out = np.full_like(expected, np.nan)
+        assert function(x, second, out=out) is out
+        np.testing.assert_allclose(out, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(("n_columns", "n_calls"), [(52, 1), (198, 1), (200, 2)])
+def test_products_between_few_and_many_multiplications_are_cut(
+    monkeypatch, n_columns, n_calls
+):
+    shapes, matmul = [], np.matmul
+
+    def noted(x, y, out):
+        shapes.append(out.shape)
+        return matmul(x, y, out=out)
+
+    monkeypatch.setattr(np, "matmul", noted)
+    product(np.ones((100, 64)), np.ones((64, n_columns)), np.empty((100, n_columns)))
+    assert len(shapes) == n_calls
+    assert sum(map(math.prod, shapes)) == 100 * n_columns
+    for *_, rows, columns in shapes:  # OpenBLAS's rule for a second thread.
+        assert rows * columns * 64 < 524_288
 
 
 def test_ones_that_are_kept_cannot_be_written():

@@ -271,8 +271,11 @@ def test_adaptive_training_ends_at_the_same_epoch(setting, rate_and_end):
     assert ours.n_iter_ == end
 
 
+# Without L-BFGS, whose line search has no tolerance for rounding: on float32 data
+# scikit-learn's follows gradients of which it computes parts in float32, and ours those
+# of float64.
 @settings(max_examples=80)
-@given(settings_of_parameters(kinds=PAIRS), st.integers(1, 5))
+@given(settings_of_parameters(solvers=["sgd", "adam"], kinds=PAIRS), st.integers(1, 5))
 def test_float32_stays_close_over_five_epochs(setting, n_epochs):
     setting.parameters["max_iter"] = n_epochs
     outcome = fit_both(setting, np.float32)
@@ -422,12 +425,13 @@ def settings_with_idle_options(draw):
     kind, parameters = setting.data["kind"], setting.parameters
     n_hidden = np.size(parameters["hidden_layer_sizes"])
     idle = {
-        "activation": [parameters["activation"]] * n_hidden,
         "averaging": 0,
         "dropout": [0.0] * n_hidden,
         "dtype": "float64",
         "weight_decay": 0.0,
     }
+    if n_hidden:  # Without a hidden layer, its name still says how weights are drawn.
+        idle["activation"] = [parameters["activation"]] * n_hidden
     if kind in KINDS:
         equal = dict.fromkeys(range(KINDS[kind]), 1.0)
         idle["class_weight"] = [equal] * 3 if kind == "multilabel" else equal
