@@ -106,6 +106,8 @@ def check_gradients(
     tolerance : float, default=1e-5
         Largest relative error that counts as agreement. Activations with a kink may
         exceed it where a sample lies within ``step`` of the kink.
+        What is too small to be told from the cost's rounding is measured against what
+        is just large enough.
     raise_on_failure : bool, default=False
         Whether to raise rather than report a disagreement.
     random_state : int, RandomState or None, default=0
@@ -167,7 +169,7 @@ def check_gradients(
             cost, n_directions, n_parameters, random_state
         )
     ]
-    report = _report(comparisons, tolerance)
+    report = _report(comparisons, tolerance, cost.rounding(step))
     if raise_on_failure and not report.passed:
         raise AssertionError(str(report))
     return report
@@ -216,6 +218,11 @@ class _Cost:
         # A loss may report less than it descends, the penalty aside. Of a stack, each
         # parameter is in the cost of one network.
         return np.sum(cost + (self.loss.descended(len(self.Y)) - 1) * reported)
+
+    def rounding(self, step):
+        """Difference that a few of the cost's last bits make."""
+        with np.errstate(all="ignore"):
+            return float(10 * np.finfo(np.float64).eps * abs(self()) / step)
 
     def difference(self, vector, direction, step):
         """Central difference of the cost as ``vector`` moves along ``direction``."""
@@ -291,14 +298,15 @@ def _places(cost, n_directions, n_parameters, random_state):
                 yield place, values[element], gradients[element], np.ones([1] * len(at))
 
 
-def _report(comparisons, tolerance):
+def _report(comparisons, tolerance, rounding):
     analytic, numerical = (
         np.array(c) for c in list(zip(*comparisons, strict=True))[1:]
     )
     # Rounding of the cost makes the difference of a tiny component meaningless by
-    # itself: it is measured against the typical component instead.
+    # itself: it is measured against the typical component instead, or against one that
+    # is just large enough to be told from rounding.
     sizes = np.maximum(np.abs(analytic), np.abs(numerical))
-    floor = max(1e-3 * np.sqrt(np.mean(sizes**2)), 1e-8)
+    floor = np.fmax(1e-3 * np.sqrt(np.mean(sizes**2)), max(rounding / tolerance, 1e-8))
     errors = np.abs(analytic - numerical) / np.maximum(sizes, floor)
     errors[~np.isfinite(errors)] = np.inf
     worst = int(np.argmax(errors))

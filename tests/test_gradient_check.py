@@ -136,6 +136,16 @@ def test_report_tells_the_comparison_in_words():
     assert GradientCheck(1e-5, "the limit itself", 1, 1, 1, 1e-5).passed
 
 
+def test_rounding_of_the_cost_is_no_disagreement():
+    """Where the gradients of two samples cancel, and what is left is tiny."""
+    network = Network.glorot([1, 1], loss="binary_log_loss", random_state=0)
+    network.layers[0].W, network.layers[0].b = [[1e-7]], [[0]]
+    X, Y = np.ones((2, 1)), np.array([[1.0], [0.0]])
+    network.cost_and_gradients(X.T, Y.T)
+    assert 0 < np.abs(network.gradients).max() < 1e-7
+    assert check_gradients(network, X, Y).passed
+
+
 def test_numbers_that_are_not_finite_are_a_disagreement():
     network, X, Y = example()
     network.layers[0].W = np.full((6, 4), np.nan)
