@@ -1059,11 +1059,11 @@ def test_weights_have_a_leading_axis():
 def test_an_epoch_of_a_stack_allocates_nothing_that_grows(shared, weighted):
     random = np.random.RandomState(0)
     X = random.standard_normal((1000, 200)).astype(np.float32)
-    Y = random.randint(20, size=1000)[:, np.newaxis] == np.arange(20)
+    Y = random.randint(40, size=1000)[:, np.newaxis] == np.arange(40)
     weights = random.uniform(size=1000).astype(np.float32) if weighted else None
     runs = []
     for i in range(4):
-        network = Network.glorot([200, 300, 20], random_state=i, dtype=np.float32)
+        network = Network.glorot([200, 300, 40], random_state=i, dtype=np.float32)
         stream = np.random.RandomState(i)
         batches = Batches(X, Y, 250, np.float32, weights=weights, random_state=stream)
         optimizer = OPTIMIZERS["adam"](network.parameters.size, np.float32)
@@ -1077,7 +1077,8 @@ def test_an_epoch_of_a_stack_allocates_nothing_that_grows(shared, weighted):
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 80_000
+    # The outputs of all networks take 160,000; ufuncs that cast have up to 100,000.
+    assert peak < 120_000
     del epochs
 
 
