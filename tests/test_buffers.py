@@ -187,6 +187,15 @@ def test_products_between_few_and_many_multiplications_are_cut(
         assert rows * columns * 64 < 524_288
 
 
+def test_products_of_few_columns_are_not_cut(monkeypatch):
+    shapes, matmul = [], np.matmul
+    monkeypatch.setattr(
+        np, "matmul", lambda x, y, out: shapes.append(out.shape) or matmul(x, y, out)
+    )
+    product(np.ones((1000, 1000)), np.ones((1000, 1)), np.empty((1000, 1)))
+    assert shapes == [(1000, 1)]
+
+
 def test_ones_that_are_kept_cannot_be_written():
     row_sums(np.ones((2, 6)))
     assert not _ones(6, np.dtype(float)).flags.writeable
