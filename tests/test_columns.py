@@ -101,7 +101,7 @@ def test_polars_frames_are_tables_too():
 def test_lists_and_records_are_refused_by_name(column, library):
     frames = pytest.importorskip(library)
     if library == "polars" and isinstance(column[0], set):
-        pytest.skip("polars has none")
+        pytest.skip("polars has no columns of sets")
     frame = frames.DataFrame({"number": range(30), "several": column})
     with pytest.raises(ValueError, match="column 'several' holds lists or records"):
         make_tabular_classifier(**QUICK).fit(frame, [0, 1] * 15)
