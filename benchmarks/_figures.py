@@ -381,7 +381,9 @@ def timed_calls(
 
 def measure_profile(settings: Settings) -> list[Record]:
     """Split our time of a step into its parts."""
-    from skscratch import batches, network, optimizers, tapes, training
+    from skscratch.backends import tapes
+    from skscratch.nn import network
+    from skscratch.training import batches, loop, optimizers
 
     ignore_convergence_warnings()
     parts = {
@@ -393,7 +395,7 @@ def measure_profile(settings: Settings) -> list[Record]:
             (network.Network, "_add_penalty_gradient"),
         ],
         "batch": [(batches.Batches, "gathered")],
-        "rest": [(training, "train_epoch")],
+        "rest": [(loop, "train_epoch")],
     }
     records = []
     for case in (case.scaled(settings.scale) for case in CASES.values()):

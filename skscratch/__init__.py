@@ -2,17 +2,17 @@
 
 from typing import TYPE_CHECKING
 
-from skscratch.activations import ACTIVATIONS, d_sigmoid, d_tanh, sigmoid, tanh
-from skscratch.checkpoints import Checkpoint
-from skscratch.encoders import PiecewiseLinearEncoder, SmoothClipScaler
-from skscratch.ensembles import Stack
 from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
-from skscratch.gradient_check import GradientCheck, check_gradients
-from skscratch.layers import Layer
-from skscratch.losses import LOSSES, d_logloss, logloss
-from skscratch.network import Network
-from skscratch.optimizers import OPTIMIZERS
-from skscratch.schedules import SCHEDULES
+from skscratch.estimators.checkpoint import Checkpoint
+from skscratch.nn.activations import ACTIVATIONS, d_sigmoid, d_tanh, sigmoid, tanh
+from skscratch.nn.gradient_check import GradientCheck, check_gradients
+from skscratch.nn.layer import Layer
+from skscratch.nn.losses import LOSSES, d_logloss, logloss
+from skscratch.nn.network import Network
+from skscratch.tabular.encoders import PiecewiseLinearEncoder, SmoothClipScaler
+from skscratch.training.joint import Stack
+from skscratch.training.optimizers import OPTIMIZERS
+from skscratch.training.schedules import SCHEDULES
 from skscratch.version import __version__
 
 if TYPE_CHECKING:

@@ -288,7 +288,10 @@ def test_tabular_compares_ablates_reports_and_draws(
     tmp_path, load, monkeypatch, capsys
 ):
     pytest.importorskip("pandas")
-    tabular, recipe = load("tabular"), importlib.import_module("skscratch.tabular")
+    tabular, recipe = (
+        load("tabular"),
+        importlib.import_module("skscratch.tabular.recipe"),
+    )
     quick = {"max_iter": 2, "n_estimators": 2, "batch_size": "auto"}
     monkeypatch.setattr(recipe, "RECIPE", recipe.RECIPE | quick)
     (tmp_path / "regression").mkdir()
@@ -321,7 +324,10 @@ def test_tabular_compares_ablates_reports_and_draws(
 
 
 def test_tabular_takes_the_data_of_scikit_learn(load, monkeypatch, capsys):
-    tabular, recipe = load("tabular"), importlib.import_module("skscratch.tabular")
+    tabular, recipe = (
+        load("tabular"),
+        importlib.import_module("skscratch.tabular.recipe"),
+    )
     quick = {"max_iter": 2, "n_estimators": 1, "batch_size": "auto"}
     monkeypatch.setattr(recipe, "RECIPE", recipe.RECIPE | quick)
     tabular.main(["--bundled", "--only", "iris", "wine", "--splits", "1"])

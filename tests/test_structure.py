@@ -1,4 +1,4 @@
-"""The ladder of files, what each may import, and documents that fit the code."""
+"""Which package imports which, and documentation that fits the code."""
 
 import ast
 import importlib
@@ -7,80 +7,51 @@ import re
 import shutil
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 import skscratch
 from skscratch import ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES
-from skscratch.network import INITS
+from skscratch.nn.network import INITS
 
 PACKAGE = Path(skscratch.__file__).parent
 REPOSITORY = Path(__file__).parents[1]
 
-# A file imports only from rungs below its own.
-LADDER = [
-    ["attributes", "buffers", "checks", "tapes", "threads", "version"],
-    ["activations", "batches", "losses", "schedules", "optimizers"],
-    ["layers"],
-    ["network"],
-    ["gradient_check", "training"],
-    ["ensembles", "_sklearn", "documentation"],
-    ["callbacks", "checkpoints", "data"],
-    ["encoders", "parameters", "validation"],
-    ["columns", "members"],
-    ["perceptron"],
-    ["estimators"],
-    ["tabular", "plotting"],
-    ["tables"],
-    ["study"],
-    ["__main__"],
-    ["__init__"],
-]
-RUNGS = {name: height for height, rung in enumerate(LADDER) for name in rung}
-
-# Beside NumPy and the standard library, as `import` names them. The command line's
-# extras are imported where they are needed, so that the library does without them.
-THIRD_PARTY = {
-    "attributes": set(),
-    "buffers": {"scipy"},
-    "checks": {"scipy"},
-    "tapes": set(),
-    "threads": {"scipy", "threadpoolctl"},
+# Which package of ours imports from which. A package's own files may import each other,
+# in no circle.
+ZONES = {
     "version": set(),
-    "activations": {"scipy"},
-    "batches": set(),
-    "losses": {"scipy"},
-    "layers": {"scipy"},
-    "network": {"scipy"},
-    "gradient_check": {"scipy"},
+    "backends": set(),
+    "nn": {"backends"},
+    "training": {"backends", "nn"},
+    "_sklearn": set(),
+    "estimators": {"_sklearn", "backends", "nn", "training", "version"},
+    "plotting": set(),
+    "tabular": {"_sklearn", "nn", "estimators"},
+    "cli": {"nn", "estimators", "plotting", "tabular"},
+    "__main__": {"cli"},
+    "__init__": {"backends", "nn", "training", "estimators", "tabular", "version"},
+}
+# Beside NumPy and the standard library, as `import` names them.
+THIRD_PARTY = {
+    "version": set(),
+    "backends": {"scipy", "threadpoolctl"},
+    "nn": {"scipy"},
     "training": {"scipy"},
-    "ensembles": {"scipy"},
     "_sklearn": {"sklearn"},
-    "documentation": set(),
-    "callbacks": {"sklearn"},
-    "checkpoints": {"joblib", "scipy"},
-    "data": {"scipy", "sklearn"},
-    "parameters": {"sklearn"},
-    "validation": {"sklearn"},
-    "encoders": {"sklearn"},
-    "columns": {"scipy", "sklearn"},
-    "members": {"scipy", "sklearn", "joblib"},
-    "perceptron": {"scipy", "sklearn", "joblib"},
-    "estimators": {"scipy", "sklearn", "joblib"},
-    "tables": {"scipy", "sklearn", "joblib"},
-    "tabular": {"scipy", "sklearn", "joblib"},
+    "estimators": {"joblib", "scipy", "sklearn"},
     "plotting": {"sklearn"},
-    "study": {"scipy", "sklearn", "joblib", "threadpoolctl"},
-    "__main__": {"sklearn"},
+    "tabular": {"scipy", "sklearn"},
+    "cli": {"joblib", "scipy", "sklearn", "threadpoolctl"},
 }
+# Imported where they are needed, so that the library does without them.
 EXTRAS = {
-    "tables": {"pandas"},
     "plotting": {"matplotlib"},
-    "study": {"rich"},
-    "__main__": {"matplotlib", "pandas", "rich", "skops"},
+    "cli": {"matplotlib", "pandas", "rich", "skops"},
 }
-PRINTING = {"perceptron", "study", "__main__"}
+PRINTING = {"estimators.base", "cli.study", "cli.main"}
 REGISTRIES = {
     "activation": set(ACTIVATIONS),
     "loss": set(LOSSES),
@@ -94,11 +65,23 @@ CLASSIFYING = {"log_loss", "binary_log_loss"}
 # Documented in one line, which names where the parameters stand.
 SHORT = {"FRESH", "d_identity", "d_logloss", "d_sigmoid", "d_tanh", "sigmoid", "tanh"}
 
-SOURCES = {path.stem: path.read_text("utf-8") for path in PACKAGE.glob("*.py")}
+
+def module_name(path):
+    """Name of a module below the package, such as "nn.layer"."""
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+SOURCES = {module_name(p): p.read_text("utf-8") for p in PACKAGE.rglob("*.py")}
 TREES = {name: ast.parse(source) for name, source in SOURCES.items()}
 # What a reader meets; the command line's files are for its users.
-LIBRARY = sorted(name for name in SOURCES if RUNGS.get(name, 0) <= RUNGS["estimators"])
+LIBRARY = sorted(
+    name for name in SOURCES if name.split(".")[0] not in ("cli", "__main__")
+)
 every_file = pytest.mark.parametrize("name", sorted(SOURCES))
+
+
+def zone(name):
+    return name.split(".")[0]
 
 
 def imports(tree):
@@ -112,13 +95,14 @@ def imports(tree):
 
 
 def own_imports(name):
-    """Yield the files of the package that a file imports, and what from each."""
+    """Yield the modules of the package that a file imports, and what from each."""
     for module, item in imports(TREES[name]):
         package, _, file = module.partition(".")
         if package == "skscratch":
-            # `from skscratch import network` is the file, if there is one.
-            if not file and item in SOURCES:
-                file, item = item, None
+            # `from skscratch import nn` is the module, if there is one.
+            whole = f"{file}.{item}".strip(".")
+            if whole in SOURCES or f"{whole}.__init__" in SOURCES:
+                file, item = whole, None
             yield file or "__init__", item
 
 
@@ -138,42 +122,44 @@ def at_module_level(tree):
     return ast.Module(kept, type_ignores=[])
 
 
-# The ladder
+# The zones
 
 
 @every_file
-def test_every_file_has_a_rung(name):
-    assert name in RUNGS
+def test_a_package_imports_only_from_those_it_may(name):
+    allowed = {*ZONES[zone(name)], zone(name)}
+    assert {zone(file) for file, _ in own_imports(name)} <= allowed
 
 
 @every_file
-def test_a_file_imports_only_from_rungs_below_its_own(name):
-    above = {f for f, _ in own_imports(name) if not RUNGS[f] < RUNGS[name]}
-    assert not above
-
-
-@every_file
-def test_a_file_imports_only_the_packages_of_its_rung(name):
-    allowed = THIRD_PARTY.get(name, set())
+def test_a_package_imports_only_its_third_parties(name):
+    allowed = THIRD_PARTY.get(zone(name), set())
     assert third_parties(at_module_level(TREES[name])) <= allowed
-    assert third_parties(TREES[name]) <= allowed | EXTRAS.get(name, set())
+    assert third_parties(TREES[name]) <= allowed | EXTRAS.get(zone(name), set())
+
+
+def test_no_file_imports_itself_by_way_of_others():
+    graph = {
+        name: [file for file, _ in own_imports(name) if file in TREES] for name in TREES
+    }
+    TopologicalSorter(graph).prepare()
 
 
 @every_file
 def test_a_file_imports_only_what_another_offers(name):
     for file, item in own_imports(name):
-        offered = getattr(importlib.import_module(f"skscratch.{file}"), "__all__", None)
+        module = f"skscratch.{file}".removesuffix(".__init__")
+        offered = getattr(importlib.import_module(module), "__all__", None)
         if offered is not None and item is not None:
             assert item in offered
 
 
-def test_the_check_itself_sees_what_climbs():
+def test_the_check_itself_sees_what_is_imported():
     source = """
-import skscratch.layers
-from skscratch.network import Network
+import skscratch.nn.layer
+from skscratch.nn.network import Network
 from skscratch import training, Layer
-from .losses import LOSSES
-from . import buffers
+from skscratch.nn import losses
 def later():
     from skscratch.estimators import ScratchMLPClassifier
     import sklearn.base
@@ -181,7 +167,7 @@ def later():
     TREES["probe"] = ast.parse(source)
     try:
         assert [file for file, _ in own_imports("probe")] == [
-            *("layers", "network", "training", "__init__", "losses", "buffers"),
+            *("nn.layer", "nn.network", "training", "__init__", "nn.losses"),
             "estimators",
         ]
         assert third_parties(TREES["probe"]) == {"sklearn"}
@@ -205,11 +191,12 @@ import sklearn.neural_network
 before = set(sys.modules)
 import skscratch
 loaded = set(sys.modules) - before
-assert not {"skscratch.tabular", "sklearn.compose", "sklearn.linear_model"} & loaded
+absent = {"skscratch.tabular.recipe", "sklearn.compose", "sklearn.linear_model"}
+assert not absent & loaded
 assert set(skscratch.__all__) <= set(dir(skscratch))
 assert not hasattr(skscratch, "nothing")
 from skscratch import *
-assert make_tabular_classifier.__module__ == "skscratch.tabular"
+assert make_tabular_classifier.__module__ == "skscratch.tabular.recipe"
 """
     subprocess.run(
         [sys.executable, "-W", "error", "-c", command], check=True, cwd=PACKAGE.parent
@@ -264,9 +251,10 @@ def test_randomness_is_an_argument(name):
     assert "random" not in {module for module, _ in imports(TREES[name])}
 
 
-@pytest.mark.parametrize("name", [*LIBRARY, "__init__"])
+@pytest.mark.parametrize("name", LIBRARY)
 def test_everything_offered_exists_and_is_listed_once(name):
     module = importlib.import_module(f"skscratch.{name}".removesuffix(".__init__"))
+    assert isinstance(module.__all__, list)
     assert len(set(module.__all__)) == len(module.__all__)
     assert all(hasattr(module, item) for item in module.__all__)
 
@@ -308,7 +296,7 @@ def test_visible_entries_of_the_repository_are_few():
 def public_things():
     """Yield name and object of every public class, function and method."""
     for file in LIBRARY:
-        module = importlib.import_module("skscratch." + file)
+        module = importlib.import_module(f"skscratch.{file}".removesuffix(".__init__"))
         for name in module.__all__:
             thing = getattr(module, name)
             if getattr(thing, "__module__", None) != module.__name__:
@@ -388,7 +376,7 @@ def test_parameters_and_defaults_are_documented_as_they_are(name):
     if entries is None:
         # A record documents its fields as attributes, a method may be of one line.
         is_record = inspect.isclass(thing) and hasattr(thing, "__annotations__")
-        is_method = name.count(".") == 2
+        is_method = inspect.isfunction(thing) and "." in thing.__qualname__
         inherits = inspect.isclass(thing) and "__init__" not in vars(thing)
         takes_none = not parameters(thing)
         is_short = is_method or takes_none or thing.__name__ in SHORT
@@ -426,7 +414,7 @@ def test_accepted_names_are_those_of_the_registry(name):
         if listed and parameter in REGISTRIES:
             names = re.findall(r"""["']([^"']+)["']""", listed[1])
             known = REGISTRIES[parameter]
-            if name == "estimators.ScratchMLPRegressor" and parameter == "loss":
+            if name.endswith(".ScratchMLPRegressor") and parameter == "loss":
                 known = known - CLASSIFYING
             assert set(names) == known
             assert len(names) == len(set(names))

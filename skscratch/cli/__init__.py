@@ -1,0 +1,3 @@
+"""The command line, ``python -m skscratch``."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""The network itself: layers, activations, losses and their gradients."""
+
+__all__: list[str] = []

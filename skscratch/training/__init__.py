@@ -1,0 +1,3 @@
+"""How a network is trained: optimizers, schedules, batches, the loop."""
+
+__all__: list[str] = []

@@ -1,0 +1,303 @@
+"""The optimizers: what becomes of the parameters, given their gradients.
+
+Each works on one flat vector, in place, and only updates: when to stop and at what
+learning rate is decided elsewhere. They stand in order of growing complexity.
+"""
+
+import math
+
+import numpy as np
+
+from skscratch.backends.buffers import add_scaled, aligned
+
+__all__ = ["OPTIMIZERS", "Adam", "AdamW", "GradientDescent", "Optimizer"]
+
+# Elements that a sequence of element-wise passes works on at a time, few enough that
+# the four or five arrays of a block stay in a core's own cache from pass to pass; a
+# multiple of what `add_scaled` takes at a time.
+BLOCK = 30_000
+
+# Up to what weight Adam's new gradients grow before its moments are scaled back.
+LARGEST_WEIGHT = 100
+
+
+class Optimizer:
+    """What the optimizers share: a walk over the vector, block by block.
+
+    Parameters
+    ----------
+    n_parameters : int
+        Length of the vector.
+    dtype : dtype
+        Of the vector.
+
+    Attributes
+    ----------
+    n_weights : int
+        How many of the numbers, the first ones, are weights rather than biases: all,
+        unless it is set.
+    hyperparameters : tuple of str
+        Names of the further parameters of the constructor, which are those of the
+        estimators too.
+    """
+
+    hyperparameters: tuple[str, ...] = ()
+
+    def __init__(self, n_parameters, dtype):
+        # By name, which every format of files knows.
+        self.n_parameters, self.dtype = n_parameters, np.dtype(dtype).name
+        self.n_weights = n_parameters
+        self._layout = None
+
+    def update(self, parameters, gradients, learning_rate):
+        """Take one step: change ``parameters`` in place.
+
+        Parameters
+        ----------
+        parameters, gradients : ndarray of shape (n_parameters,)
+            The gradients are left as they are. Of several networks, a row each, with
+            ``n_parameters`` numbers in all and ``n_weights`` weights in a row.
+        learning_rate : float
+            Length of the step.
+        """
+        layout = self._layout
+        if layout is None or layout[0] is not parameters or layout[1] is not gradients:
+            layout = self._lay_out(parameters, gradients)
+        for block in layout[2]:
+            self._update_block(*block, learning_rate)
+
+    def _lay_out(self, parameters, gradients):
+        """Cut all vectors into blocks, once for all steps, with room for one."""
+        size = self.n_parameters
+        vectors = [parameters.ravel(), gradients.ravel(), *self._moments()]
+        room = aligned(min(size, BLOCK), self.dtype)
+        starts = range(0, size, BLOCK)
+        blocks = [
+            [*(vector[i : i + BLOCK] for vector in vectors), room[: size - i]]
+            for i in starts
+        ]
+        self._layout = parameters, gradients, blocks
+        return self._layout
+
+    def _moments(self):
+        """Vectors that are kept from step to step, as ``_update_block`` takes them."""
+        raise NotImplementedError
+
+    @classmethod
+    def joined(cls, optimizers):
+        """One optimizer of several networks, from one each, which it leaves alone.
+
+        Parameters
+        ----------
+        optimizers : list of Optimizer
+            Of one kind, and after as many steps each.
+
+        Returns
+        -------
+        Optimizer
+        """
+        states = [one.__getstate__() for one in optimizers]
+        arrays = {
+            name: np.concatenate([state[name] for state in states])
+            for name, value in states[0].items()
+            if isinstance(value, np.ndarray)
+        }
+        n_parameters = sum(one.n_parameters for one in optimizers)
+        return cls._of(states[0] | arrays | {"n_parameters": n_parameters})
+
+    def parts(self, n_parts):
+        """Split into optimizers of one network each: what ``joined`` joined.
+
+        Parameters
+        ----------
+        n_parts : int
+
+        Returns
+        -------
+        list of Optimizer
+        """
+        state = self.__getstate__()
+        arrays = {
+            name: np.split(value, n_parts)
+            for name, value in state.items()
+            if isinstance(value, np.ndarray)
+        }
+        state["n_parameters"] = self.n_parameters // n_parts
+        return [
+            self._of(state | {name: split[i].copy() for name, split in arrays.items()})
+            for i in range(n_parts)
+        ]
+
+    @classmethod
+    def _of(cls, state):
+        new = cls.__new__(cls)
+        new.__setstate__(state)
+        return new
+
+    def __getstate__(self):
+        return {name: v for name, v in vars(self).items() if name != "_layout"}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self._layout = None
+
+    def _update_block(self, parameters, gradients, *moments_and_room):
+        """Update a block of the vector, and of the moments.
+
+        Last come room of a block's length, and the learning rate.
+        """
+        raise NotImplementedError
+
+
+class GradientDescent(Optimizer):
+    """Gradient descent with momentum.
+
+    ``v ← momentum · v - learning_rate · g`` and ``p ← p + v``, or, with Nesterov's
+    look-ahead, ``p ← p + momentum · v - learning_rate · g`` with the new ``v``
+    (Sutskever et al., *On the importance of initialization and momentum in deep
+    learning*, ICML 2013, in the form that keeps the looked-ahead parameters).
+
+    Parameters
+    ----------
+    n_parameters, dtype
+        As in ``Optimizer``.
+    momentum : float, default=0.9
+    nesterovs_momentum : bool, default=True
+    """
+
+    hyperparameters = ("momentum", "nesterovs_momentum")
+
+    def __init__(self, n_parameters, dtype, momentum=0.9, nesterovs_momentum=True):
+        super().__init__(n_parameters, dtype)
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.velocity = aligned(n_parameters, dtype)
+
+    def _moments(self):
+        return [self.velocity]
+
+    def _update_block(self, parameters, gradients, velocity, room, learning_rate):
+        velocity *= self.momentum
+        add_scaled(velocity, gradients, -learning_rate)
+        if self.nesterovs_momentum:
+            add_scaled(parameters, velocity, self.momentum)
+            add_scaled(parameters, gradients, -learning_rate)
+        else:
+            parameters += velocity
+
+
+class Adam(Optimizer):
+    """Adam (Kingma and Ba, *Adam: a method for stochastic optimization*, 2015).
+
+    The moments are the paper's, in other units. The paper lets past gradients fade at
+    each step, ``m ← beta · m + (1 - beta) · g``, which takes three passes over the
+    vector. Here new gradients enter with a weight that grows instead, ``m ← m +
+    beta ** -t · g``, which takes one; the factors that are the same for all elements
+    go into the step and into epsilon. Before the weight grows large, the moment is
+    brought back to a weight of 1.
+
+    Parameters
+    ----------
+    n_parameters, dtype
+        As in ``Optimizer``.
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Decay of the first and of the second moment.
+    epsilon : float, default=1e-8
+        Added to the root of the second moment, before its bias is corrected.
+    """
+
+    hyperparameters: tuple[str, ...] = ("beta_1", "beta_2", "epsilon")
+
+    def __init__(self, n_parameters, dtype, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+        super().__init__(n_parameters, dtype)
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        self.n_steps = 0
+        self.first_moment = aligned(n_parameters, dtype)
+        self.second_moment = aligned(n_parameters, dtype)
+        self._weights = [1.0, 1.0]
+
+    def update(self, parameters, gradients, learning_rate):
+        """Take one step; see ``Optimizer.update``."""
+        self.n_steps += 1
+        weight_1, weight_2 = self._weights
+        weight_1 = self._grown(weight_1, self.beta_1, self.first_moment)
+        weight_2 = self._grown(weight_2, self.beta_2, self.second_moment)
+        self._weights = [weight_1, weight_2]
+        # In the paper's units, the moments are these times ours.
+        unit_1 = (1 - self.beta_1) / weight_1
+        unit_2 = (1 - self.beta_2) / weight_2
+        bias_1 = 1 - self.beta_1**self.n_steps
+        bias_2 = 1 - self.beta_2**self.n_steps
+        self._scaled_epsilon = self.epsilon / math.sqrt(unit_2)
+        step = unit_1 / bias_1 * math.sqrt(bias_2 / unit_2)
+        super().update(parameters, gradients, learning_rate * step)
+
+    @staticmethod
+    def _grown(weight, beta, moment):
+        """Weight of the next gradient, in units of ``moment``."""
+        if weight < LARGEST_WEIGHT * beta:
+            return weight / beta
+        # The step's last gradient had `weight`; from now on it has beta.
+        moment *= beta / weight
+        return 1.0
+
+    def _moments(self):
+        return [self.first_moment, self.second_moment]
+
+    def _update_block(
+        self, parameters, gradients, first_moment, second_moment, step, learning_rate
+    ):
+        add_scaled(first_moment, gradients, self._weights[0])
+        np.multiply(gradients, gradients, out=step)
+        add_scaled(second_moment, step, self._weights[1])
+        np.sqrt(second_moment, out=step)
+        np.add(step, self._scaled_epsilon, out=step)
+        np.divide(first_moment, step, out=step)
+        add_scaled(parameters, step, -learning_rate)
+
+
+class AdamW(Adam):
+    """Adam with weight decay of its own, apart from the gradients.
+
+    Before each step, ``w ← (1 - learning_rate · weight_decay) w``; biases are left
+    alone (Loshchilov and Hutter, *Decoupled weight decay regularization*, ICLR 2019,
+    algorithm 2). The moments do not see the decay, so that it acts on all weights
+    alike, where an L2 term's gradient would be divided by its own size.
+
+    Parameters
+    ----------
+    n_parameters, dtype
+        As in ``Optimizer``.
+    beta_1, beta_2 : float, default=0.9, 0.999
+        As in ``Adam``.
+    epsilon : float, default=1e-8
+        As in ``Adam``.
+    weight_decay : float, default=0.01
+        Share of a weight that a step of learning rate 1 would take away.
+    """
+
+    hyperparameters = (*Adam.hyperparameters, "weight_decay")
+
+    def __init__(
+        self,
+        n_parameters,
+        dtype,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        weight_decay=0.01,
+    ):
+        super().__init__(n_parameters, dtype, beta_1, beta_2, epsilon)
+        self.weight_decay = weight_decay
+
+    def update(self, parameters, gradients, learning_rate):
+        """Take one step; see ``Optimizer.update``."""
+        parameters[..., : self.n_weights] *= 1 - learning_rate * self.weight_decay
+        super().update(parameters, gradients, learning_rate)
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "sgd": GradientDescent,
+    "adam": Adam,
+    "adamw": AdamW,
+}

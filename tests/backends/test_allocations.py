@@ -1,0 +1,91 @@
+"""A training step allocates no array that grows with the batch or with a layer.
+
+It guards the speed without timing anything: after some epochs have laid the buffers
+and rehearsed the step, the memory that NumPy asks for during another is counted.
+"""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from skscratch.backends.tapes import REHEARSALS
+from skscratch.nn.activations import ACTIVATIONS
+from skscratch.nn.network import Network
+from skscratch.training.batches import Batches
+from skscratch.training.loop import TrainingState, train
+from skscratch.training.optimizers import OPTIMIZERS
+from skscratch.training.schedules import Constant
+
+# NumPy's own loops keep up to 8,192 numbers of each operand while they convert
+# types; the arrays that must not be there are from 100 kB to 1 MB.
+LARGEST = 80_000
+SIZES = [400, 500, 300]
+BATCH = 256
+# Epochs after which the step of the last batch too, which is a shorter one, is known.
+WARM_UP = REHEARSALS + 1
+
+
+def peak_of_an_epoch(activation, solver, n_outputs, weighted, shuffled):
+    """Bytes that a warmed-up epoch needs beyond what was there before."""
+    random_state = np.random.RandomState(0)
+    X = random_state.standard_normal((1000, SIZES[0])).astype(np.float32)
+    Y = random_state.uniform(size=(1000, n_outputs)) < 0.5
+    weights = random_state.uniform(size=1000).astype(np.float32) if weighted else None
+    network = Network.glorot(
+        [*SIZES, n_outputs],
+        activation,
+        "log_loss" if n_outputs > 1 else "binary_log_loss",
+        random_state=0,
+        dtype=np.float32,
+    )
+    network.reuse_buffers()
+    batches = Batches(
+        X,
+        Y,
+        BATCH,
+        np.float32,
+        weights=weights,
+        random_state=random_state if shuffled else None,
+    )
+    optimizer = OPTIMIZERS[solver](network.parameters.size, np.float32)
+    epochs = train(
+        network,
+        batches,
+        TrainingState(optimizer, Constant(1e-3)),
+        max_epochs=WARM_UP + 1,
+        alpha=1e-4,
+        tol=0.0,
+        patience=np.inf,
+    )
+    for _ in range(WARM_UP):
+        next(epochs)
+    tracemalloc.start()
+    try:
+        next(epochs)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+def test_no_activation_allocates(activation):
+    assert peak_of_an_epoch(activation, "adam", 500, False, True) < LARGEST
+
+
+@pytest.mark.parametrize("solver", sorted(OPTIMIZERS))
+@pytest.mark.parametrize("n_outputs", [1, 500])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_no_solver_and_no_loss_allocates(solver, n_outputs, weighted, shuffled):
+    assert peak_of_an_epoch("relu", solver, n_outputs, weighted, shuffled) < LARGEST
+
+
+def test_the_guard_sees_an_array_of_a_layers_size(monkeypatch):
+    relu = ACTIVATIONS["relu"]
+
+    def wasteful(Z, out=None):
+        return np.copyto(out, relu.function(Z)) or out
+
+    monkeypatch.setitem(ACTIVATIONS, "relu", relu._replace(function=wasteful))
+    assert peak_of_an_epoch("relu", "adam", 500, False, True) > LARGEST

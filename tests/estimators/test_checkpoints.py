@@ -1,0 +1,336 @@
+"""A training that is killed, again and again, ends as if it had never been."""
+
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import time
+
+import numpy as np
+import pytest
+from estimator_strategies import make_data
+from numpy.testing import assert_array_equal
+from scipy import sparse
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skscratch import Checkpoint, ScratchMLPClassifier, ScratchMLPRegressor
+from skscratch.estimators.checkpoint import PARTS
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="it has no SIGKILL")
+SMALL = {"hidden_layer_sizes": (6, 5), "max_iter": 12, "batch_size": 20}
+SETTINGS = {
+    "adam": {"random_state": 0},
+    "sgd, adaptive": {
+        "solver": "sgd",
+        "learning_rate": "adaptive",
+        "learning_rate_init": 0.2,
+        "tol": 0.05,
+        "n_iter_no_change": 1,
+        "random_state": 1,
+    },
+    "all at once": {
+        "solver": "adamw",
+        "weight_decay": 0.1,
+        "learning_rate": "cosine",
+        "warmup_fraction": 0.2,
+        "dropout": (0.2, 0.1),
+        "averaging": 0.9,
+        "max_grad_norm": 1.0,
+        "early_stopping": True,
+        "scoring": "loss",
+        "validation_fraction": 0.3,
+        "n_iter_no_change": 50,
+        "dtype": "float32",
+        "random_state": 2,
+    },
+    "the epoch of the least error": {
+        "early_stopping": True,
+        "restore_best": "together",
+        "learning_rate_init": 0.1,
+        "n_iter_no_change": 50,
+        "random_state": 3,
+    },
+    "no seed for the split": {"early_stopping": True, "n_iter_no_change": 50},
+}
+every_setting = pytest.mark.parametrize("setting", SETTINGS)
+
+
+def data(cls=ScratchMLPClassifier):
+    X, y = make_data("many classes", 90)
+    return X, (X[:, 0] if cls is ScratchMLPRegressor else y)
+
+
+def make(setting, cls=ScratchMLPClassifier, **parameters):
+    return cls(**SMALL | SETTINGS[setting] | parameters)
+
+
+def record(estimator):
+    """All that a training leaves behind."""
+    state = estimator._training
+    parts = [part.__getstate__() for part in (getattr(state, p) for p in PARTS) if part]
+    numbers = {
+        f"{i} {name}": np.asarray(value).tolist()
+        for i, part in enumerate(parts)
+        for name, value in part.items()
+        if name != "dtype"
+    }
+    numbers |= {
+        name: np.asarray(value).tolist()
+        for name, value in vars(state).items()
+        if name not in PARTS
+    }
+    return [estimator.network_.parameters.tolist(), estimator.n_iter_, numbers]
+
+
+class Pausing:
+    """Callback that gives the parent time to kill, epoch by epoch."""
+
+    def __init__(self, pause):
+        self.pause = pause
+
+    def setup(self, estimator, context):
+        """Nothing to set up."""
+
+    teardown = on_fit_task_begin = setup
+
+    def on_fit_task_end(self, estimator, context):
+        time.sleep(self.pause)
+
+
+def train(path, setting, pause, stuck_at, connection):
+    """Train in a process that is going to be killed; the body of the child."""
+    import warnings
+
+    warnings.simplefilter("ignore")
+    if stuck_at is not None:
+        honest, calls = os.fsync, []
+
+        def stuck(descriptor):
+            calls.append(None)
+            if len(calls) == stuck_at:
+                connection.send("in the middle of writing")
+                time.sleep(60)
+            return honest(descriptor)
+
+        os.fsync = stuck
+    estimator = make(setting)
+    estimator.set_callbacks(Checkpoint(path, resume=True), Pausing(pause))
+    connection.send("begun")
+    estimator.fit(*data())
+    connection.send(record(estimator))
+
+
+def start(context, *args):
+    ours, theirs = context.Pipe()
+    process = context.Process(target=train, args=(*args, theirs), daemon=True)
+    process.start()
+    assert ours.recv() == "begun"
+    return process, ours
+
+
+def kill(process):
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+
+
+@pytest.fixture(scope="module")
+def context():
+    """Processes that begin with the library imported."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["skscratch", "estimator_strategies"])
+    return context
+
+
+@needs_signals
+@every_setting
+def test_killed_and_resumed_is_as_never_killed(setting, tmp_path, context):
+    """Six kills in a training: four at random moments, two while writing."""
+    path = tmp_path / "training.npz"
+    random = np.random.RandomState(len(setting))
+    kills = ["writing", "random", "random", "writing", "random", "random"]
+    n_epochs = []
+    for moment in kills:
+        if moment == "writing":
+            process, connection = start(context, path, setting, 0.0, 2)
+            assert connection.recv() == "in the middle of writing"
+            assert path.with_name("training.npz.partial").exists()
+        else:
+            process, _ = start(context, path, setting, 0.03, None)
+            time.sleep(random.uniform(0.02, 0.08))
+        kill(process)
+        assert np.load(path)["parameters"].size
+        n_epochs.append(n_epochs_in(path))
+    assert n_epochs == sorted(n_epochs)
+    assert 0 < n_epochs[0] < n_epochs[-1]
+    process, connection = start(context, path, setting, 0.0, None)
+    resumed = connection.recv()
+    process.join()
+    if "random_state" in SETTINGS[setting]:
+        never_killed = record(make(setting).fit(*data()))
+    else:
+        # The draws are the first run's, of which the file alone tells.
+        assert len(resumed[2]["loss_curve"]) == SMALL["max_iter"]
+        return
+    assert resumed == never_killed
+
+
+def n_epochs_in(path):
+    return json.loads(np.load(path)["json"].tobytes())["n_epochs"]
+
+
+class Dying(BaseException):
+    """Ends a training at once, as far as a process that lives on can."""
+
+
+@pytest.mark.parametrize("cls", [ScratchMLPClassifier, ScratchMLPRegressor])
+@every_setting
+@pytest.mark.parametrize("every", [1, 3])
+def test_any_epoch_can_be_gone_on_from(cls, setting, every, tmp_path):
+    X, y = data(cls)
+    parameters = {"random_state": 5}
+    whole = record(make(setting, cls, **parameters).fit(X, y))
+    for n_epochs in range(1, whole[1] + 1):
+        path = tmp_path / f"{n_epochs}.npz"
+        broken = make(setting, cls, **parameters)
+        broken.set_callbacks(Checkpoint(path, every=every), Breaking(n_epochs))
+        with pytest.raises(Dying):
+            broken.fit(X, y)
+        assert path.exists() == (n_epochs >= every or n_epochs == whole[1] < 12)
+        resumed = make(setting, cls, **parameters)
+        resumed.set_callbacks(Checkpoint(path, every=every, resume=True)).fit(X, y)
+        assert record(resumed) == whole
+        # Also from the file of a training that is over.
+        again = make(setting, cls, **parameters)
+        again.set_callbacks(Checkpoint(path, resume=True)).fit(X, y)
+        assert record(again) == whole
+
+
+class Breaking(Pausing):
+    """Callback that ends the training at the end of an epoch."""
+
+    def __init__(self, n_epochs):
+        self.n_epochs = n_epochs
+
+    def on_fit_task_end(self, estimator, context):
+        if (
+            context.task_name == "epoch"
+            and estimator._running.n_epochs == self.n_epochs
+        ):
+            raise Dying
+
+
+def test_other_parameters_and_data_are_refused_by_name(tmp_path):
+    X, y = data()
+    path = tmp_path / "training.npz"
+    make("adam").set_callbacks(Checkpoint(path)).fit(X, y)
+    weights = np.ones(len(y))
+    before = path.read_bytes()
+    for changed, args, message in (
+        ({"alpha": 0.5}, (X, y), "alpha was 0.0001, is 0.5"),
+        ({"hidden_layer_sizes": (7, 5)}, (X, y), r"hidden_layer_sizes was \(6, 5\)"),
+        ({"activation": "tanh", "alpha": 1.0}, (X, y), "activation was .*; alpha was"),
+        ({}, (X + 1, y), "X differs"),
+        ({}, (sparse.csr_array(X), y), "X differs"),
+        ({}, (X, y[::-1]), "y differs"),
+        ({}, (X, y, weights), "sample_weight differs"),
+    ):
+        other = make("adam", **changed)
+        other.set_callbacks(Checkpoint(path, resume=True))
+        with pytest.raises(ValueError, match=message):
+            other.fit(*args)
+        assert not hasattr(other, "network_")
+        assert path.read_bytes() == before
+    # Nothing that the numbers do not depend on.
+    make("adam", verbose=False).set_callbacks(Checkpoint(path, resume=True)).fit(X, y)
+
+
+def test_validation_data_of_the_users_own_are_compared(tmp_path):
+    X, y = data()
+    path = tmp_path / "training.npz"
+    options = {"early_stopping": True, "n_iter_no_change": 50}
+    first = make("adam", **options).set_callbacks(Checkpoint(path))
+    first.fit(X, y, X_val=X[:9], y_val=y[:9])
+    again = make("adam", **options).set_callbacks(Checkpoint(path, resume=True))
+    again.fit(X, y, X_val=X[:9], y_val=y[:9])
+    assert record(again) == record(first)
+    with pytest.raises(ValueError, match="X_val differs; y_val differs"):
+        again.fit(X, y, X_val=X[:8], y_val=y[:8])
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
+    X, y = data()
+    path = tmp_path / "training.npz"
+    good = tmp_path / "good.npz"
+    make("adam").set_callbacks(Checkpoint(good)).fit(X, y)
+    for contents in (b"", b"anything", good.read_bytes()[:500]):
+        path.write_bytes(contents)
+        estimator = make("adam").set_callbacks(Checkpoint(path, resume=True))
+        with pytest.raises(ValueError, match=r"training\.npz is no checkpoint"):
+            estimator.fit(X, y)
+    np.savez(path, json=np.array([{}], dtype=object))
+    with pytest.raises(ValueError, match=r"training\.npz is no checkpoint"):
+        estimator.fit(X, y)
+
+
+def test_without_resume_the_file_is_overwritten(tmp_path):
+    X, y = data()
+    path = tmp_path / "training.npz"
+    make("adam", alpha=3.0).set_callbacks(Checkpoint(path)).fit(X, y)
+    plain = make("adam").set_callbacks(Checkpoint(str(path))).fit(X, y)
+    assert record(plain) == record(make("adam").fit(X, y))
+    assert_array_equal(np.load(path)["parameters"], plain.network_.parameters)
+    assert not hasattr(plain, "_running")
+
+
+def test_a_random_state_of_the_users_own_goes_on(tmp_path):
+    X, y = data()
+    path = tmp_path / "training.npz"
+    whole = make("adam", random_state=np.random.RandomState(3)).fit(X, y)
+    broken = make("adam", random_state=np.random.RandomState(3))
+    broken.set_callbacks(Checkpoint(path), Breaking(4))
+    with pytest.raises(Dying):
+        broken.fit(X, y)
+    resumed = make("adam", random_state=np.random.RandomState(3))
+    resumed.set_callbacks(Checkpoint(path, resume=True)).fit(X, y)
+    assert record(resumed) == record(whole)
+    assert resumed.random_state.randint(2**31) == whole.random_state.randint(2**31)
+
+
+def test_a_step_of_a_pipeline_can_be_kept(tmp_path):
+    X, y = data()
+    path = tmp_path / "training.npz"
+    network = make("adam").set_callbacks(Checkpoint(path))
+    make_pipeline(StandardScaler(), network).fit(X, y)
+    assert n_epochs_in(path) == 12
+
+
+def test_what_can_not_be_gone_on_with_is_refused(tmp_path):
+    X, y = data()
+    checkpoint = Checkpoint(tmp_path / "training.npz")
+    with pytest.raises(ValueError, match="Checkpoint needs one of the solvers"):
+        make("adam", solver="lbfgs").set_callbacks(checkpoint).fit(X, y)
+    with pytest.raises(ValueError, match="Checkpoint is for fit"):
+        make("adam").set_callbacks(checkpoint).partial_fit(X, y, classes=np.unique(y))
+    for every in (0, -1, 1.5, True, "1"):
+        with pytest.raises(ValueError, match="every must be a positive whole number"):
+            Checkpoint("path", every=every)
+
+
+def test_places_that_can_not_be_written_to_are_refused_before_training(tmp_path):
+    X, y = data()
+    (tmp_path / "file").write_text("")
+    for path, message in (
+        (tmp_path, "it is a folder"),
+        (tmp_path / "none" / "training.npz", "there is no folder .*none"),
+        (tmp_path / "file" / "training.npz", "there is no folder .*file"),
+    ):
+        for resume in (False, True):
+            estimator = make("adam").set_callbacks(Checkpoint(path, resume=resume))
+            with pytest.raises(ValueError, match=message):
+                estimator.fit(X, y)
+            assert not hasattr(estimator, "network_")
+    assert Checkpoint("path", every=np.int64(2)).every == 2

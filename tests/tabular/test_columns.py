@@ -1,0 +1,259 @@
+"""A table's columns: known by what they hold, and made numbers with names."""
+
+import datetime
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pytest
+from estimator_strategies import QUICK, table
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from scipy import sparse
+from sklearn.base import clone
+
+from skscratch import (
+    make_tabular_classifier,
+)
+from skscratch.tabular.columns import (
+    category_columns,
+    category_name,
+    number_columns,
+    to_categories,
+    to_numbers,
+)
+
+
+def test_columns_are_known_by_what_they_hold():
+    frame, _ = table()
+    numeric = ["whole", "real", "truth", "nullable", "numbers in objects"]
+    assert frame.columns[number_columns(frame)].tolist() == numeric
+    others = frame.columns[category_columns(frame)].tolist()
+    assert others == ["text", "category", "mixed"]
+    assert number_columns(np.ones((3, 2))).tolist() == [True, True]
+    array = np.array(
+        [[1, "a", Decimal("0.5"), np.True_], [None, "b", None, None]], dtype=object
+    )
+    assert number_columns(array).tolist() == [True, False, True, True]
+    assert category_columns(np.array([["a", "b"]])).tolist() == [True, True]
+
+
+def test_missing_values_of_every_kind_are_missing():
+    missing = np.array([[None], [np.nan], [pd.NA], [pd.NaT]], dtype=object)
+    assert np.isnan(to_numbers(missing)).all()
+    assert to_categories(missing).ravel().tolist() == [None] * 4
+    frame, _ = table()
+    assert np.isnan(to_numbers(frame[["real", "nullable"]])).sum(axis=0).tolist() == [
+        1,
+        1,
+    ]
+    assert to_categories(frame[["category"]])[6, 0] is None
+    assert set(to_categories(frame[["category"]])[:6, 0]) == {"1", "2"}
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.to_datetime(["2020-01-01"] * 30),
+        pd.to_timedelta([1] * 30),
+        [datetime.date(2020, 1, 1)] * 30,
+        pd.to_datetime(["2020-01-01"] * 30).tz_localize("UTC"),
+        pd.period_range("2020", periods=30, freq="D"),
+    ],
+)
+def test_dates_are_refused_by_name(column):
+    frame, y = table()
+    frame["when"] = column
+    with pytest.raises(
+        ValueError, match="column 'when' holds dates or durations: make"
+    ):
+        make_tabular_classifier(**QUICK).fit(frame, y)
+
+
+def test_sparse_tables_are_refused():
+    with pytest.raises(ValueError, match="a table must be dense"):
+        make_tabular_classifier(**QUICK).fit(sparse.eye_array(30).tocsr(), [0, 1] * 15)
+
+
+def test_polars_frames_are_tables_too():
+    polars = pytest.importorskip("polars")
+    frame, y = table()
+    kept = frame.loc[7:, ["whole", "real", "truth", "text"]]
+    y = y[7:]
+    theirs = polars.DataFrame({name: kept[name].tolist() for name in kept})
+    assert number_columns(theirs).tolist() == [True, True, True, False]
+    ours, other = (make_tabular_classifier(**QUICK).fit(X, y) for X in (kept, theirs))
+    assert_array_equal(ours.predict_proba(kept), other.predict_proba(theirs))
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        [[1], [2, 3]] * 15,
+        [[1, 2], [2, 3]] * 15,
+        [{"a": 1}, {"a": 2}] * 15,
+        [{"a": 1, "b": "c"}, {"a": 2, "b": None}] * 15,
+        [{1}, {2}] * 15,
+    ],
+)
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_lists_and_records_are_refused_by_name(column, library):
+    frames = pytest.importorskip(library)
+    if library == "polars" and isinstance(column[0], set):
+        pytest.skip("polars has no columns of sets")
+    frame = frames.DataFrame({"number": range(30), "several": column})
+    with pytest.raises(ValueError, match="column 'several' holds lists or records"):
+        make_tabular_classifier(**QUICK).fit(frame, [0, 1] * 15)
+
+
+def test_infinity_is_refused_by_name():
+    frame, y = table()
+    model = make_tabular_classifier(**QUICK).fit(frame, y)
+    for infinity in (np.inf, -np.inf, Decimal("inf")):
+        infinite = frame.astype({"real": object})
+        infinite.loc[3, "real"] = infinity
+        for call in (model.predict, lambda X: clone(model).fit(X, y)):
+            with pytest.raises(ValueError, match="column 'real' contains infinity"):
+                call(infinite)
+
+
+def of_categories(column, new):
+    X = np.array(column, dtype=object)[:, np.newaxis]
+    columns = make_tabular_classifier()["columns"].fit(X)
+    inputs = columns.transform(np.array(new, dtype=object)[:, np.newaxis])
+    names = columns.get_feature_names_out()
+    return [names[row == 1].tolist() for row in inputs], len(names)
+
+
+def test_rare_and_unseen_categories_share_an_input():
+    rare = ["categories__x0_infrequent"]
+    seen = ["a", "a", "b", "b"]
+    ours, _ = of_categories([*seen, "c"], ["a", "c", "d", None])
+    assert ours == [["categories__x0_a"], rare, rare, rare]
+    # A missing value is a category like the others: rare where it is seen once.
+    ours, _ = of_categories([*seen, None, None, "c"], [None, "c"])
+    assert ours == [["categories__x0_None"], rare]
+    ours, n_inputs = of_categories([*seen, None], ["a", None])
+    assert (ours, n_inputs) == ([["categories__x0_a"], rare], 3)
+    # Without rare ones there is no such input.
+    ours, n_inputs = of_categories(seen, ["d", None])
+    assert (ours, n_inputs) == ([[], []], 2)
+
+
+@pytest.mark.parametrize("n_categories", [99, 100, 101, 150])
+def test_all_but_the_99_most_frequent_categories_are_rare(n_categories):
+    names = [f"{i:03}" for i in range(n_categories)]
+    ours, n_inputs = of_categories([*(names * 2), *names[:20]], names)
+    assert ours.count(["categories__x0_infrequent"]) == n_categories - 99
+    assert len({*map(tuple, ours)}) == n_inputs == min(n_categories, 100)
+
+
+names = st.text("a_'\"\\", max_size=6)
+categories = st.one_of(names, st.sampled_from([None, "None", "infrequent"]))
+of_rare = "infrequent_sklearn"
+
+
+@given(
+    one=st.tuples(names, categories | st.just(of_rare)),
+    other=st.tuples(names, categories | st.just(of_rare)),
+)
+def test_categories_of_one_name_are_one(one, other):
+    is_same = category_name(*one) == category_name(*other)
+    assert isinstance(category_name(*one), str)
+    assert is_same == (one == other)
+    assert category_name("a", np.nan) == category_name("a", None)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "default"])
+def test_names_of_inputs_are_text_and_all_different(library):
+    if library != "default":
+        pytest.importorskip(library)
+    random = np.random.RandomState(0)
+    frame = pd.DataFrame(
+        {
+            "x": [np.nan, *random.standard_normal(39)],
+            "missingindicator_x": random.standard_normal(40),
+            "'missingindicator_x'": random.standard_normal(40),
+            "x_hat0": random.standard_normal(40),
+            "t": ["None", None, "b_c", "infrequent"] * 9 + ["nan", "nan", "one", "two"],
+            "t_b": ["c", "d"] * 20,
+            "t_None": [None, "infrequent"] * 20,
+        }
+    )
+    model = make_tabular_classifier(**QUICK)
+    model["columns"].set_output(transform=library)
+    model.fit(frame, [0, 1] * 20)
+    names = model["columns"].get_feature_names_out().tolist()
+    assert len(set(names)) == len(names)
+    assert all(type(name) is str for name in names)
+    assert {
+        "numbers__scaled__missingindicator_x",
+        "categories__t_None",
+        "categories__t_'None'",
+        "categories__t_nan",
+        "categories__t_infrequent",
+    } <= set(names)
+    inputs = model["columns"].transform(frame)
+    assert list(getattr(inputs, "columns", names)) == names
+
+
+def test_words_where_numbers_were_are_refused_by_name():
+    frame, y = table()
+    model = make_tabular_classifier(**QUICK).fit(frame, y)
+    with pytest.raises(ValueError, match="column 'real' was taken for numbers in fit"):
+        model.predict(frame.assign(real="much"))
+    with pytest.raises(ValueError, match="column 'real' holds dates or durations"):
+        model.predict(frame.assign(real=pd.Timestamp("2020-01-01")))
+    with pytest.raises(ValueError, match="column 'text' holds dates or durations"):
+        model.predict(frame.assign(text=pd.Timestamp("2020-01-01")))
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.arange(30.0), r"rows and columns, got an array of shape \(30,\)"),
+        (np.ones((30, 2)) * 1j, "column 0 holds complex numbers"),
+        (np.array([[1j, 2]] * 30, dtype=object), "column 0 holds complex numbers"),
+        (pd.DataFrame(np.ones((30, 2)), columns=["a", "a"]), "unique column names"),
+        (
+            pd.DataFrame(
+                np.ones((30, 1)), columns=pd.MultiIndex.from_tuples([("a", 1)])
+            ),
+            r"one name a column, got \[\('a', 1\)\]",
+        ),
+        (pd.DataFrame(index=range(30)), "one column or more, got none"),
+        (np.array([[10**400]] * 30, dtype=object), "column 0 was taken for numbers"),
+        (np.full((30, 1), np.inf), "column 0 contains infinity"),
+    ],
+)
+def test_what_is_no_table_is_refused(X, message):
+    with pytest.raises(ValueError, match=message):
+        make_tabular_classifier(**QUICK).fit(X, [0, 1] * 15)
+
+
+def test_columns_with_numbers_for_names_are_not_mixed_up():
+    frame, y = table()
+    named = frame[["text", "real"]].fillna({"text": "none"})
+    by_number = named.set_axis([1, 0], axis=1)
+    ours, other = (
+        make_tabular_classifier(**QUICK).fit(X, y).predict_proba(X)
+        for X in (named, by_number)
+    )
+    assert_array_equal(ours, other)
+    model = make_tabular_classifier(**QUICK).fit(named, y)
+    assert_array_equal(model.predict_proba(named[["real", "text"]]), ours)
+
+
+def test_columns_of_several_values_a_row_are_refused_by_name():
+    polars = pytest.importorskip("polars")
+    nested = polars.DataFrame({"a": [{"x": 1, "y": 2}] * 30})
+    with pytest.raises(ValueError, match="column 'a' holds lists or records"):
+        make_tabular_classifier(**QUICK).fit(nested, [0, 1] * 15)
+
+
+def test_tables_that_are_not_in_memory_are_refused():
+    polars = pytest.importorskip("polars")
+    lazy = polars.DataFrame({"a": np.arange(30.0)}).lazy()
+    with pytest.raises(ValueError, match="must be in memory, got LazyFrame: collect"):
+        make_tabular_classifier(**QUICK).fit(lazy, [0, 1] * 15)

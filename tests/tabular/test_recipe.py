@@ -1,0 +1,427 @@
+"""Pipelines of tables: the recipe, targets, faults, and tables of every kind."""
+
+import copy
+import datetime
+import io
+import pickle
+
+import cloudpickle
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from estimator_strategies import QUICK, table
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_diabetes, load_wine
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skscratch import (
+    PiecewiseLinearEncoder,
+    ScratchMLPClassifier,
+    ScratchMLPRegressor,
+    make_tabular_classifier,
+    make_tabular_regressor,
+)
+from skscratch.tabular.recipe import (
+    OF_CLASSIFIERS,
+    OF_REGRESSORS,
+    RECIPE,
+    USELESS,
+    StandardisedTargets,
+)
+
+
+def test_a_table_of_every_kind_of_column_trains_and_predicts():
+    frame, y = table()
+    model = make_tabular_classifier(**QUICK).fit(frame, y)
+    assert model.predict_proba(frame).shape == (30, 2)
+    names = list(model["columns"].get_feature_names_out())
+    assert {
+        "numbers__scaled__real",
+        "numbers__pieces__real_hat3",
+        "numbers__scaled__missingindicator_real",
+        "categories__text_red",
+        "categories__mixed_None",
+    } <= set(names)
+    inputs = model["columns"].transform(frame)
+    assert inputs.shape == (30, len(names))
+    assert np.isfinite(inputs).all()
+    # What comes later: unseen and missing values where there were none.
+    later = frame.copy()
+    later["text"] = "purple"
+    later.loc[:, "whole"] = 10**9
+    later["truth"] = pd.array([None] * 30, dtype="boolean")
+    assert np.isfinite(model.predict_proba(later)).all()
+    assert_array_equal(
+        pickle.loads(pickle.dumps(model)).predict(frame), model.predict(frame)
+    )
+
+
+def test_a_column_that_never_changed_in_training_tells_nothing_later():
+    X = np.random.RandomState(0).standard_normal((40, 2))
+    X[:, 1] = 7
+    model = make_tabular_classifier(**QUICK).fit(X, X[:, 0] > 0)
+    before = model.predict_proba(X)
+    X[:, 1] = 100
+    assert_array_equal(model.predict_proba(X), before)
+
+
+@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+@pytest.mark.parametrize("kinds", [["real"], ["text"], ["truth"], ["real", "text"]])
+def test_tables_of_one_kind_of_column(make, kinds):
+    frame, y = table()
+    model = make(**QUICK).fit(frame[kinds], y)
+    assert model.predict(frame[kinds]).shape == (30,)
+
+
+@pytest.mark.parametrize("form", [np.asarray, list, pd.DataFrame])
+def test_arrays_and_lists_are_tables_too(form):
+    X, y = load_wine(return_X_y=True)
+    X = X.tolist() if form is list else form(X)
+    model = make_tabular_classifier(**QUICK).fit(X, y)
+    assert model.predict(X).shape == (178,)
+
+
+def test_empty_and_constant_columns_do_no_harm():
+    frame, y = table()
+    frame["empty"], frame["constant"], frame["huge"] = (
+        np.nan,
+        5,
+        np.geomspace(1, 1e30, 30),
+    )
+    model = make_tabular_classifier(**QUICK).fit(frame, y)
+    assert np.isfinite(model["columns"].transform(frame)).all()
+
+
+def test_steps_can_be_seen_tuned_and_replaced():
+    X, y = load_wine(return_X_y=True, as_frame=True)
+    model = make_tabular_classifier(**QUICK)
+    assert is_classifier(model)
+    assert isinstance(model, Pipeline)
+    assert isinstance(model["columns"], ColumnTransformer)
+    assert isinstance(model["network"], ScratchMLPClassifier)
+    search = GridSearchCV(
+        model,
+        {
+            "network__alpha": [0.0, 1.0],
+            "columns__numbers__encode__pieces": ["drop", PiecewiseLinearEncoder(4)],
+            "columns__numbers__encode__scaled__limit": [1.0, 3.0],
+        },
+        cv=2,
+        error_score="raise",
+    )
+    assert search.fit(X, y).best_score_ > 0.3
+    for name, value in (RECIPE | OF_CLASSIFIERS).items():
+        if name not in QUICK:
+            assert getattr(model["network"], name) == value
+    assert clone(model).get_params()["network"].max_iter == 3
+
+
+def test_a_regressor_standardises_its_targets():
+    X, y = load_diabetes(return_X_y=True)
+    options = QUICK | {"max_iter": 40, "random_state": 1}
+    model = make_tabular_regressor(**options)
+    assert is_regressor(model)
+    model.fit(X, y)
+    assert isinstance(model["network"].regressor_, ScratchMLPRegressor)
+    for name, value in (RECIPE | OF_REGRESSORS).items():
+        if name not in options:
+            assert getattr(model["network"].regressor_, name) == value
+    assert model.score(X, y) > 0.4
+    other = clone(model).fit(X, 1000 * y + 7)
+    assert_allclose(other.predict(X), 1000 * model.predict(X) + 7, rtol=1e-3)
+    # Deviations from a mean that float32 has no digits for.
+    far = clone(model).fit(X, y + 2.0**33)
+    assert_allclose(far.predict(X) - 2.0**33, model.predict(X), rtol=0.02)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+@pytest.mark.parametrize("target", ["constant", "rare"])
+def test_a_target_that_hardly_changes_is_learnt(loss, target):
+    random = np.random.RandomState(0)
+    X = pd.DataFrame(random.randn(120, 3), columns=list("abc"))
+    y = np.full(120, 7.0) if target == "constant" else (X["a"] > 1.7) * 100.0
+    model = make_tabular_regressor(random_state=0, loss=loss).fit(X, y)
+    epochs = [member.best_epoch_ for member in model["network"].regressor_.estimators_]
+    # None keeps weights that are hardly trained for want of a score that tells.
+    assert min(epochs) > 10
+    error = np.abs(model.predict(X) - y).mean()
+    assert error < (1 if target == "constant" else 0.5 * np.abs(y - y.mean()).mean())
+
+
+def test_the_loss_may_be_searched_for():
+    random = np.random.RandomState(0)
+    X = random.standard_normal((60, 2))
+    y = random.poisson(np.exp(X[:, 0]))
+    model = make_tabular_regressor(**QUICK | {"max_iter": 20})
+    losses = {"network__regressor__loss": ["squared_error", "poisson"]}
+    search = GridSearchCV(model, losses, cv=2, error_score="raise").fit(X, y)
+    assert set(search.cv_results_["rank_test_score"]) == {1, 2}
+    alone = make_tabular_regressor(**QUICK | {"max_iter": 20}, loss="poisson").fit(X, y)
+    changed = clone(model).set_params(network__regressor__loss="poisson").fit(X, y)
+    assert_array_equal(changed.predict(X), alone.predict(X))
+    assert (changed.predict(X) > 0).all()
+    assert changed["network"].transformer is None
+    # What is given stands, and a mean of 0 is not what a count can have.
+    changed.set_params(network__transformer=StandardScaler())
+    with pytest.raises(ValueError, match="y must not be negative for loss='poisson'"):
+        changed.fit(X, y)
+    logs = {"network__func": np.log1p, "network__inverse_func": np.expm1}
+    changed.set_params(network__transformer=None, **logs).fit(X, y)
+    assert changed["network"].transformer_.func is np.log1p
+
+
+def test_targets_are_scaled_whatever_the_regressor_and_refused_calls_change_nothing():
+    X, y = load_diabetes(return_X_y=True, as_frame=True)
+    y = y + 1e6
+    model = StandardisedTargets(Ridge()).fit(X, y, sample_weight=np.ones(len(y)))
+    assert_allclose(model.predict(X), Ridge().fit(X, y).predict(X))
+    assert model.feature_names_in_.tolist() == X.columns.tolist()
+    assert model.predict(X).dtype == np.float64
+    before = vars(model).copy()
+    with pytest.raises(ValueError, match="Input y contains NaN"):
+        model.fit(X, y.where(y > y.mean()))
+    assert vars(model) == before
+    two = np.column_stack([y, -y])
+    assert clone(model).fit(X, two).predict(X).shape == two.shape
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (pd.date_range("2020", periods=30), "y must be an array of numbers, got"),
+        (
+            pd.Series(pd.date_range("2020", periods=30, tz="UTC")),
+            "y must be an array of",
+        ),
+        ([datetime.date(2020, 1, 1)] * 30, "y must be an array of numbers: .*date"),
+        (np.arange(30) * 1e200, r"y holds numbers too large .* such as 2.9e\+201"),
+        (np.arange(60).reshape(30, 2) * 1e200, "y holds numbers too large"),
+        ([10**400] * 30, "y must be an array of numbers: int too large"),
+        ([{"a": 1}] * 30, "y must be an array of numbers"),
+        (np.ones(30) * 1j, "y must be an array of numbers, got complex"),
+        (["1", "b"] * 15, "y must be an array of numbers, got <U1"),
+        ([1.0, np.nan] * 15, "Input y contains NaN"),
+        ([1.0, np.inf] * 15, "Input y contains infinity"),
+        (None, "requires y to be passed"),
+    ],
+)
+def test_what_is_no_target_is_refused(y, message):
+    frame, _ = table()
+    with pytest.raises(ValueError, match=message):
+        make_tabular_regressor(**QUICK).fit(frame, y)
+
+
+@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+@pytest.mark.parametrize("chosen", USELESS)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_what_a_given_parameter_has_no_use_for_is_left_out(make, chosen):
+    frame, y = table()
+    model = make(**QUICK | dict([chosen]))
+    assert model.fit(frame, y).predict(frame).shape == (30,)
+    network = model["network"]
+    network = getattr(network, "regressor", network)
+    of_kind = OF_CLASSIFIERS if network is model["network"] else OF_REGRESSORS
+    for name, value in (RECIPE | of_kind | QUICK | dict([chosen])).items():
+        left_out = getattr(type(network)(), name)
+        expected = left_out if name in USELESS[chosen] else value
+        assert getattr(network, name) == expected
+    # What is given too is refused rather than left out.
+    name = next(name for name in USELESS[chosen] if name in of_kind)
+    with pytest.raises(ValueError, match=f"{name}=.* needs early_stopping=True"):
+        make(**QUICK | dict([chosen]) | {name: of_kind[name]}).fit(frame, y)
+
+
+@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+def test_inputs_are_of_the_dtype_of_the_network(make):
+    frame, y = table()
+    inputs = []
+    for options in ({}, {"dtype": "float64"}, {"dtype": "auto"}):
+        model = make(**QUICK | options).fit(frame, y)
+        network = model["network"]
+        network = getattr(network, "regressor_", network)
+        inputs.append(model["columns"].transform(frame))
+        assert inputs[-1].dtype == network.network_.dtype
+    assert [of.dtype for of in inputs] == ["float32", "float64", "float64"]
+    assert_array_equal(inputs[0], inputs[1].astype(np.float32))
+
+
+@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+def test_a_small_table_is_nothing_to_warn_of(make, recwarn):
+    frame, y = table()
+    make(random_state=0, n_estimators=2).fit(frame, y)
+    assert not recwarn.list
+
+
+def test_counts_stay_counts():
+    random = np.random.RandomState(0)
+    X = random.standard_normal((80, 2))
+    y = random.poisson(np.exp(X[:, 0]))
+    model = make_tabular_regressor(**QUICK | {"max_iter": 60}, loss="poisson").fit(X, y)
+    assert (model.predict(X) > 0).all()
+    assert np.corrcoef(model.predict(X), np.exp(X[:, 0]))[0, 1] > 0.5
+
+
+def test_the_recipe_learns():
+    X, y = load_wine(return_X_y=True, as_frame=True)
+    model = make_tabular_classifier(random_state=0)
+    assert cross_val_score(model, X, y, cv=3).mean() > 0.95
+
+
+@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+def test_a_fitted_pipeline_can_be_kept_in_a_file_of_skops(make):
+    skops_io = pytest.importorskip("skops.io")
+    frame, y = table()
+    model = make(**QUICK).fit(frame, y)
+    file = skops_io.dumps(model)
+    types = skops_io.get_untrusted_types(data=file)
+    # NumPy's dtypes are what scikit-learn's own transformers keep.
+    assert {n for n in types if not n.startswith("skscratch.")} <= {"numpy.dtype"}
+    loaded = skops_io.loads(file, trusted=types)
+    assert_array_equal(loaded.predict(frame), model.predict(frame))
+
+
+def by_joblib(model):
+    file = io.BytesIO()
+    joblib.dump(model, file)
+    file.seek(0)
+    return joblib.load(file)
+
+
+def by_cloudpickle(model):
+    return pickle.loads(cloudpickle.dumps(model))
+
+
+@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, by_joblib, by_cloudpickle]
+)
+def test_copies_predict_the_same_bits_and_can_be_fitted(make, copied):
+    frame, y = table()
+    unfitted = make(**QUICK)
+    model = make(**QUICK).fit(frame, y)
+    before = model.predict(frame)
+    assert_array_equal(copied(model).predict(frame), before)
+    assert_array_equal(copied(unfitted).fit(frame, y).predict(frame), before)
+
+
+@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+def test_an_interrupt_of_training_leaves_a_usable_pipeline(make, fail_at):
+    frame, y = table()
+    model = make(**QUICK).fit(frame, y)
+    fail_at(2, KeyboardInterrupt())  # In the second of epochs of a batch each.
+    fewer = frame[["real", "text"]]
+    with pytest.warns(UserWarning, match="interrupted after 1 epochs"):
+        model.fit(fewer, y)
+    assert np.isfinite(model.predict(fewer)).all()
+
+
+@pytest.mark.parametrize(
+    ("make", "target"),
+    [(make_tabular_classifier, "classes"), (make_tabular_regressor, "numbers")],
+)
+@pytest.mark.parametrize("spoil", ["columns", "targets", "parameters", "interrupt"])
+def test_a_fit_that_is_refused_leaves_a_pipeline_as_it_was(
+    make, target, spoil, monkeypatch
+):
+    """Though its columns had been fitted anew by then."""
+    frame, y = table()
+    y = y if target == "classes" else frame["whole"] * 1.5
+    model = make(**QUICK).fit(frame, y)
+    steps, before = model.steps, model.predict(frame)
+    other, bad, error = frame[["whole", "text"]], y, ValueError
+    if spoil == "columns":
+        other = other.assign(inf=np.inf)
+    elif spoil == "targets":
+        bad = np.full(30, np.nan)
+    elif spoil == "parameters":
+        model.set_params(
+            **{f"network__{'regressor__' * (target == 'numbers')}alpha": -1.0}
+        )
+    else:
+        error = KeyboardInterrupt
+
+        def interrupted(*_, **__):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(ScratchMLPClassifier, "_encode_targets", interrupted)
+        monkeypatch.setattr(ScratchMLPRegressor, "_encode_targets", interrupted)
+    with pytest.raises(error):
+        model.fit(other, bad)
+    assert model.steps is steps
+    assert_array_equal(model.predict(frame), before)
+    assert list(model["columns"].feature_names_in_) == list(frame)
+
+
+@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+@pytest.mark.parametrize("fitted", [False, True])
+def test_an_error_of_a_callback_keeps_columns_and_epochs_together(make, fitted):
+    frame, y = table()
+
+    class Failing:
+        def setup(self, estimator, context):
+            """Nothing to set up."""
+
+        teardown = on_fit_task_begin = setup
+
+        def on_fit_task_end(self, estimator, context):
+            if context.task_name == "epoch" and estimator.n_iter_ == 2:
+                raise RuntimeError("no more")
+
+    model = make(**QUICK)
+    if fitted:
+        model.fit(frame, y)
+    network = model["network"]
+    getattr(network, "regressor", network).set_callbacks(Failing())
+    fewer = frame[["real", "text"]]
+    with pytest.raises(RuntimeError, match="no more"):
+        model.fit(fewer, y)
+    fitted_network = getattr(model["network"], "regressor_", model["network"])
+    assert fitted_network.n_iter_ == 2
+    assert model.predict(fewer).shape == (30,)
+
+
+SHAPES = {
+    "five rows": (np.arange(15.0).reshape(5, 3), [0, 1, 0, 1, 0]),
+    "one column": (np.arange(30.0)[:, None], [0, 1] * 15),
+    "one class": (np.arange(30.0)[:, None], [7] * 30),
+    "a class of one sample": (np.arange(30.0)[:, None], [0, 1] * 14 + [1, 2]),
+    "constant columns": (np.ones((30, 3)), [0, 1] * 15),
+    "rows alike": (np.tile([[1.0, 2.0]], (30, 1)), [0, 1, 2] * 10),
+    "nothing but missing values": (np.full((30, 2), np.nan), [0, 1] * 15),
+    "10,000 columns": (np.random.RandomState(0).uniform(size=(12, 10_000)), [0, 1] * 6),
+    "a class for each of 1,000 rows": (np.arange(1000.0)[:, None], np.arange(1000)),
+    "as many categories as rows": (
+        np.array([[f"{i}"] for i in range(30)], dtype=object),
+        [0, 1] * 15,
+    ),
+}
+
+
+@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.filterwarnings("ignore:The number of unique classes:UserWarning")
+def test_small_and_odd_tables_work(make, shape):
+    X, y = SHAPES[shape]
+    model = make(**QUICK).fit(X, y)
+    predicted = model.predict(X)
+    assert predicted.shape == (len(X),)
+    assert np.isfinite(predicted).all()
+    model.score(X, y)
+
+
+@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+@pytest.mark.parametrize("n_rows", [1, 2])
+def test_too_few_rows_to_set_any_aside_are_refused_or_train_without(make, n_rows):
+    X, y = np.arange(6.0).reshape(3, 2)[:n_rows], [0, 1][:n_rows]
+    with pytest.raises(ValueError, match="early stopping needs at least"):
+        make(**QUICK).fit(X, y)
+    without = {"early_stopping": False}
+    if make is make_tabular_classifier:
+        without |= {"temperature_scaling": False, "restore_best": True}
+    assert make(**QUICK, **without).fit(X, y).predict(X).shape == (n_rows,)
