@@ -9,8 +9,8 @@ from skscratch.nn.gradient_check import GradientCheck, check_gradients
 from skscratch.nn.layer import Layer
 from skscratch.nn.losses import LOSSES, d_logloss, logloss
 from skscratch.nn.network import Network
+from skscratch.nn.stack import Stack
 from skscratch.tabular.encoders import PiecewiseLinearEncoder, SmoothClipScaler
-from skscratch.training.joint import Stack
 from skscratch.training.optimizers import OPTIMIZERS
 from skscratch.training.schedules import SCHEDULES
 from skscratch.version import __version__

@@ -51,7 +51,7 @@ EXTRAS = {
     "plotting": {"matplotlib"},
     "cli": {"matplotlib", "pandas", "rich", "skops"},
 }
-PRINTING = {"estimators.base", "cli.study", "cli.main"}
+PRINTING = {"estimators.monitor", "cli.study", "cli.main"}
 REGISTRIES = {
     "activation": set(ACTIVATIONS),
     "loss": set(LOSSES),

@@ -1,16 +1,15 @@
-"""Checkpoints: a training that was killed goes on as if it had not been.
+"""Checkpoints: a training that was killed is resumed as if nothing had happened.
 
-All that decides how a training goes on is written to a file after an epoch: parameters,
-the optimizer's state, the history, the order of the rows and the random streams. The
-file holds arrays and JSON, no pickle; it is written beside and renamed, so that it is
-whole at any time.
+Everything that decides how a training continues is written to a file after an epoch:
+parameters, the optimizer's state, the history, the order of samples and the random
+streams, of each network. The file holds arrays and JSON, no pickle. It is written under
+another name and then renamed, so that it is complete at any time.
 """
 
 import json
-import numbers
 import os
 import zipfile
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -18,78 +17,47 @@ import joblib
 import numpy as np
 from scipy.sparse import issparse
 
-from skscratch.nn.network import Network
-from skscratch.training.batches import Batches, Dropout
-from skscratch.training.loop import TrainingState
+from skscratch.nn.checks import is_size
+from skscratch.training.early_stopping import count_no_improvement
 
-__all__ = ["Checkpoint", "Running", "fingerprint"]
+__all__ = ["Checkpoint", "fingerprint"]
 
+# Number of the file's format; another one is refused.
+FORMAT = 2
 # The parts of a training state that are objects of their own.
 PARTS = ("optimizer", "schedule", "average")
-
-
-@dataclass
-class Running:
-    """A training in progress: what a checkpoint is of.
-
-    Attributes
-    ----------
-    network : Network
-    batches : Batches
-    state : TrainingState
-    dropout : Dropout or None
-    held_out_rows : ndarray of int or None
-        Rows of the training data that are set aside.
-    random_state : RandomState
-    of : dict
-        What it is a training of: its ``fingerprint``, where there is a checkpoint to
-        compare it with.
-    n_epochs : int
-        Number of epochs that are over.
-    outcome : str
-        That of the last of them.
-    """
-
-    network: Network
-    batches: Batches
-    state: TrainingState
-    dropout: Dropout | None
-    held_out_rows: Any
-    random_state: np.random.RandomState
-    of: dict = field(default_factory=dict)
-    n_epochs: int = 0
-    outcome: str = "improving"
-
-    @property
-    def goes_on(self):
-        """Whether the training is not over."""
-        return self.outcome != "stopped"
+# Parameters that may differ when a training is resumed.
+CHANGEABLE = ("max_iter", "n_iter_no_change", "tol", "verbose", "warm_start")
 
 
 class Checkpoint:
-    """Callback that keeps a training in a file, to go on with after a crash.
+    """Callback that keeps a training in a file, to resume it after a crash.
 
-    It is set by ``estimator.set_callbacks(Checkpoint(path))``. Where the process is
-    killed, ``fit`` of an estimator of equal parameters on equal data with
-    ``Checkpoint(path, resume=True)`` takes up the training after the last epoch that
-    was written, and ends with the same weights, bit for bit.
+    Set it by ``estimator.set_callbacks(Checkpoint(path))``. If the process is killed,
+    ``fit`` of an estimator with the same parameters, on the same data, with
+    ``Checkpoint(path, resume=True)`` resumes the training after the last epoch that was
+    written, and ends with the same weights, bit for bit. That holds for ensembles too.
+
+    A training that has ended can be extended: ``fit`` with a larger ``max_iter``, or
+    another ``tol`` or ``n_iter_no_change``, continues it.
 
     Parameters
     ----------
     path : str or Path
-        Of the file, which is overwritten.
+        File to write; an existing one is overwritten.
     every : int, default=1
         Number of epochs from one checkpoint to the next.
     resume : bool, default=False
-        Whether ``fit`` goes on from the file, if there is one; else it starts anew.
+        Whether ``fit`` continues from the file, if it exists; otherwise it starts anew.
 
     Raises
     ------
     ValueError
-        If ``path`` is no name of a file, ``every`` no positive whole number or
-        ``resume`` no truth value. By ``fit``, where the file is of other parameters or
-        data, which the message names, no checkpoint at all, or in a folder that is not
-        there; where the solver is 'lbfgs'; and by ``partial_fit``.
+        If ``path`` is not the name of a file, ``every`` not a positive integer or
+        ``resume`` not a boolean. By ``fit``, if the file is of other parameters or
+        data, which the message names, is no checkpoint or of another format, can't be
+        extended (a learning rate schedule that is planned for ``max_iter`` epochs), or
+        its folder does not exist; if the solver is 'lbfgs'; and by ``partial_fit``.
 
     Examples
     --------
@@ -108,38 +76,39 @@ class Checkpoint:
     def __init__(self, path, every=1, resume=False):
         if not (isinstance(path, (str, os.PathLike)) and Path(path).name):
             raise ValueError(f"path must be the name of a file, got {path!r}.")
-        is_whole = isinstance(every, numbers.Integral) and not isinstance(every, bool)
-        if not is_whole or every < 1:
-            raise ValueError(f"every must be a positive whole number, got {every!r}.")
+        if not is_size(every):
+            raise ValueError(f"every must be a positive integer, got {every!r}.")
         if not isinstance(resume, (bool, np.bool_)):
             raise ValueError(f"resume must be True or False, got {resume!r}.")
         self.path, self.every, self.resume = Path(path), every, resume
 
     def setup(self, estimator, context):
-        """Hear that a fit begins."""
+        """Do nothing: the estimator itself calls ``write``, epoch by epoch."""
 
-    def teardown(self, estimator, context):
-        """Hear that a fit is over."""
+    teardown = on_fit_task_begin = on_fit_task_end = setup
 
-    def on_fit_task_begin(self, estimator, context):
-        """Hear that an epoch begins."""
+    def is_due(self, epoch):
+        """Return whether a checkpoint is to be written after an epoch.
 
-    def on_fit_task_end(self, estimator, context):
-        """Write the training to the file, if it is time to."""
-        running = getattr(estimator, "_running", None)
-        if context.task_name != "epoch" or running is None:
-            return
-        is_time = running.n_epochs % self.every == 0 or running.outcome == "stopped"
-        if is_time and running.outcome != "diverged":
-            self.write(running)
+        Parameters
+        ----------
+        epoch : Epoch
 
-    def check_place(self):
-        """Refuse, before any training, a place that no file can be written to.
+        Returns
+        -------
+        bool
+        """
+        is_last = epoch.outcome == "stopped"
+        is_due = epoch.number % self.every == 0 or is_last
+        return is_due and epoch.outcome != "diverged"
+
+    def check_path(self):
+        """Refuse, before any training, a path that can't be written to.
 
         Raises
         ------
         ValueError
-            If there is no such folder, or the path is one.
+            If its folder does not exist, or the path is a folder.
         """
         try:
             if self.path.is_dir():
@@ -154,32 +123,58 @@ class Checkpoint:
                 f"Checkpoint can't write {self.path}: {error.strerror}."
             ) from None
 
-    def write(self, running):
-        """Write a training to the file.
+    def write(self, runs, fingerprint):
+        """Write the trainings of a fit to the file.
 
         Parameters
         ----------
-        running : Running
+        runs : list of TrainingRun
+        fingerprint : dict
+            Of the fit: see ``fingerprint``.
         """
-        arrays, numbers = _pack(running)
-        # NumPy's numbers, such as a learning rate of float32, as Python's.
-        text = json.dumps(numbers, default=lambda number: number.item())
+        arrays: dict[str, Any] = {}
+        packed = []
+        for number, run in enumerate(runs):
+            of_run, values = _pack(run)
+            arrays |= {f"{number}/{name}": array for name, array in of_run.items()}
+            packed.append(values)
+        header = {
+            "format": FORMAT,
+            "fingerprint": fingerprint,
+            "limits": _limits(runs[0].config),
+            "runs": packed,
+        }
+        # NumPy's numbers, such as a learning rate of float32, become Python's.
+        text = json.dumps(header, default=lambda number: number.item())
         arrays["json"] = np.frombuffer(text.encode(), dtype=np.uint8)
-        # Where anything goes wrong on the way, the old file is still there.
-        beside = self.path.with_name(f"{self.path.name}.partial")
-        with beside.open("wb") as file:
+        # The old file is there until the new one is complete.
+        partial = self.path.with_name(f"{self.path.name}.partial")
+        with partial.open("wb") as file:
             np.savez(file, **arrays)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, self.path)
+        os.replace(partial, self.path)
 
-    def read(self, running):
-        """Bring a training to where the file is; return whether there is a file.
+    def read(self, runs, fingerprint):
+        """Bring the trainings of a fit to where the file is, if there is a file.
 
         Parameters
         ----------
-        running : Running
-            As it is before the first epoch.
+        runs : list of TrainingRun
+            As they are before the first epoch.
+        fingerprint : dict
+            Of the fit.
+
+        Returns
+        -------
+        bool
+            Whether there is a file.
+
+        Raises
+        ------
+        ValueError
+            If the file is no checkpoint, of another format, of another fit, or of a
+            training that these options can't extend.
         """
         if not self.path.exists():
             return False
@@ -187,43 +182,80 @@ class Checkpoint:
             # NumPy loads no pickled objects unless it is told to.
             with self.path.open("rb") as opened, np.load(opened) as file:
                 arrays = dict(file)
-            numbers = json.loads(arrays.pop("json").tobytes().decode())
+            header = json.loads(arrays.pop("json").tobytes().decode())
+            file_format = header["format"]
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(f"{self.path} is no checkpoint: {error}") from error
-        different = _differences(numbers["of"], running.of)
+        if file_format != FORMAT:
+            raise ValueError(
+                f"the checkpoint {self.path} has format {file_format!r}, but this "
+                f"version of skscratch reads format {FORMAT}."
+            )
+        different = _differences(header["fingerprint"], fingerprint)
         if different:
             raise ValueError(
                 f"the checkpoint {self.path} is of another training: "
                 f"{'; '.join(different)}."
             )
-        _unpack(running, arrays, numbers)
+        self._check_extension(header, runs[0].config)
+        for number, (run, values) in enumerate(zip(runs, header["runs"], strict=True)):
+            prefix = f"{number}/"
+            of_run = {
+                name.removeprefix(prefix): array
+                for name, array in arrays.items()
+                if name.startswith(prefix)
+            }
+            _unpack(run, of_run, values)
+            _apply_limits(run, header["limits"])
         return True
 
+    def _check_extension(self, header, config):
+        """Refuse to extend a training that was planned for another length."""
+        old, new = header["limits"]["max_epochs"], config.max_epochs
+        n_epochs = max(values["n_epochs"] for values in header["runs"])
+        if old != new and config.schedule.needs_total_steps:
+            raise ValueError(
+                f"the checkpoint {self.path} was written with max_iter={old}, which "
+                f"can't become {new}: the learning rate schedule is planned for all "
+                "epochs. Keep max_iter as it was, or start with resume=False."
+            )
+        if new < n_epochs:
+            raise ValueError(
+                f"max_iter={new} is less than the {n_epochs} epochs that the "
+                f"checkpoint {self.path} has finished."
+            )
 
-def fingerprint(parameters, data):
-    """What must be equal for a training to be the same one.
+
+def fingerprint(parameters, run):
+    """Everything that must be equal for a training to be the same one.
 
     Parameters
     ----------
     parameters : dict
         The estimator's.
-    data : dict of str to array
-        What it is trained and validated on, by the names that ``fit`` gives it.
+    run : TrainingRun
+        One of the fit, whose data are those of all.
 
     Returns
     -------
     dict
+        Descriptions of parameters and hashes of data, by the names of ``fit``.
     """
-    said = {
-        name: _said(value)
+    described = {
+        name: _describe(value)
         for name, value in parameters.items()
-        if name not in ("verbose", "warm_start")
+        if name not in CHANGEABLE
     }
-    hashes = {name: _hash(array) for name, array in data.items()}
-    return {"parameters": said, "data": hashes}
+    data, split = run.data, run.split
+    arrays = {"X": data.X, "y": data.Y, "sample_weight": data.weights}
+    if split is not None and not split.is_drawn:
+        arrays |= {"X_val": split.data.X, "y_val": split.data.Y}
+        arrays["sample_weight_val"] = split.data.weights
+    hashes = {name: _hash(array) for name, array in arrays.items()}
+    return {"parameters": described, "data": hashes}
 
 
-def _said(value):
+def _describe(value):
     if isinstance(value, np.random.RandomState):
         return "a RandomState"  # Its state is in the file.
     return getattr(value, "__qualname__", None) or repr(value)
@@ -236,7 +268,7 @@ def _hash(array):
 
 
 def _differences(old, new):
-    """Sentences on what differs between two fingerprints."""
+    """Describe what differs between two fingerprints, one string each."""
     was, now = old["parameters"], new["parameters"]
     different = [
         f"{name} was {was.get(name)}, is {now.get(name)}"
@@ -250,64 +282,90 @@ def _differences(old, new):
     ]
 
 
-def _pack(running):
-    """Arrays and numbers of a training, by name."""
-    state, network = running.state, running.network
-    numbers = {
-        "of": running.of,
-        "n_epochs": running.n_epochs,
-        "outcome": running.outcome,
+def _limits(config):
+    """Options that end a training, and may change when it is resumed."""
+    return {
+        "max_epochs": config.max_epochs,
+        "tol": config.tol,
+        "patience": config.patience,
+    }
+
+
+def _apply_limits(run, old):
+    """Judge a resumed training by its new options, where these have changed."""
+    new = _limits(run.config)
+    if (new["tol"], new["patience"]) == (old["tol"], old["patience"]):
+        return
+    # A plateau has changed the learning rate already: there the count stays.
+    if not run.config.schedule.reduces_on_plateau:
+        run.state.no_improvement = count_no_improvement(run.state, new["tol"])
+    if run.outcome == "stopped" and run.state.no_improvement <= new["patience"]:
+        run.outcome = "improving"
+
+
+def _pack(run):
+    """Arrays and other values of a training, by name."""
+    state = run.state
+    random = run.random_state.get_state(legacy=False)
+    arrays = {
+        "parameters": (
+            run.network.parameters
+            if run.trained_parameters is None
+            else run.trained_parameters
+        ),
+        "order": run.batches.order,
+        "validation rows": None if run.split is None else run.split.validation_rows,
+        "best": state.best_parameters,
+        "random": random["state"].pop("key"),
+    }
+    values: dict[str, Any] = {
+        "seed": run.seed,
+        "n_epochs": run.n_epochs,
+        "outcome": run.outcome,
+        "random": random,
         "state": {
             entry.name: getattr(state, entry.name)
             for entry in fields(state)
             if entry.name not in (*PARTS, "best_parameters")
         },
     }
-    random = running.random_state.get_state(legacy=False)
-    key = random["state"].pop("key")
-    numbers["random"] = random
-    arrays = {
-        "parameters": network.parameters,
-        "order": running.batches.order,
-        "held out": running.held_out_rows,
-        "best": state.best_parameters,
-        "random": key,
-    }
-    if running.dropout is not None:
-        numbers["dropout"] = running.dropout.generator.bit_generator.state
+    if run.dropout is not None:
+        values["dropout"] = run.dropout.generator.bit_generator.state
     for part in PARTS:
         kept = getattr(state, part).__getstate__() if getattr(state, part) else {}
         for name, value in kept.items():
             if isinstance(value, np.ndarray):
                 arrays[f"{part} {name}"] = value
-        numbers[part] = {
+        values[part] = {
             name: value
             for name, value in kept.items()
             if not isinstance(value, (np.ndarray, np.dtype))
         }
-    return {name: a for name, a in arrays.items() if a is not None}, numbers
+    return {name: a for name, a in arrays.items() if a is not None}, values
 
 
-def _unpack(running, arrays, numbers):
+def _unpack(run, arrays, values):
     """Set a training to what ``_pack`` made of another."""
-    state = running.state
-    running.network.restore(arrays["parameters"])
-    running.n_epochs, running.outcome = numbers["n_epochs"], numbers["outcome"]
-    for name, value in numbers["state"].items():
+    state = run.state
+    run.network.restore(arrays["parameters"])
+    run.seed, run.n_epochs = values["seed"], values["n_epochs"]
+    run.outcome = values["outcome"]
+    for name, value in values["state"].items():
         setattr(state, name, value)
     state.best_parameters = arrays.get("best")
     if "order" in arrays:
-        running.batches.order[...] = arrays["order"]
-    if "held out" in arrays:
-        running.held_out_rows[...] = arrays["held out"]
-    random = numbers["random"]
+        run.batches.order[...] = arrays["order"]
+    if "validation rows" in arrays and run.split.is_drawn:
+        run.split.validation_rows[...] = arrays["validation rows"]
+        run.validator.refresh()
+    random = values["random"]
     random["state"]["key"] = arrays["random"]
-    running.random_state.set_state(random)
-    if running.dropout is not None:
-        running.dropout.generator.bit_generator.state = numbers["dropout"]
+    run.random_state.set_state(random)
+    if run.dropout is not None:
+        run.dropout.generator.bit_generator.state = values["dropout"]
     for part in PARTS:
-        values = vars(getattr(state, part)) if getattr(state, part) else {}
-        values.update(numbers[part])
-        for name in values:
+        kept = vars(getattr(state, part)) if getattr(state, part) else {}
+        kept.update(values[part])
+        for name in kept:
             if f"{part} {name}" in arrays:
-                values[name] = arrays[f"{part} {name}"]
+                kept[name] = arrays[f"{part} {name}"]

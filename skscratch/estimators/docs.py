@@ -8,8 +8,8 @@ import textwrap
 
 from skscratch.nn.activations import ACTIVATIONS
 from skscratch.nn.network import INITS
-from skscratch.training.optimizers import OPTIMIZERS
 from skscratch.training.schedules import SCHEDULES
+from skscratch.training.solvers import SOLVERS
 
 __all__ = ["documented"]
 
@@ -204,7 +204,7 @@ def documented(score):
                 .rstrip()
                 .format(
                     activations=_names(ACTIVATIONS),
-                    solvers=_names([*OPTIMIZERS, "lbfgs"]),
+                    solvers=_names(SOLVERS),
                     schedules=_names(SCHEDULES),
                     inits=_names(INITS),
                     score=score,

@@ -1,23 +1,35 @@
-"""Callbacks: what scikit-learn's hear of a training, and what becomes of their errors.
+"""Everything a training reports to the outside: callbacks, prints, warnings, files.
 
-They are scikit-learn's own (``sklearn.callback``): an estimator tells them of the fit
-as a whole and of each epoch.
+The training loop calls a monitor and knows nothing of what it does. Callbacks are
+scikit-learn's own (``sklearn.callback``).
 """
 
-import copy
+import sys
+import warnings
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
-from skscratch._sklearn import has_callbacks
+from sklearn.exceptions import ConvergenceWarning
 
-__all__ = ["FromOutside", "Silence", "Tasks", "from_outside"]
+from skscratch.estimators.checkpoint import Checkpoint, fingerprint
+from skscratch.estimators.validation import scale_warning
+
+__all__ = [
+    "FitMonitor",
+    "MemberMonitor",
+    "NullMonitor",
+    "UserCodeError",
+    "user_code",
+]
+
+# Frames of these packages are not shown in warnings: the user's line is.
+INTERNAL = ("skscratch", "sklearn", "joblib", "contextlib", "scipy")
 
 
-class FromOutside(Exception):
-    """An error of a callback or a scorer, on its way past what undoes a refused fit.
+class UserCodeError(Exception):
+    """Error of a callback or a scorer, on its way past the rollback of a refused fit.
 
-    Training is no worse for it: the epochs before it count.
+    Training itself is fine: finished epochs are kept.
 
     Parameters
     ----------
@@ -31,90 +43,333 @@ class FromOutside(Exception):
 
 
 @contextmanager
-def from_outside():
+def user_code():
     """Context of the user's code in the middle of a training."""
     try:
         yield
-    except FromOutside:
+    except UserCodeError:
         raise
     except Exception as error:
-        raise FromOutside(error) from error
+        raise UserCodeError(error) from error
 
 
-class Silence:
-    """In the place of ``Tasks``, where nobody hears of epochs."""
+class NullMonitor:
+    """Monitor that reports nothing and stops nothing."""
 
-    stopped = False
+    def begin_step(self):
+        """Ignore the beginning of an epoch or iteration."""
 
-    def begin(self):
-        """Tell nobody."""
-
-    def end(self, published):
-        """Tell nobody; training goes on."""
+    def end_step(self, epoch, save_state):
+        """Ignore the end of an epoch; training continues."""
         return False
 
+    def end_iteration(self, number, loss):
+        """Ignore the end of an iteration; training continues."""
+        return False
 
-class Tasks:
-    """What callbacks hear of a fit: the whole of it, and each epoch or iteration.
+    def warn_not_converged(self, run, message):
+        """Ignore a training that did not converge."""
+
+
+class FitMonitor:
+    """Reports a fit to callbacks, to standard output, to warnings and to checkpoints.
 
     Parameters
     ----------
     estimator : BaseScratchMLP
-    given : tuple
-        ``X``, ``y`` and ``sample_weight`` as the user gave them.
-    task_name : str
-        What a part of the fit is called: "epoch", "iteration" or "member".
-    max_subtasks : int
-        Largest number of them.
-
-    Attributes
-    ----------
-    stopped : bool
-        Whether a callback has asked for training to stop.
+    start : callable
+        ``start(max_subtasks=n)`` starts scikit-learn's callbacks and returns the root
+        context.
+    callbacks : list
+        The estimator's callbacks.
+    snapshot : callable
+        ``snapshot(runs)`` returns the attributes of an estimator as if training had
+        stopped now.
+    X, y, sample_weight : array-like
+        As the user passed them to ``fit``.
     """
 
-    def __init__(self, estimator, given, task_name, max_subtasks):
-        X, y, sample_weight = given
+    def __init__(self, estimator, start, callbacks, snapshot, X, y, sample_weight):
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        self._estimator, self._task_name, self.stopped = estimator, task_name, False
         self._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
-        # Training without callbacks is not to wait for them.
-        self._are_any = has_callbacks(estimator)
-        self._root = estimator._init_callback_context(max_subtasks=max_subtasks)
-        self._root.call_on_fit_task_begin(**self._data)
+        self._estimator, self._start, self._snapshot = estimator, start, snapshot
+        self._checkpoints = [c for c in callbacks if isinstance(c, Checkpoint)]
+        self._has_callbacks = bool(callbacks)
+        self._warned: set[str] = set()
+        self._root: Any = None
         self._task: Any = None
+        self._runs: list[Any] = []
+        self._step_name = "epoch"
+        self._fingerprint: dict[str, Any] = {}
 
-    def begin(self):
-        """Tell of an epoch that begins, unless one has begun."""
-        if self._are_any and self._task is None:
-            self._task = self._root.subcontext(task_name=self._task_name)
-            with from_outside():
+    def begin_fit(self, runs, step_name, n_steps):
+        """Start callbacks, and resume from a checkpoint.
+
+        Parameters
+        ----------
+        runs : list of TrainingRun
+        step_name : str
+            Name of a step: "epoch", "iteration" or "member".
+        n_steps : int
+            Largest number of steps.
+        """
+        self._runs, self._step_name = runs, step_name
+        if self._has_callbacks and len(runs) == 1:
+            # Callbacks may look at the network in training.
+            self._estimator.network_ = runs[0].network
+        self._root = self._start(max_subtasks=n_steps)
+        self._root.call_on_fit_task_begin(**self._data)
+        if self._checkpoints:
+            parameters = self._estimator.get_params(deep=False)
+            self._fingerprint = fingerprint(parameters, runs[0])
+        for checkpoint in self._checkpoints:
+            if checkpoint.resume:
+                checkpoint.read(runs, self._fingerprint)
+
+    def begin_step(self):
+        """Tell callbacks that a step begins, unless one has begun."""
+        # Training without callbacks does not wait for them.
+        if self._has_callbacks and self._task is None:
+            self._task = self._root.subcontext(task_name=self._step_name)
+            with user_code():
                 self._task.call_on_fit_task_begin(**self._data)
 
-    def end(self, published):
-        """Tell of an epoch that ended; return whether training is to stop.
+    def end_step(self, epoch, save_state):
+        """Report a finished epoch.
 
-        ``published`` gives the fitted attributes of the moment.
+        Parameters
+        ----------
+        epoch : Epoch
+        save_state : callable
+            Brings the runs' states up to date.
+
+        Returns
+        -------
+        bool
+            Whether training should stop.
         """
-        if self._are_any:
-            as_if_stopped = partial(self._estimator._as_if_stopped, published)
-            # Before the hook, which is not to be told twice if it fails.
-            task, self._task = self._task, None
-            with from_outside():
-                self.stopped = task.call_on_fit_task_end(
-                    **self._data, reconstruction_attributes=as_if_stopped
-                )
-        return self.stopped
+        self.print_epoch(self._runs[0], epoch)
+        self.save_checkpoints(self._runs, epoch, save_state)
+        return self._has_callbacks and self._end_task(self._runs)
 
-    def ended(self):
-        """Tell of the end of the fit, and of an epoch that was broken off."""
-        with from_outside():
+    def end_iteration(self, number, loss):
+        """Report a finished iteration; return whether training should stop."""
+        self.print_iteration(number, loss)
+        return self._has_callbacks and self._end_task(self._runs)
+
+    def end_member(self, runs):
+        """Report that a member is trained; return whether training should stop.
+
+        Parameters
+        ----------
+        runs : list of TrainingRun
+            Of all members that are trained.
+        """
+        return self._has_callbacks and self._end_task(runs)
+
+    def _end_task(self, runs):
+        self._estimator.n_iter_ = max(run.n_epochs for run in runs)
+        # The task is forgotten first: a hook that fails is not called again.
+        task, self._task = self._task, None
+        with user_code():
+            return task.call_on_fit_task_end(
+                **self._data, reconstruction_attributes=lambda: self._snapshot(runs)
+            )
+
+    def end_fit(self, attributes):
+        """Tell callbacks that the fit has ended, and any step that was interrupted.
+
+        Parameters
+        ----------
+        attributes : callable
+            Returns the fitted attributes.
+        """
+        with user_code():
             if self._task is not None:
                 self._task.call_on_fit_task_end(**self._data)
             self._root.call_on_fit_task_end(
-                **self._data, reconstruction_attributes=self._fitted_attributes
+                **self._data, reconstruction_attributes=attributes
             )
 
-    def _fitted_attributes(self):
-        fitted = {k: v for k, v in vars(self._estimator).items() if k.endswith("_")}
-        return copy.deepcopy(fitted)
+    def save_checkpoints(self, runs, epoch, save_state):
+        """Write the checkpoints that are due.
+
+        Parameters
+        ----------
+        runs : list of TrainingRun
+        epoch : Epoch
+            The last that has finished.
+        save_state : callable
+            Brings the runs' states up to date.
+        """
+        due = [c for c in self._checkpoints if c.is_due(epoch)]
+        if due:
+            save_state()
+        for checkpoint in due:
+            with user_code():
+                checkpoint.write(runs, self._fingerprint)
+
+    def print_iteration(self, number, loss):
+        """Print the loss as scikit-learn does, if the estimator is verbose."""
+        if self._estimator.verbose:
+            print(f"Iteration {number}, loss = {loss:.8f}")
+
+    def print_epoch(self, run, epoch):
+        """Print loss, score and what follows from them, likewise."""
+        if not self._estimator.verbose:
+            return
+        self.print_iteration(epoch.number, epoch.loss)
+        measure = "Training loss"
+        if epoch.score is not None:
+            measure = "Validation score"
+            print(f"Validation score: {epoch.score:f}")
+        if epoch.outcome == "improving":
+            return
+        consequence = "Stopping."
+        if epoch.outcome == "slowed":
+            consequence = f"Setting learning rate to {run.state.schedule.rate:f}"
+        print(
+            f"{measure} did not improve more than tol={run.config.tol:f} for "
+            f"{run.config.patience} consecutive epochs. {consequence}"
+        )
+
+    def end_training(self, runs, outcome):
+        """Warn if a training did not end as it should.
+
+        Parameters
+        ----------
+        runs : list of TrainingRun
+            That were trained together.
+        outcome : str
+
+        Raises
+        ------
+        ValueError
+            If it diverged before an epoch had finished.
+        """
+        config = runs[0].config
+        if outcome == "interrupted":
+            n_epochs = min(run.n_epochs for run in runs if run.is_active)
+            self._warn(
+                "interrupted",
+                f"Training interrupted by user. It had finished {n_epochs} epochs or "
+                "iterations; the last, or with early stopping the best, is kept.",
+                UserWarning,
+            )
+        elif outcome == "diverged":
+            self._warn_diverged(runs)
+        elif outcome != "stopped":
+            is_planned = config.is_incremental or config.schedule.needs_total_steps
+            if not is_planned:
+                self.warn_not_converged(
+                    runs[0],
+                    f"Stochastic Optimizer: Maximum iterations ({config.max_epochs}) "
+                    "reached and the optimization hasn't converged yet. Raise "
+                    "max_iter, or tol to stop earlier.",
+                )
+
+    def _warn_diverged(self, runs):
+        sentence = (
+            "Solver produced non-finite parameter weights. The input data may"
+            " contain large values and need to be preprocessed."
+        )
+        config, X = runs[0].config, runs[0].data.X
+        advice = "Try the following: standardize the features"
+        if config.solver.is_stochastic:
+            advice += (
+                f", lower learning_rate_init={config.learning_rate_init}, set "
+                f"max_grad_norm (now {config.max_grad_norm})"
+            )
+        advice = f"{advice}.{self._scale_warning(X)}"
+        for run in runs:
+            run.network.gradients.fill(0)
+        n_finite = max(run.n_epochs for run in runs)
+        if any(run.outcome == "diverged" for run in runs):
+            n_finite -= 1
+        if not n_finite:
+            raise ValueError(f"{sentence} {advice}")
+        self._warn(
+            "diverged",
+            f"Training diverged after {n_finite} epochs or iterations, of which the "
+            f"last, or with early stopping the best, is kept. {advice}",
+            ConvergenceWarning,
+        )
+
+    def warn_not_converged(self, run, message):
+        """Warn that training ended before it converged.
+
+        Parameters
+        ----------
+        run : TrainingRun
+        message : str
+        """
+        self._warn(
+            "converged",
+            f"{message}{self._scale_warning(run.data.X)}",
+            ConvergenceWarning,
+        )
+
+    def warn_batch_size(self, batch_size, n_samples):
+        """Warn that batches can't be as large as was asked for."""
+        self._warn(
+            "batch_size",
+            "Got `batch_size` less than 1 or larger than sample size. It is going to "
+            f"be clipped: batch_size={batch_size}, but there are {n_samples} samples.",
+            UserWarning,
+        )
+
+    def _scale_warning(self, X):
+        names = getattr(self._estimator, "feature_names_in_", range(X.shape[1]))
+        return scale_warning(X, names)
+
+    def _warn(self, subject, message, category):
+        """Warn, of each subject once in a fit, whatever the number of networks."""
+        if subject not in self._warned:
+            self._warned.add(subject)
+            warnings.warn(message, category, stacklevel=_user_stacklevel())
+
+
+class MemberMonitor:
+    """Monitor of one member among several that are trained in turn.
+
+    Callbacks hear of whole members only; printing, warnings and checkpoints are those
+    of the fit.
+
+    Parameters
+    ----------
+    monitor : FitMonitor
+    runs : list of TrainingRun
+        Of all members.
+    run : TrainingRun
+        Of this member.
+    """
+
+    def __init__(self, monitor, runs, run):
+        self._monitor, self._runs, self._run = monitor, runs, run
+        self.warn_not_converged = monitor.warn_not_converged
+        self.end_training = monitor.end_training
+
+    def begin_step(self):
+        """Ignore the beginning of an epoch."""
+
+    def end_step(self, epoch, save_state):
+        """Print a finished epoch and write checkpoints; training continues."""
+        self._monitor.print_epoch(self._run, epoch)
+        self._monitor.save_checkpoints(self._runs, epoch, save_state)
+        return False
+
+    def end_iteration(self, number, loss):
+        """Print a finished iteration; training continues."""
+        self._monitor.print_iteration(number, loss)
+        return False
+
+
+def _user_stacklevel():
+    """Stack level, for a caller's caller, of the first frame outside of libraries."""
+    frame, level = sys._getframe(2), 2
+    while frame.f_back is not None:
+        package = frame.f_globals.get("__name__", "").partition(".")[0]
+        if package not in INTERNAL:
+            break
+        frame, level = frame.f_back, level + 1
+    return level

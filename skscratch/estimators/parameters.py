@@ -10,12 +10,12 @@ import sys
 import numpy as np
 from sklearn.metrics import get_scorer_names
 
-from skscratch._sklearn import Interval, Options, StrOptions, callbacks_of
+from skscratch._sklearn import Interval, Options, StrOptions
 from skscratch.estimators.checkpoint import Checkpoint
 from skscratch.nn.activations import ACTIVATIONS
 from skscratch.nn.network import INITS
-from skscratch.training.optimizers import OPTIMIZERS
-from skscratch.training.schedules import SCHEDULES
+from skscratch.training.schedules import SCHEDULES, find_schedule
+from skscratch.training.solvers import find_solver, solver_names
 
 __all__ = ["BATCH_SIZES", "CONSTRAINTS", "check_checkpoints", "check_combinations"]
 
@@ -34,7 +34,7 @@ CONSTRAINTS: dict = {
         Interval(numbers.Integral, 1, None, closed="left"),
     ],
     "activation": [StrOptions(set(ACTIVATIONS)), "array-like"],
-    "solver": [StrOptions({*OPTIMIZERS, "lbfgs"})],
+    "solver": [StrOptions(set(solver_names()))],
     "alpha": [Interval(numbers.Real, 0, None, closed="left")],
     "batch_size": [
         StrOptions(set(BATCH_SIZES)),
@@ -78,92 +78,100 @@ CONSTRAINTS: dict = {
 }
 
 
-def check_combinations(estimator, held_out):
+def stochastic_solvers():
+    """Names of the solvers that take a step for each batch, sorted."""
+    return [name for name in solver_names() if find_solver(name).is_stochastic]
+
+
+def check_combinations(parameters, validation):
     """Refuse parameters that can't work together, and say what would.
 
     Parameters
     ----------
-    estimator : BaseScratchMLP
-    held_out : tuple
+    parameters : dict
+        The estimator's, each valid by itself.
+    validation : tuple
         The user's ``X_val``, ``y_val`` and ``sample_weight_val``, each or None.
 
     Raises
     ------
     ValueError
     """
-    X_val, y_val, sample_weight_val = held_out
+    X_val, y_val, sample_weight_val = validation
+    get = parameters.__getitem__
     for name in UNBOUNDED:
-        value = getattr(estimator, name)
+        value = get(name)
         if isinstance(value, int) and value > sys.float_info.max:
             raise ValueError(
                 f"{name} must be no larger than {sys.float_info.max:.1e}, got an "
                 f"integer of {value.bit_length()} bits."
             )
-    stochastic = f"one of the solvers {sorted(OPTIMIZERS)}"
+    is_stochastic = find_solver(get("solver")).is_stochastic
+    stochastic = f"one of the solvers {stochastic_solvers()}"
     refused = []
-    if estimator.solver == "lbfgs":
+    if not is_stochastic:
         refused = [
-            (f"{name}={getattr(estimator, name)!r}", stochastic)
+            (f"{name}={get(name)!r}", stochastic)
             for name in ("dropout", "max_grad_norm", "averaging")
-            if np.any(np.asarray(getattr(estimator, name), dtype=object))
+            if np.any(np.asarray(get(name), dtype=object))
         ]
-    if not estimator.early_stopping or estimator.solver == "lbfgs":
+    if not (get("early_stopping") and is_stochastic):
         given = {
-            f"scoring={estimator.scoring!r}": estimator.scoring,
+            f"scoring={get('scoring')!r}": get("scoring"),
             "X_val": X_val,
             "y_val": y_val,
             "sample_weight_val": sample_weight_val,
-            "temperature_scaling=True": estimator._is_calibrated() or None,
+            "temperature_scaling=True": parameters.get("temperature_scaling") or None,
         }
         needed = f"early_stopping=True and {stochastic}"
         refused += [(name, needed) for name, v in given.items() if v is not None]
-    if estimator.warmup_fraction is not None and estimator.solver != "lbfgs":
-        planned = sorted(name for name, s in SCHEDULES.items() if s.has_end)
-        if estimator.learning_rate not in planned:
-            needed = f"learning_rate to be one of {planned}"
-            refused.append((f"warmup_fraction={estimator.warmup_fraction!r}", needed))
+    if get("warmup_fraction") is not None and is_stochastic:
+        schedule = find_schedule(get("learning_rate"))
+        if not schedule.needs_total_steps:
+            planned = [name for name, s in SCHEDULES.items() if s.needs_total_steps]
+            needed = f"learning_rate to be one of {sorted(planned)}"
+            refused.append((f"warmup_fraction={get('warmup_fraction')!r}", needed))
     for what, needed in refused:
         raise ValueError(
-            f"{what} needs {needed}, got solver={estimator.solver!r}, "
-            f"early_stopping={estimator.early_stopping}, "
-            f"learning_rate={estimator.learning_rate!r}."
+            f"{what} needs {needed}, got solver={get('solver')!r}, "
+            f"early_stopping={get('early_stopping')}, "
+            f"learning_rate={get('learning_rate')!r}."
         )
     if (X_val is None) != (y_val is None):
         raise ValueError("X_val and y_val must be given together, or neither.")
     if sample_weight_val is not None and X_val is None:
         raise ValueError("sample_weight_val needs X_val and y_val.")
-    if isinstance(estimator.n_estimators, bool):
-        raise ValueError(
-            f"n_estimators must be a whole number, got {estimator.n_estimators}."
-        )
+    if isinstance(get("n_estimators"), bool):
+        raise ValueError(f"n_estimators must be an integer, got {get('n_estimators')}.")
 
 
-def check_checkpoints(estimator, incremental):
-    """Refuse to write what can't be gone on with.
+def check_checkpoints(parameters, callbacks, is_incremental):
+    """Refuse checkpoints of a training that could not be resumed from them.
 
     Parameters
     ----------
-    estimator : BaseScratchMLP
-    incremental : bool
-        Whether it is ``partial_fit`` that is called.
+    parameters : dict
+        The estimator's.
+    callbacks : list
+        Set on the estimator.
+    is_incremental : bool
+        Whether the call is ``partial_fit``.
 
     Raises
     ------
     ValueError
     """
-    checkpoints = [c for c in callbacks_of(estimator) if isinstance(c, Checkpoint)]
+    checkpoints = [c for c in callbacks if isinstance(c, Checkpoint)]
     if not checkpoints:
         return
-    if estimator.n_estimators > 1:
+    if is_incremental:
         raise ValueError(
-            f"Checkpoint needs n_estimators=1, got {estimator.n_estimators}."
+            "Checkpoint is for fit: pickle the estimator after partial_fit instead."
         )
-    if incremental:
-        raise ValueError("Checkpoint is for fit: after partial_fit, pickle.")
-    if estimator.solver not in OPTIMIZERS:
+    if not find_solver(parameters["solver"]).is_stochastic:
         raise ValueError(
-            f"Checkpoint needs one of the solvers {sorted(OPTIMIZERS)}, got "
-            f"solver={estimator.solver!r}."
+            f"Checkpoint needs one of the solvers {stochastic_solvers()}, got "
+            f"solver={parameters['solver']!r}."
         )
     for checkpoint in checkpoints:
-        checkpoint.check_place()
+        checkpoint.check_path()

@@ -4,14 +4,13 @@ Parameters and methods that users see; ``base`` holds what it shares with the
 classifier.
 """
 
-import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 
 from skscratch._sklearn import StrOptions, fit_context
 from skscratch.estimators.base import BaseScratchMLP
 from skscratch.estimators.docs import documented
+from skscratch.estimators.targets import NumericTargets
 
 __all__ = ["ScratchMLPRegressor"]
 
@@ -175,48 +174,14 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
-        predictions = self._outputs_for(X, self._predictions)
-        return predictions if self.n_outputs_ > 1 else predictions[:, 0]
+        predictions = self._raw_outputs(X, lambda Z: self._targets.predict(Z))
+        return predictions if predictions.shape[1] > 1 else predictions[:, 0]
 
-    def _predictions(self, Z):
-        return self._trained_loss().predictions(Z)
-
-    def _loss(self):
-        return self.loss
-
-    def _goodness(self, Z, Y, weights):
-        """Coefficient of determination."""
-        predictions = self._predictions(Z.T).T
-        return float(r2_score(Y, predictions, sample_weight=weights))
-
-    def _encode_held_out(self, y):
-        Y = y[:, np.newaxis] if y.ndim == 1 else y
-        if Y.shape[1] != self.n_outputs_:
-            raise ValueError(
-                f"y_val must have the {self.n_outputs_} outputs of y, got {Y.shape[1]}."
-            )
-        return self._checked(Y, "y_val")
-
-    def _encode_targets(self, y, first, incremental, classes):
-        """Targets as they are, a column an output."""
-        Y = y[:, np.newaxis] if y.ndim == 1 else y
-        if not first and Y.shape[1] != self.n_outputs_:
-            raise ValueError(
-                f"y has {Y.shape[1]} outputs, but the network to go on with has "
-                f"{self.n_outputs_}."
-            )
-        return self._checked(Y, "y")
-
-    def _checked(self, Y, name):
-        """Refuse targets that are no numbers, or not those of the loss."""
-        if Y.dtype.kind not in "biuf":
-            raise ValueError(f"{name} must hold numbers, got {Y.dtype}.")
-        if self.loss == "poisson" and (Y < 0).any():
-            raise ValueError(
-                f"{name} must not be negative for loss='poisson', got {Y.min()}."
-            )
-        # Truth values are numbers here.
-        return Y * 1 if Y.dtype == bool else Y
+    def _make_targets(self, y, previous, classes, is_incremental):
+        if previous is None:
+            return NumericTargets.fit(y, self.loss)
+        previous.check_later(y, self.loss)
+        return previous
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,63 +1,174 @@
-"""What training needs of data: rows of finite numbers, and some of them held out."""
+"""Validation of the data that users pass to ``fit`` and ``predict``."""
 
 import datetime
 import math
-from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.base import is_regressor
 from sklearn.utils import column_or_1d
 from sklearn.utils.sparsefuncs import mean_variance_axis
+from sklearn.utils.validation import validate_data
 
 from skscratch._sklearn import check_sample_weight
+from skscratch.training.data import FitData, Split
 
 __all__ = [
-    "Held",
-    "as_rows",
-    "cast",
-    "far_scales",
+    "can_skip_validation",
     "is_of_dates",
-    "is_plain",
+    "overflow_error",
     "refuse_dates",
-    "too_large",
+    "scale_warning",
+    "validate_fit_data",
+    "validate_prediction_data",
 ]
 
 # Rows that tell the scales of columns, and scales that training bears.
-SOME_ROWS = 256
-SMALLEST, LARGEST = 1e-4, 1e4
+N_SCALE_ROWS = 256
+SMALLEST_SCALE, LARGEST_SCALE = 1e-4, 1e4
 
 
-class Held(NamedTuple):
-    """Validation data: rows of the training data, or the user's own.
+def validate_fit_data(
+    estimator,
+    X,
+    y,
+    sample_weight,
+    validation,
+    *,
+    dtype,
+    reset,
+    make_targets,
+    class_weight=None,
+):
+    """Validate the data of a fit, and encode its targets.
 
-    Attributes
+    Samples of weight 0 are left out.
+
+    Parameters
     ----------
-    X : {ndarray, CSR array}
-        All rows of the data that ``rows`` counts in.
-    y : ndarray
-        Targets as the user gave them, of the same rows.
-    Y : ndarray of shape (n_samples, n_outputs)
-        Targets as numbers, of the same rows.
-    weights : ndarray of shape (n_samples,) or None
-    training_rows : ndarray of int or None
-        Rows of the training data to train on; None means all of them.
-    rows : ndarray of int or None
-        Those that are held out; None means all of them.
+    estimator : BaseScratchMLP
+        Gets ``n_features_in_`` and ``feature_names_in_`` if ``reset``, and is checked
+        against them otherwise.
+    X, y, sample_weight : array-like
+        As the user passed them to ``fit``.
+    validation : tuple of three
+        ``X_val``, ``y_val`` and ``sample_weight_val``, or None in their places.
+    dtype : dtype or sequence of dtype
+        Accepted dtypes of the samples; others are converted to the first.
+    reset : bool
+        Whether this is the first fit.
+    make_targets : callable
+        ``make_targets(y)`` returns the fitted ``ClassTargets`` or ``NumericTargets``.
+    class_weight : dict, list of dict, "balanced" or None, default=None
+        The estimator's parameter.
+
+    Returns
+    -------
+    data : FitData
+    split : Split or None
+        The user's own validation data.
+    targets : ClassTargets or NumericTargets
+
+    Raises
+    ------
+    ValueError
+        If data can't be used.
     """
+    X, y, weights = _validate_samples(
+        estimator, X, y, sample_weight, "sample_weight", dtype=dtype, reset=reset
+    )
+    targets = make_targets(y)
+    # A batch is gathered into buffers of one dtype.
+    Y = _cast(targets.encode(y), X.dtype, "y")
+    name = "sample_weight"
+    if class_weight is not None:
+        name = "sample_weight times class_weight"
+    weights = _cast(targets.weights(class_weight, y, Y, weights), X.dtype, name)
+    targets = targets.with_fitted_loss(Y, weights)
+    data = FitData(X, y, Y, weights)
+    X_val, y_val, weights_val = validation
+    if X_val is None:
+        return data, None, targets
+    try:
+        X_val, y_val = _validate_pair(estimator, X_val, y_val, X.dtype, reset=False)
+    except ValueError as error:
+        raise ValueError(f"X_val and y_val can't be used: {error}") from None
+    X_val, y_val, weights_val = _drop_weightless(
+        *_as_rows(X_val, y_val, weights_val, "sample_weight_val")
+    )
+    Y_val = _cast(targets.encode_validation(y_val), X.dtype, "y_val")
+    weights_val = _cast(weights_val, X.dtype, "sample_weight_val")
+    return data, Split(FitData(X_val, y_val, Y_val, weights_val)), targets
 
-    X: Any
-    y: Any
-    Y: Any
-    weights: Any
-    training_rows: Any
-    rows: Any
 
-    def only(self, array):
-        """Rows of an array that are held out."""
-        return array if self.rows is None or array is None else array[self.rows]
+def validate_prediction_data(estimator, X, dtype):
+    """Validate samples to predict.
+
+    Parameters
+    ----------
+    estimator : BaseScratchMLP
+        Fitted.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+    dtype : dtype
+        Of the network.
+
+    Returns
+    -------
+    {ndarray, sparse array} of shape (n_samples, n_features)
+
+    Raises
+    ------
+    ValueError
+        If samples can't be used.
+    """
+    refuse_dates(X)
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # As in `_validate_pair`.
+            return validate_data(
+                estimator, X, accept_sparse=["csr", "csc"], dtype=dtype, reset=False
+            )
+    except OverflowError as error:
+        raise overflow_error("X", error) from None
 
 
-def as_rows(X, y, sample_weight, name):
+def _validate_samples(estimator, X, y, sample_weight, name, *, dtype, reset):
+    X, y = _validate_pair(estimator, X, y, dtype, reset)
+    return _drop_weightless(*_as_rows(X, y, sample_weight, name))
+
+
+def _validate_pair(estimator, X, y, dtype, reset):
+    refuse_dates(X)
+    # Numbers that float32 can't hold become infinite, and are refused as such.
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            X, y = validate_data(
+                estimator,
+                X,
+                y,
+                accept_sparse=["csr", "csc"],
+                multi_output=True,
+                y_numeric=is_regressor(estimator),
+                dtype=dtype,
+                reset=reset,
+            )
+    except OverflowError as error:
+        raise overflow_error("X and y", error) from None
+    except ValueError as error:
+        # scikit-learn's message for objects, which can only be the targets here.
+        if str(error) == "Input contains NaN":
+            raise ValueError("Input y contains NaN.") from None
+        raise
+    return X, y.toarray() if issparse(y) and is_regressor(estimator) else y
+
+
+def _drop_weightless(X, y, weights):
+    """Leave out samples of weight 0."""
+    if weights is None or (counted := weights > 0).all():
+        return X, y, weights
+    return X[counted], y[counted], weights[counted]
+
+
+def _as_rows(X, y, sample_weight, name):
     """Bring data to rows that minibatches can be gathered from.
 
     Parameters
@@ -87,7 +198,7 @@ def as_rows(X, y, sample_weight, name):
             message = str(error).replace("sample_weight", name)
             raise ValueError(message) from None
         except OverflowError as error:
-            raise too_large(name, error) from None
+            raise overflow_error(name, error) from None
         if not (np.isfinite(sample_weight).all() and sample_weight.any()):
             raise ValueError(
                 f"{name} must be finite, and positive for at least one sample."
@@ -95,7 +206,7 @@ def as_rows(X, y, sample_weight, name):
     return X, y, sample_weight
 
 
-def cast(array, dtype, name):
+def _cast(array, dtype, name):
     """Bring targets or weights to the network's dtype; truth values stay.
 
     Parameters
@@ -122,7 +233,7 @@ def cast(array, dtype, name):
     return array
 
 
-def too_large(names, error):
+def overflow_error(names, error):
     """Error that says in our words what Python says of integers that no float holds.
 
     Parameters
@@ -138,7 +249,7 @@ def too_large(names, error):
     return ValueError(f"{names} must hold numbers that floats can hold: {error}.")
 
 
-def is_plain(X, dtype, n_features):
+def can_skip_validation(X, dtype, n_features):
     """Whether samples are what a network takes as they are.
 
     scikit-learn's validation comes to the same, and takes several times as long as the
@@ -219,7 +330,7 @@ def is_of_dates(kind):
     return bool(getattr(kind, "is_temporal", bool)())
 
 
-def far_scales(X, names):
+def scale_warning(X, names):
     """Sentence on columns whose scale training suffers from, if there are any.
 
     Parameters
@@ -233,13 +344,15 @@ def far_scales(X, names):
     str
         With a space before it; empty where all scales are within bounds.
     """
-    rows = X[:SOME_ROWS]
+    rows = X[:N_SCALE_ROWS]
     with np.errstate(over="ignore", invalid="ignore"):
         if issparse(rows):
             scales = np.sqrt(mean_variance_axis(rows.astype(np.float64), axis=0)[1])
         else:
             scales = rows.std(axis=0, dtype=np.float64)
-    far = np.flatnonzero((scales > 0) & ~((scales > SMALLEST) & (scales < LARGEST)))
+    far = np.flatnonzero(
+        (scales > 0) & ~((scales > SMALLEST_SCALE) & (scales < LARGEST_SCALE))
+    )
     if not far.size:
         return ""
     listed = ", ".join(f"{names[i]} ({scales[i]:.1e})" for i in far[:5])

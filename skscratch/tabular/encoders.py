@@ -17,8 +17,8 @@ from skscratch._sklearn import (
     check_feature_names_in,
     fit_context,
 )
-from skscratch.estimators.attributes import unchanged_if_refused
-from skscratch.estimators.validation import refuse_dates, too_large
+from skscratch.estimators.attributes import rollback_on_error
+from skscratch.estimators.validation import overflow_error, refuse_dates
 
 __all__ = ["PiecewiseLinearEncoder", "SmoothClipScaler"]
 
@@ -299,7 +299,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
 
 def _validated(encoder, X, reset):
     """Numbers of a user's samples, float32 where they are that, else float64."""
-    with unchanged_if_refused(encoder):
+    with rollback_on_error(encoder):
         refuse_dates(X)
         try:
             with np.errstate(invalid="ignore"):  # Of infinities that cancel out.
@@ -307,7 +307,7 @@ def _validated(encoder, X, reset):
                     encoder, X, dtype=(np.float64, np.float32), reset=reset
                 )
         except OverflowError as error:
-            raise too_large("X", error) from None
+            raise overflow_error("X", error) from None
 
 
 def _quantiles(X, shares):

@@ -12,7 +12,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
-from skscratch.estimators.attributes import unchanged_if_refused
+from skscratch.estimators.attributes import rollback_on_error
 from skscratch.nn.checks import as_numbers
 from skscratch.tabular.columns import preparation
 from skscratch.tabular.encoders import PiecewiseLinearEncoder, SmoothClipScaler
@@ -274,7 +274,7 @@ class TablePipeline(Pipeline):
         learnt, before = _curve(self.steps[-1][1]), self.steps
         steps = [step for _, step in before if hasattr(step, "__dict__")]
         error = None
-        with unchanged_if_refused(self, *steps):
+        with rollback_on_error(self, *steps):
             try:
                 super().fit(X, y, **params)
             except Exception as caught:

@@ -83,6 +83,19 @@ class Optimizer:
         """Vectors that are kept from step to step, as ``_update_block`` takes them."""
         raise NotImplementedError
 
+    def scalars(self):
+        """Everything but the arrays: hyperparameters, number of steps and the class.
+
+        Returns
+        -------
+        dict
+        """
+        state = self.__getstate__()
+        arrays = [name for name, v in state.items() if isinstance(v, np.ndarray)]
+        return {k: v for k, v in state.items() if k not in arrays} | {
+            "class": type(self)
+        }
+
     @classmethod
     def joined(cls, optimizers):
         """One optimizer of several networks, from one each, which it leaves alone.

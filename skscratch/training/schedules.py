@@ -6,6 +6,8 @@ plateau of the cost, and holds the rate that the next step takes.
 
 import math
 
+from skscratch.training.optimizers import GradientDescent, Optimizer
+
 __all__ = [
     "SCHEDULES",
     "Adaptive",
@@ -14,6 +16,7 @@ __all__ = [
     "Cosine",
     "InverseScaling",
     "OneCycle",
+    "find_schedule",
 ]
 
 
@@ -29,35 +32,35 @@ class Constant:
     ----------
     rate : float
         The rate of the next step.
-    solvers : tuple of str or None
-        The solvers that follow the schedule; None means all of them. Another solver
-        ignores it and keeps a constant rate, as in scikit-learn.
+    optimizers : tuple of type of Optimizer or None
+        The optimizers that follow the schedule; None means all of them. Others ignore
+        it and keep a constant rate, as in scikit-learn.
     hyperparameters : tuple of str
         Names of the further parameters of the constructor, which are those of the
         estimators too.
-    has_end : bool
+    needs_total_steps : bool
         Whether the rate is planned from the first step to the last, so that training
         must be of known length and is not to stop by itself.
-    heeds_plateaus : bool
+    reduces_on_plateau : bool
         Whether a plateau lowers the rate.
     """
 
-    solvers: tuple[str, ...] | None = None
+    optimizers: tuple[type[Optimizer], ...] | None = None
     hyperparameters: tuple[str, ...] = ()
-    has_end = False
-    heeds_plateaus = False
+    needs_total_steps = False
+    reduces_on_plateau = False
 
     def __init__(self, initial_rate):
         self.initial_rate = initial_rate
         self.rate = initial_rate
 
-    def reached(self, progress):
+    def on_step(self, progress):
         """Hear what share of all steps is done, from 0 to below 1."""
 
-    def epoch_ended(self, n_samples_seen):
+    def on_epoch_end(self, n_samples_seen):
         """Hear that an epoch ended, after so many samples in all."""
 
-    def plateau(self):
+    def on_plateau(self):
         """Hear that the cost no longer falls; return whether the rate was lowered.
 
         Where it was not, there is nothing left to try and training stops.
@@ -74,14 +77,14 @@ class InverseScaling(Constant):
     power_t : float, default=0.5
     """
 
-    solvers = ("sgd",)
+    optimizers = (GradientDescent,)
     hyperparameters = ("power_t",)
 
     def __init__(self, initial_rate, power_t=0.5):
         super().__init__(initial_rate)
         self.power_t = power_t
 
-    def epoch_ended(self, n_samples_seen):
+    def on_epoch_end(self, n_samples_seen):
         """Lower the rate to that of ``n_samples_seen``."""
         # By the logarithm, which a large power does not overflow.
         self.rate = self.initial_rate * math.exp(
@@ -92,10 +95,10 @@ class InverseScaling(Constant):
 class Adaptive(Constant):
     """A fifth of the rate at each plateau, until it is 1e-6 or less."""
 
-    solvers = ("sgd",)
-    heeds_plateaus = True
+    optimizers = (GradientDescent,)
+    reduces_on_plateau = True
 
-    def plateau(self):
+    def on_plateau(self):
         """Lower the rate, unless it is very small already."""
         if self.rate <= 1e-6:
             return False
@@ -119,17 +122,17 @@ class Cosine(Constant):
     """
 
     hyperparameters = ("warmup_fraction",)
-    has_end = True
-    usual_warmup = 0.0
+    needs_total_steps = True
+    default_warmup = 0.0
 
     def __init__(self, initial_rate, warmup_fraction=None):
         super().__init__(initial_rate)
         if warmup_fraction is None:
-            warmup_fraction = self.usual_warmup
+            warmup_fraction = self.default_warmup
         self.warmup_fraction = warmup_fraction
-        self.reached(0.0)
+        self.on_step(0.0)
 
-    def reached(self, progress):
+    def on_step(self, progress):
         """Set the rate of the step that comes after this share of them."""
         if progress < self.warmup_fraction:
             factor = self.rise(progress / self.warmup_fraction)
@@ -162,7 +165,7 @@ class OneCycle(Cosine):
         Share of the steps in which the rate rises; None means 0.3.
     """
 
-    usual_warmup = 0.3
+    default_warmup = 0.3
 
     def rise(self, progress):
         """From 1/25 to 1."""
@@ -189,7 +192,7 @@ class CosLog4(Cosine):
         means 0.
     """
 
-    def reached(self, progress):
+    def on_step(self, progress):
         """Set the rate of the step that comes after this share of them."""
         wave = (1 - math.cos(2 * math.pi * math.log2(1 + 15 * progress))) / 2
         if progress < self.warmup_fraction:
@@ -210,3 +213,30 @@ SCHEDULES: dict[str, type[Constant]] = {
     "one_cycle": OneCycle,
     "coslog4": CosLog4,
 }
+
+
+def find_schedule(schedule):
+    """Look up a learning rate schedule.
+
+    Parameters
+    ----------
+    schedule : str or type of Constant
+        A key of ``SCHEDULES``, or a schedule itself.
+
+    Returns
+    -------
+    type of Constant
+
+    Raises
+    ------
+    ValueError
+        If there is no such schedule.
+    """
+    if isinstance(schedule, type) and issubclass(schedule, Constant):
+        return schedule
+    if isinstance(schedule, str) and schedule in SCHEDULES:
+        return SCHEDULES[schedule]
+    raise ValueError(
+        f"learning_rate must be one of {sorted(SCHEDULES)} or a schedule class, got "
+        f"{schedule!r}."
+    )

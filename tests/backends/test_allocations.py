@@ -8,12 +8,13 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from runs import train
 
 from skscratch.backends.tapes import REHEARSALS
 from skscratch.nn.activations import ACTIVATIONS
 from skscratch.nn.network import Network
 from skscratch.training.batches import Batches
-from skscratch.training.loop import TrainingState, train
+from skscratch.training.history import TrainingState
 from skscratch.training.optimizers import OPTIMIZERS
 from skscratch.training.schedules import Constant
 
@@ -39,7 +40,6 @@ def peak_of_an_epoch(activation, solver, n_outputs, weighted, shuffled):
         random_state=0,
         dtype=np.float32,
     )
-    network.reuse_buffers()
     batches = Batches(
         X,
         Y,
@@ -49,23 +49,26 @@ def peak_of_an_epoch(activation, solver, n_outputs, weighted, shuffled):
         random_state=random_state if shuffled else None,
     )
     optimizer = OPTIMIZERS[solver](network.parameters.size, np.float32)
-    epochs = train(
-        network,
-        batches,
-        TrainingState(optimizer, Constant(1e-3)),
-        max_epochs=WARM_UP + 1,
-        alpha=1e-4,
-        tol=0.0,
-        patience=np.inf,
-    )
-    for _ in range(WARM_UP):
-        next(epochs)
-    tracemalloc.start()
+    peaks = []
+
+    def measure(epoch):
+        if epoch.number == WARM_UP:
+            tracemalloc.start()
+        elif epoch.number > WARM_UP:
+            peaks.append(tracemalloc.get_traced_memory()[1])
+
     try:
-        next(epochs)
-        return tracemalloc.get_traced_memory()[1]
+        train(
+            network,
+            batches,
+            TrainingState(optimizer, Constant(1e-3)),
+            max_epochs=WARM_UP + 1,
+            alpha=1e-4,
+            after_epoch=measure,
+        )
     finally:
         tracemalloc.stop()
+    return peaks[0]
 
 
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))

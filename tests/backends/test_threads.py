@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from skscratch import Network
 from skscratch.backends.threads import one_scipy_thread
-from skscratch.training.loop import minimise_lbfgs
+from skscratch.training.lbfgs import minimize_lbfgs
 
 SCIPY = str(Path(scipy.__file__).resolve().parent)
 
@@ -95,7 +95,7 @@ def test_lbfgs_limits_scipy_and_nothing_else():
     X, Y = random.standard_normal((30, 3)), np.arange(30)[:, np.newaxis] % 2 == 0
     network = Network.glorot([3, 4, 1], loss="binary_log_loss", random_state=0)
     options = {"alpha": 0.1, "tol": 1e-4, "max_iter": 5, "max_fun": 50}
-    minimise_lbfgs(network, X, Y, report=lambda _: during.append(counts()), **options)
+    minimize_lbfgs(network, X, Y, report=lambda _: during.append(counts()), **options)
     assert during
     assert all(seen == limited(before) for seen in during)
     assert counts() == before

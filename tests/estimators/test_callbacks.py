@@ -453,7 +453,7 @@ def test_a_copy_from_within_a_fit_is_in_none(how, solver):
 
     make(solver=solver).set_callbacks(Copying()).fit(X, y)
     first = copies[0]
-    assert not {"_running", "_callback_fit_ctx"} & vars(first).keys()
+    assert not {"_callback_fit_ctx"} & vars(first).keys()
     first.fit(X, y)
     assert_same_bits(first, make(solver=solver).fit(X, y), X)
 
@@ -541,7 +541,7 @@ def test_training_can_be_stopped_in_its_first_and_in_its_last_epoch(solver, epoc
 
 @every_solver
 def test_callbacks_that_stop_nothing_leave_the_warning(solver):
-    with pytest.warns(ConvergenceWarning, match="without convergence"):
+    with pytest.warns(ConvergenceWarning, match="hasn't converged|failed to converge"):
         listened(acts={("end", (0, 1)): False, ("end", (0,)): True}, solver=solver)
 
 
@@ -735,7 +735,7 @@ def test_a_training_that_diverges_tears_down_once():
 def test_an_interrupt_in_a_hook_ends_training_as_any_does(solver, hook, option):
     listener = Listener({hook: KeyboardInterrupt()})
     estimator = make(solver=solver, **OPTIONS[option]).set_callbacks(listener)
-    with pytest.warns(UserWarning, match="interrupted after 2 epochs"):
+    with pytest.warns(UserWarning, match="interrupted by user.*finished 2 epochs"):
         estimator.fit(*data_for(ScratchMLPClassifier))
     assert listener.heard.count("setup") == listener.heard.count("teardown") == 1
     assert listener.heard[-2:] == [("end", (0,)), "teardown"]
@@ -773,7 +773,7 @@ def test_an_interrupt_of_lbfgs_keeps_its_iterations(hook, n_whole):
     X, y = data_for(ScratchMLPClassifier)
     listener = Listener({hook: KeyboardInterrupt()})
     estimator = make(solver="lbfgs").set_callbacks(listener)
-    with pytest.warns(UserWarning, match=f"interrupted after {n_whole} epochs"):
+    with pytest.warns(UserWarning, match=f"finished {n_whole} epochs"):
         estimator.fit(X, y)
     assert listener.heard[-2:] == [("end", (0,)), "teardown"]
     assert callback_attributes(estimator) == {"_skl_callbacks"}

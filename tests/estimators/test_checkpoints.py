@@ -54,6 +54,43 @@ SETTINGS = {
         "random_state": 3,
     },
     "no seed for the split": {"early_stopping": True, "n_iter_no_change": 50},
+    "an ensemble": {
+        "n_estimators": 3,
+        "solver": "adamw",
+        "dropout": 0.2,
+        "averaging": 0.9,
+        "early_stopping": True,
+        "validation_fraction": 0.3,
+        "learning_rate_init": 0.05,
+        "n_iter_no_change": 4,
+        "random_state": 1,
+    },
+    "an ensemble that shares batches": {
+        "n_estimators": 3,
+        "share_batches": True,
+        "learning_rate": "one_cycle",
+        "random_state": 2,
+    },
+    "the epoch of an ensemble's least error": {
+        "n_estimators": 3,
+        "early_stopping": True,
+        "restore_best": "together",
+        "learning_rate_init": 0.1,
+        "n_iter_no_change": 2,
+        "tol": 0.01,
+        "temperature_scaling": True,
+        "random_state": 4,
+    },
+    "an ensemble in turn": {
+        "n_estimators": 2,
+        "solver": "sgd",
+        "learning_rate": "adaptive",
+        "early_stopping": True,
+        "learning_rate_init": 0.2,
+        "max_iter": 5,
+        "n_iter_no_change": 1,
+        "random_state": 5,
+    },
 }
 every_setting = pytest.mark.parametrize("setting", SETTINGS)
 
@@ -64,11 +101,19 @@ def data(cls=ScratchMLPClassifier):
 
 
 def make(setting, cls=ScratchMLPClassifier, **parameters):
-    return cls(**SMALL | SETTINGS[setting] | parameters)
+    options = SMALL | SETTINGS[setting] | parameters
+    if cls is ScratchMLPRegressor:
+        options.pop("temperature_scaling", None)
+    return cls(**options)
 
 
 def record(estimator):
     """All that a training leaves behind."""
+    if hasattr(estimator, "estimators_"):
+        members = [record(member) for member in estimator.estimators_]
+        seeds = [member.random_state for member in estimator.estimators_]
+        parameters = estimator.network_.parameters.tolist()
+        return [parameters, estimator.n_iter_, members, seeds]
     state = estimator._training
     parts = [part.__getstate__() for part in (getattr(state, p) for p in PARTS) if part]
     numbers = {
@@ -162,7 +207,8 @@ def test_killed_and_resumed_is_as_never_killed(setting, tmp_path, context):
             process, _ = start(context, path, setting, 0.03, None)
             time.sleep(random.uniform(0.02, 0.08))
         kill(process)
-        assert np.load(path)["parameters"].size
+        with np.load(path) as file:
+            assert file["0/parameters"].size
         n_epochs.append(n_epochs_in(path))
     assert n_epochs == sorted(n_epochs)
     assert 0 < n_epochs[0] < n_epochs[-1]
@@ -178,12 +224,31 @@ def test_killed_and_resumed_is_as_never_killed(setting, tmp_path, context):
     assert resumed == never_killed
 
 
+def header_of(path):
+    with np.load(path) as file:
+        return json.loads(file["json"].tobytes())
+
+
 def n_epochs_in(path):
-    return json.loads(np.load(path)["json"].tobytes())["n_epochs"]
+    return sum(run["n_epochs"] for run in header_of(path)["runs"])
 
 
 class Dying(BaseException):
     """Ends a training at once, as far as a process that lives on can."""
+
+
+class Breaking(Checkpoint):
+    """Checkpoint after which the training ends, as if killed, at the n-th writing."""
+
+    def __init__(self, path, n_times, every=1):
+        super().__init__(path, every)
+        self.n_left = n_times
+
+    def write(self, runs, fingerprint):
+        super().write(runs, fingerprint)
+        self.n_left -= 1
+        if not self.n_left:
+            raise Dying
 
 
 @pytest.mark.parametrize("cls", [ScratchMLPClassifier, ScratchMLPRegressor])
@@ -193,13 +258,17 @@ def test_any_epoch_can_be_gone_on_from(cls, setting, every, tmp_path):
     X, y = data(cls)
     parameters = {"random_state": 5}
     whole = record(make(setting, cls, **parameters).fit(X, y))
-    for n_epochs in range(1, whole[1] + 1):
-        path = tmp_path / f"{n_epochs}.npz"
+    path, n_times, has_ended = tmp_path / "training.npz", 0, False
+    while not has_ended:
+        n_times += 1
+        path.unlink(missing_ok=True)
         broken = make(setting, cls, **parameters)
-        broken.set_callbacks(Checkpoint(path, every=every), Breaking(n_epochs))
-        with pytest.raises(Dying):
+        broken.set_callbacks(Breaking(path, n_times, every))
+        try:
             broken.fit(X, y)
-        assert path.exists() == (n_epochs >= every or n_epochs == whole[1] < 12)
+            has_ended = True
+        except Dying:
+            pass
         resumed = make(setting, cls, **parameters)
         resumed.set_callbacks(Checkpoint(path, every=every, resume=True)).fit(X, y)
         assert record(resumed) == whole
@@ -207,20 +276,7 @@ def test_any_epoch_can_be_gone_on_from(cls, setting, every, tmp_path):
         again = make(setting, cls, **parameters)
         again.set_callbacks(Checkpoint(path, resume=True)).fit(X, y)
         assert record(again) == whole
-
-
-class Breaking(Pausing):
-    """Callback that ends the training at the end of an epoch."""
-
-    def __init__(self, n_epochs):
-        self.n_epochs = n_epochs
-
-    def on_fit_task_end(self, estimator, context):
-        if (
-            context.task_name == "epoch"
-            and estimator._running.n_epochs == self.n_epochs
-        ):
-            raise Dying
+    assert n_times > 12 / every / 2
 
 
 def test_other_parameters_and_data_are_refused_by_name(tmp_path):
@@ -271,6 +327,14 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
         estimator = make("adam").set_callbacks(Checkpoint(path, resume=True))
         with pytest.raises(ValueError, match=r"training\.npz is no checkpoint"):
             estimator.fit(X, y)
+    header = header_of(good)
+    for file_format in (1, 3, None):
+        text = json.dumps(header | {"format": file_format})
+        np.savez(path, json=np.frombuffer(text.encode(), np.uint8))
+        with pytest.raises(
+            ValueError, match=rf"has format {file_format}, but .* reads"
+        ):
+            estimator.fit(X, y)
     np.savez(path, json=np.array([{}], dtype=object))
     with pytest.raises(ValueError, match=r"training\.npz is no checkpoint"):
         estimator.fit(X, y)
@@ -282,8 +346,7 @@ def test_without_resume_the_file_is_overwritten(tmp_path):
     make("adam", alpha=3.0).set_callbacks(Checkpoint(path)).fit(X, y)
     plain = make("adam").set_callbacks(Checkpoint(str(path))).fit(X, y)
     assert record(plain) == record(make("adam").fit(X, y))
-    assert_array_equal(np.load(path)["parameters"], plain.network_.parameters)
-    assert not hasattr(plain, "_running")
+    assert_array_equal(np.load(path)["0/parameters"], plain.network_.parameters)
 
 
 def test_a_random_state_of_the_users_own_goes_on(tmp_path):
@@ -291,7 +354,7 @@ def test_a_random_state_of_the_users_own_goes_on(tmp_path):
     path = tmp_path / "training.npz"
     whole = make("adam", random_state=np.random.RandomState(3)).fit(X, y)
     broken = make("adam", random_state=np.random.RandomState(3))
-    broken.set_callbacks(Checkpoint(path), Breaking(4))
+    broken.set_callbacks(Breaking(path, 4))
     with pytest.raises(Dying):
         broken.fit(X, y)
     resumed = make("adam", random_state=np.random.RandomState(3))
@@ -316,7 +379,7 @@ def test_what_can_not_be_gone_on_with_is_refused(tmp_path):
     with pytest.raises(ValueError, match="Checkpoint is for fit"):
         make("adam").set_callbacks(checkpoint).partial_fit(X, y, classes=np.unique(y))
     for every in (0, -1, 1.5, True, "1"):
-        with pytest.raises(ValueError, match="every must be a positive whole number"):
+        with pytest.raises(ValueError, match="every must be a positive integer"):
             Checkpoint("path", every=every)
 
 
@@ -334,3 +397,54 @@ def test_places_that_can_not_be_written_to_are_refused_before_training(tmp_path)
                 estimator.fit(X, y)
             assert not hasattr(estimator, "network_")
     assert Checkpoint("path", every=np.int64(2)).every == 2
+
+
+EXTENDABLE = ["adam", "sgd, adaptive", "an ensemble", "an ensemble in turn"]
+
+
+@pytest.mark.parametrize("cls", [ScratchMLPClassifier, ScratchMLPRegressor])
+@pytest.mark.parametrize("setting", EXTENDABLE)
+def test_a_training_that_ended_is_extended_by_a_larger_max_iter(cls, setting, tmp_path):
+    X, y = data(cls)
+    path = tmp_path / "training.npz"
+    make(setting, cls, max_iter=4).set_callbacks(Checkpoint(path)).fit(X, y)
+    extended = make(setting, cls, max_iter=9, verbose=False)
+    extended.set_callbacks(Checkpoint(path, resume=True)).fit(X, y)
+    assert record(extended) == record(make(setting, cls, max_iter=9).fit(X, y))
+    assert extended.n_iter_ > 4
+
+
+@pytest.mark.parametrize("scored", [False, True])
+@pytest.mark.parametrize("changes", [{"tol": 0.0}, {"n_iter_no_change": 8}])
+def test_a_training_that_stopped_is_extended_by_more_patience(
+    changes, scored, tmp_path
+):
+    X, y = data()
+    path = tmp_path / "training.npz"
+    options = {"tol": 0.03, "n_iter_no_change": 2, "early_stopping": scored}
+    stopped = make("adam", **options).set_callbacks(Checkpoint(path)).fit(X, y)
+    assert stopped.n_iter_ < 12
+    extended = make("adam", **options | changes)
+    extended.set_callbacks(Checkpoint(path, resume=True)).fit(X, y)
+    assert extended.n_iter_ > stopped.n_iter_
+    assert record(extended) == record(make("adam", **options | changes).fit(X, y))
+
+
+def test_a_planned_training_is_not_extended(tmp_path):
+    X, y = data()
+    path = tmp_path / "training.npz"
+    make("all at once").set_callbacks(Checkpoint(path)).fit(X, y)
+    longer = make("all at once", max_iter=20)
+    longer.set_callbacks(Checkpoint(path, resume=True))
+    with pytest.raises(ValueError, match="max_iter=12, which can't become 20"):
+        longer.fit(X, y)
+    assert not hasattr(longer, "network_")
+
+
+def test_a_training_is_not_cut_short_behind_its_end(tmp_path):
+    X, y = data()
+    path = tmp_path / "training.npz"
+    make("adam").set_callbacks(Checkpoint(path)).fit(X, y)
+    shorter = make("adam", max_iter=5).set_callbacks(Checkpoint(path, resume=True))
+    with pytest.raises(ValueError, match="max_iter=5 is less than the 12 epochs"):
+        shorter.fit(X, y)

@@ -13,6 +13,7 @@ from estimator_strategies import quietly as with_warnings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from runs import Recorder, make_run
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
@@ -22,17 +23,18 @@ from skscratch import (
     ACTIVATIONS,
     LOSSES,
     OPTIMIZERS,
-    Checkpoint,
     Network,
     ScratchMLPClassifier,
     ScratchMLPRegressor,
     Stack,
     check_gradients,
 )
-from skscratch.estimators.checkpoint import Running
+from skscratch.estimators.fitting import mean_history
+from skscratch.estimators.monitor import NullMonitor
 from skscratch.training.batches import Batches
-from skscratch.training.joint import can_join, history, summary, train_together
-from skscratch.training.loop import Epoch, TrainingState, train
+from skscratch.training.history import Epoch, TrainingState
+from skscratch.training.joint import can_join_optimizers, mean_epoch
+from skscratch.training.loop import run_epochs
 from skscratch.training.schedules import Constant
 
 SIZES = [4, 6, 5, 3]
@@ -230,11 +232,11 @@ def test_joined_optimizers_go_on_as_each_would(name):
     for _ in range(3):
         step(0.1, joined)
     parts = joined.parts(3)
-    assert can_join(parts)
+    assert can_join_optimizers(parts)
     again = alone[0].joined(parts)
     for _ in range(120):  # Adam's weights are scaled back on the way.
         step(0.01, again)
-    assert not can_join([*again.parts(3)[:2], parts[2]]) or name == "sgd"
+    assert not can_join_optimizers([*again.parts(3)[:2], parts[2]]) or name == "sgd"
     gradients = random.standard_normal((3, 20))
     for i, part in enumerate(again.parts(3)):
         part.update(parameters[i], gradients[i], 0.01)
@@ -442,7 +444,7 @@ def test_repeats_are_bit_identical(cls, n_estimators):
 # Sharing batches
 
 
-def runs_of(networks, *, seeds, dropout=None):
+def runs_of(networks, *, seeds, **options):
     random = np.random.RandomState(0)
     X = random.standard_normal((23, 4))
     Y = random.randint(3, size=23)[:, np.newaxis] == np.arange(3)
@@ -452,7 +454,8 @@ def runs_of(networks, *, seeds, dropout=None):
         batches = Batches(X, Y, 5, np.float64, random_state=stream)
         optimizer = OPTIMIZERS["adam"](network.parameters.size, np.float64)
         state = TrainingState(optimizer, Constant(0.01))
-        runs.append(Running(network, batches, state, None, None, stream))
+        run = make_run(network, batches, state, random_state=stream, **options)
+        runs.append(run)
     return runs
 
 
@@ -462,9 +465,9 @@ TRAINING = {"max_epochs": 3, "alpha": 0.1, "tol": 0.0, "patience": np.inf}
 @pytest.mark.parametrize("shared", [False, True])
 def test_shared_batches_are_those_of_the_first(shared):
     equal = [networks(1)[0] for _ in range(2)]
-    runs = runs_of(equal, seeds=[1, 2])
-    reports = list(train_together(runs, [None] * 2, share_batches=shared, **TRAINING))
-    assert [list(epochs) for epochs in reports] == [[0, 1]] * 3
+    runs = runs_of(equal, seeds=[1, 2], share_batches=shared, **TRAINING)
+    run_epochs(runs, NullMonitor())
+    assert [run.n_epochs for run in runs] == [3, 3]
     are_equal = np.allclose(equal[0].parameters, equal[1].parameters, rtol=1e-9)
     assert are_equal == shared
 
@@ -524,34 +527,32 @@ def test_history_and_summary_of_single_ones_are_theirs():
     described = {"n_iter_": 3, "loss_curve_": [3.0, 2.0], "t_": 7, "best_loss_": None}
     for best in (2, None):
         described["best_epoch_"] = best
-        assert history([described]) == described
+        assert mean_history([described]) == described
         other = described | {"best_epoch_": 1}
-        assert history([described] * 2)["best_epoch_"] == best
-        assert history([described, other])["best_epoch_"] is None
+        assert mean_history([described] * 2)["best_epoch_"] == best
+        assert mean_history([described, other])["best_epoch_"] is None
     for outcome in ("improving", "stopped", "diverged"):
         for rest in ((0.5, 0.25), (None, None)):
             epoch = Epoch(2, 1.5, *rest, outcome)
-            assert summary([epoch]) == epoch
+            assert mean_epoch([epoch]) == epoch
     going, over = (
         Epoch(2, 1.0, None, None, "slowed"),
         Epoch(2, 2.0, None, None, "stopped"),
     )
-    assert summary([going, over]) == Epoch(2, 1.5, None, None, "improving")
-    assert summary([over, over]).outcome == "stopped"
+    assert mean_epoch([going, over]) == Epoch(2, 1.5, None, None, "improving")
+    assert mean_epoch([over, over]).outcome == "stopped"
     gone = Epoch(2, np.nan, None, None, "diverged")
-    assert summary([going, gone]).outcome == "diverged"
+    assert mean_epoch([going, gone]).outcome == "diverged"
 
 
 def test_together_is_as_train_epoch_by_epoch():
     alone, together = networks(2), networks(2)
-    expected = [
-        [epoch.loss for epoch in train(run.network, run.batches, run.state, **TRAINING)]
-        for run in runs_of(alone, seeds=[1, 2])
-    ]
-    reports = train_together(runs_of(together, seeds=[1, 2]), [None] * 2, **TRAINING)
-    for number, epochs in enumerate(reports):
-        for i in range(2):
-            assert epochs[i].loss == pytest.approx(expected[i][number], rel=1e-12)
+    runs = runs_of(together, seeds=[1, 2], **TRAINING)
+    run_epochs(runs, NullMonitor())
+    for run, single in zip(runs, runs_of(alone, seeds=[1, 2], **TRAINING), strict=True):
+        run_epochs([single], NullMonitor())
+        assert len(run.state.loss_curve) == 3
+        assert run.state.loss_curve == pytest.approx(single.state.loss_curve, rel=1e-12)
     for one, other in zip(alone, together, strict=True):
         assert_allclose(one.parameters, other.parameters, rtol=1e-10)
 
@@ -612,7 +613,7 @@ def test_an_interrupt_keeps_the_last_whole_epoch_of_each(cls, option, n_whole, f
     changes = {"max_iter": n_whole} if n_whole else no_step
     shorter = quietly(cls(**options | changes).fit, X, y)
     fail_at(n_whole + 1, KeyboardInterrupt())
-    with pytest.warns(UserWarning, match=f"interrupted after {n_whole} epochs"):
+    with pytest.warns(UserWarning, match=f"finished {n_whole} epochs"):
         interrupted = cls(**options, warm_start=True).fit(X, y)
     assert_array_equal(interrupted.network_.parameters, shorter.network_.parameters)
     assert [m.n_iter_ for m in interrupted.estimators_] == [n_whole] * 3
@@ -626,7 +627,7 @@ def test_an_interrupt_of_members_in_turn_keeps_those_before(fail_at):
     options = {"solver": "sgd", "learning_rate": "adaptive", "random_state": 0}
     whole = quietly(ScratchMLPClassifier(**SMALL, **options).fit, X, y)
     fail_at(6 + 3, KeyboardInterrupt())  # In the third epoch of the second.
-    with pytest.warns(UserWarning, match="interrupted after 2 epochs"):
+    with pytest.warns(UserWarning, match="interrupted by user.*finished 2 epochs"):
         cut = ScratchMLPClassifier(**SMALL, **options).fit(X, y)
     assert [member.n_iter_ for member in cut.estimators_] == [6, 2]
     assert_array_equal(
@@ -663,7 +664,7 @@ def test_a_network_of_another_number_is_not_gone_on_with(cls):
     single = quietly(estimator.set_params(n_estimators=1).fit, X, y)
     assert not hasattr(single, "estimators_")
     single.set_params(n_estimators=2, warm_start=True)
-    with pytest.raises(ValueError, match="of which there are 1"):
+    with pytest.raises(ValueError, match="does not fit the 1 networks"):
         single.fit(X, y)
 
 
@@ -681,14 +682,6 @@ def test_a_refused_call_changes_no_member(cls):
     assert estimator.estimators_ is members
     assert [vars(member) for member in members] == state
     assert_array_equal(predictions(estimator, X), before)
-
-
-def test_a_checkpoint_is_of_one_network(tmp_path):
-    X, y = data(ScratchMLPClassifier)
-    estimator = ScratchMLPClassifier(**SMALL)
-    estimator.set_callbacks(Checkpoint(tmp_path / "training.npz"))
-    with pytest.raises(ValueError, match="Checkpoint needs n_estimators=1, got 3"):
-        estimator.fit(X, y)
 
 
 class Listener:
@@ -768,7 +761,7 @@ def test_what_stops_the_scoring_leaves_members_that_know_their_epochs(error):
     options = SMALL | {"early_stopping": True, "restore_best": False, "random_state": 0}
     estimator = ScratchMLPClassifier(**options, scoring=scorer)
     if error is KeyboardInterrupt:
-        with pytest.warns(UserWarning, match="interrupted after 2 epochs"):
+        with pytest.warns(UserWarning, match="interrupted by user.*finished 2 epochs"):
             estimator.fit(X, y)
     else:
         with pytest.raises(RuntimeError):
@@ -889,16 +882,16 @@ def test_the_common_epoch_is_not_that_of_each():
 
 # What is so for all members is said once.
 TOLD = {
-    "in one": ({"batch_size": 999}, ["batch_size=999", "Training stopped"]),
+    "in one": ({"batch_size": 999}, ["Got `batch_size`", "Stochastic Optimizer"]),
     "in turn": (
         {"batch_size": 999, "solver": "sgd", "learning_rate": "adaptive"},
-        ["batch_size=999", "Training stopped"],
+        ["Got `batch_size`", "Stochastic Optimizer"],
     ),
-    "by L-BFGS": ({"solver": "lbfgs"}, ["L-BFGS stopped after 2"]),
+    "by L-BFGS": ({"solver": "lbfgs"}, ["lbfgs failed to converge after 2"]),
     "small batches": ({"batch_size": "small", "learning_rate": "cosine"}, []),
     "a usual number of epochs": (
         {"batch_size": 999, "learning_rate": "cosine", "max_iter": "auto"},
-        ["batch_size=999"],
+        ["Got `batch_size`"],
     ),
 }
 
@@ -924,7 +917,7 @@ def test_what_is_so_for_all_members_is_said_once(cls, how, n_estimators):
 @both
 def test_the_number_of_members_is_no_truth_value(cls):
     X, y = data(cls)
-    with pytest.raises(ValueError, match="n_estimators must be a whole number, got T"):
+    with pytest.raises(ValueError, match="n_estimators must be an integer, got T"):
         cls(n_estimators=True).fit(X, y)
 
 
@@ -1068,18 +1061,24 @@ def test_an_epoch_of_a_stack_allocates_nothing_that_grows(shared, weighted):
         batches = Batches(X, Y, 250, np.float32, weights=weights, random_state=stream)
         optimizer = OPTIMIZERS["adam"](network.parameters.size, np.float32)
         state = TrainingState(optimizer, Constant(1e-3))
-        runs.append(Running(network, batches, state, None, None, stream))
-    epochs = train_together(runs, [None] * 4, share_batches=shared, **TRAINING)
-    next(epochs)
-    tracemalloc.start()
+        options = TRAINING | {"share_batches": shared}
+        runs.append(make_run(network, batches, state, random_state=stream, **options))
+    peaks = []
+
+    def measure(epoch):
+        if tracemalloc.is_tracing():
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        else:
+            tracemalloc.start()
+
     try:
-        next(epochs)
-        peak = tracemalloc.get_traced_memory()[1]
+        run_epochs(runs, Recorder(measure))
     finally:
         tracemalloc.stop()
+    (peak,) = peaks
     # The outputs of all networks take 160,000; ufuncs that cast have up to 100,000.
     assert peak < 120_000
-    del epochs
 
 
 def test_files_of_skops_need_trust_in_our_types_alone():

@@ -52,7 +52,8 @@ from skscratch import (
     ScratchMLPRegressor,
     check_gradients,
 )
-from skscratch.estimators import base
+from skscratch.estimators import base, validation
+from skscratch.nn import predictor
 
 # A few epochs are enough for a property; that they do not converge is no news.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -273,7 +274,7 @@ def test_infinite_patience_trains_to_the_end(solver):
 @every_stochastic_solver
 def test_a_warning_says_that_max_iter_came_before_convergence(solver):
     X, y = make_data("two classes", 24)
-    with pytest.warns(ConvergenceWarning, match="max_iter=4"):
+    with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(4\) reached"):
         make(solver=solver, tol=0).fit(X, y)
     _, caught = quietly(make(solver=solver, tol=1e9, n_iter_no_change=1).fit, X, y)
     assert not caught
@@ -505,20 +506,20 @@ def test_plain_rows_are_validated_as_scikit_learn_does(monkeypatch, kind, named,
         calls.append(None)
         return validate_data(*arguments, **options)
 
-    monkeypatch.setattr(base, "validate_data", validated)
+    monkeypatch.setattr(validation, "validate_data", validated)
     got = outcome()
     is_plain = not named and kind in (
         ("float32",) if dtype == "float32" else ("plain", "single")
     )
     assert (not calls) == is_plain
-    monkeypatch.setattr(base, "is_plain", lambda *arguments: False)
+    monkeypatch.setattr(base, "can_skip_validation", lambda *arguments: False)
     assert got == outcome()
 
 
 @pytest.mark.parametrize(("at_a_time", "fewest"), [(1000, 1), (1, 37), (2**19, 256)])
 def test_more_rows_than_a_chunk_are_predicted_alike(monkeypatch, at_a_time, fewest):
-    monkeypatch.setattr(base, "AT_A_TIME", at_a_time)
-    monkeypatch.setattr(base, "FEWEST_ROWS", fewest)
+    monkeypatch.setattr(predictor, "CHUNK_ELEMENTS", at_a_time)
+    monkeypatch.setattr(predictor, "MIN_CHUNK_ROWS", fewest)
     estimator, X, _ = fitted()
     many = np.tile(X, (300, 1))
     for name in METHODS:

@@ -84,7 +84,7 @@ def test_training_that_diverges_at_once_is_refused(cls, solver, fitted, fail_at)
     before = dict(vars(estimator))
     parameters = parameters_of(estimator).copy() if fitted else None
     fail_at(1, np.nan)
-    message = "Solver produced non-finite parameter weights.*standardise the features"
+    message = "Solver produced non-finite parameter weights.*standardize the features"
     with pytest.raises(ValueError, match=message):
         estimator.fit(X, y)
     assert vars(estimator) == before
@@ -173,7 +173,7 @@ def test_an_interrupt_in_a_step_keeps_the_last_whole_epoch(
     if n_whole:
         shorter = quietly(cls(**options | {"max_iter": n_whole}).fit, X, y)
     fail_at(3 * n_whole + 2, KeyboardInterrupt())
-    with pytest.warns(UserWarning, match=f"interrupted after {n_whole} epochs"):
+    with pytest.warns(UserWarning, match=f"finished {n_whole} epochs"):
         interrupted = cls(**options, warm_start=True).fit(X, y)
     assert_array_equal(parameters_of(interrupted), parameters_of(shorter))
     assert interrupted.n_iter_ == len(interrupted.loss_curve_) == n_whole
@@ -190,7 +190,7 @@ def test_an_interrupt_of_a_stream_takes_back_the_part(cls, solver, fail_at):
     estimator = cls(**SMALL, solver=solver, batch_size=20).partial_fit(X, y, **extra)
     before = parameters_of(estimator).copy()
     fail_at(2, KeyboardInterrupt())
-    with pytest.warns(UserWarning, match="interrupted after 0 epochs"):
+    with pytest.warns(UserWarning, match="finished 0 epochs"):
         estimator.partial_fit(X, y)
     assert_array_equal(parameters_of(estimator), before)
     assert len(estimator.loss_curve_) == 1
@@ -203,7 +203,7 @@ def test_an_interrupt_of_a_stream_takes_back_the_part(cls, solver, fail_at):
 def test_an_interrupt_of_lbfgs_keeps_its_iterations(cls, n, fail_at):
     X, y = data(cls)
     fail_at(n, KeyboardInterrupt())
-    with pytest.warns(UserWarning, match="interrupted after"):
+    with pytest.warns(UserWarning, match="Training interrupted by user"):
         interrupted = cls(**SMALL | {"max_iter": 50}, solver="lbfgs").fit(X, y)
     assert interrupted.n_iter_ == len(interrupted.loss_curve_)
     options = SMALL | {"solver": "lbfgs", "max_iter": max(interrupted.n_iter_, 1)}
@@ -221,7 +221,7 @@ def test_an_interrupt_before_training_leaves_all_as_it_was(cls, monkeypatch):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cls, "_encode_targets", interrupted)
+    monkeypatch.setattr(cls, "_make_targets", interrupted)
     with pytest.raises(KeyboardInterrupt):
         estimator.fit(X[:, :2], y)
     assert vars(estimator) == before

@@ -183,7 +183,7 @@ def expected_failed_checks(estimator):
                 "early stopping refuses partial_fit, as in scikit-learn",
             ),
             (
-                SCHEDULES[has("learning_rate")].has_end,
+                SCHEDULES[has("learning_rate")].needs_total_steps,
                 PARTIAL_FIT,
                 "a schedule planned to its end refuses partial_fit",
             ),

@@ -316,7 +316,7 @@ def test_an_interrupt_of_training_leaves_a_usable_pipeline(make, fail_at):
     model = make(**QUICK).fit(frame, y)
     fail_at(2, KeyboardInterrupt())  # In the second of epochs of a batch each.
     fewer = frame[["real", "text"]]
-    with pytest.warns(UserWarning, match="interrupted after 1 epochs"):
+    with pytest.warns(UserWarning, match="interrupted by user.*finished 1 epochs"):
         model.fit(fewer, y)
     assert np.isfinite(model.predict(fewer)).all()
 
@@ -349,8 +349,8 @@ def test_a_fit_that_is_refused_leaves_a_pipeline_as_it_was(
         def interrupted(*_, **__):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(ScratchMLPClassifier, "_encode_targets", interrupted)
-        monkeypatch.setattr(ScratchMLPRegressor, "_encode_targets", interrupted)
+        monkeypatch.setattr(ScratchMLPClassifier, "_make_targets", interrupted)
+        monkeypatch.setattr(ScratchMLPRegressor, "_make_targets", interrupted)
     with pytest.raises(error):
         model.fit(other, bad)
     assert model.steps is steps

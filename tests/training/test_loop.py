@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from runs import train
 from scipy import sparse
 from scipy.optimize import minimize
 from scipy.special import logsumexp
@@ -14,9 +15,10 @@ from sklearn.utils import shuffle
 from strategies import make_network, make_targets, make_weights, seeds
 
 from skscratch import OPTIMIZERS, SCHEDULES, Network
-from skscratch.training import loop
+from skscratch.training import lbfgs
 from skscratch.training.batches import Batches
-from skscratch.training.loop import TrainingState, minimise_lbfgs, train
+from skscratch.training.history import TrainingState
+from skscratch.training.lbfgs import minimize_lbfgs
 
 sizes = {"n_samples": st.integers(1, 20), "batch_size": st.integers(1, 25)}
 
@@ -161,7 +163,7 @@ def test_data_are_left_as_they_are():
     random = np.random.RandomState(0)
     batches = Batches(X, Y, 4, X.dtype, weights=weights, random_state=random)
     options = {"max_epochs": 3, "alpha": 0.1, "tol": 0, "patience": 9}
-    assert len(list(train(network, batches, new_state(network), **options))) == 3
+    assert len(train(network, batches, new_state(network), **options)) == 3
     for array, kept in zip(arrays, before, strict=True):
         np.testing.assert_array_equal(array, kept)
 
@@ -224,10 +226,7 @@ def test_training_is_minibatch_descent(
         rows=rows.copy(),
         random_state=np.random.RandomState(seed),
     )
-    network.reuse_buffers()
-    epochs = list(
-        train(network, batches, state, max_epochs=3, alpha=0.3, tol=0, patience=9)
-    )
+    epochs = train(network, batches, state, max_epochs=3, alpha=0.3, tol=0, patience=9)
 
     np.testing.assert_allclose(network.layers[0].W, W, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(network.layers[0].b[:, 0], b, rtol=1e-10, atol=1e-12)
@@ -282,7 +281,7 @@ def test_loss_that_stays_improves_by_nothing_which_is_enough_where_tol_is_zero(
     network, X, Y = linear_problem()
     state = new_state(network, rate=0.0)
     options = {"max_epochs": 9, "alpha": 0.1, "tol": tol, "patience": 3}
-    epochs = list(train(network, Batches(X, Y, 4, X.dtype), state, **options))
+    epochs = train(network, Batches(X, Y, 4, X.dtype), state, **options)
     assert len(set(state.loss_curve)) == 1
     assert len(epochs) == n_epochs
 
@@ -307,12 +306,10 @@ def test_loop_stops_when_the_score_does_and_keeps_the_best_epoch(
         snapshots.append(network.snapshot())
         return next(upcoming), 1.0
 
-    epochs = list(
-        train(
-            *(network, Batches(X, Y, 4, X.dtype), state),
-            **{"max_epochs": max_epochs, "alpha": 0, "tol": tol, "patience": patience},
-            score=score,
-        )
+    epochs = train(
+        *(network, Batches(X, Y, 4, X.dtype), state),
+        **{"max_epochs": max_epochs, "alpha": 0, "tol": tol, "patience": patience},
+        score=score,
     )
 
     scores = scores[: len(epochs)]
@@ -325,7 +322,7 @@ def test_loop_stops_when_the_score_does_and_keeps_the_best_epoch(
 
 
 def scored_training(network, state, scores, **options):
-    """Generator of epochs whose scores are given; one may be an error."""
+    """Train for given scores, of which one may be an error; return the epochs."""
     upcoming = iter(scores)
 
     def score():
@@ -344,36 +341,45 @@ def scored_training(network, state, scores, **options):
 
 def test_best_epoch_stands_when_the_loop_is_left_early():
     network, *_ = linear_problem()
-    epochs = scored_training(network, new_state(network), [0.5, 0.9, 0.1, 0.2])
-    next(epochs)
-    next(epochs)
-    best = network.snapshot()
-    next(epochs)
-    assert (network.parameters != best).any()
-    epochs.close()
-    np.testing.assert_array_equal(network.parameters, best)
+    seen = []
+
+    def leave_at_the_third(epoch):
+        seen.append(network.snapshot())
+        return epoch.number == 3
+
+    scores = [0.5, 0.9, 0.1, 0.2]
+    scored_training(network, new_state(network), scores, after_epoch=leave_at_the_third)
+    assert len(seen) == 3
+    assert (seen[2] != seen[1]).any()
+    np.testing.assert_array_equal(network.parameters, seen[1])
 
 
 def test_best_epoch_stands_when_an_error_ends_the_loop():
     network, *_ = linear_problem()
-    scores = [0.9, 0.1, KeyboardInterrupt()]
-    epochs = scored_training(network, new_state(network), scores)
-    next(epochs)
-    best = network.snapshot()
-    next(epochs)
+    scores, seen = [0.9, 0.1, KeyboardInterrupt()], []
     with pytest.raises(KeyboardInterrupt):
-        next(epochs)
-    np.testing.assert_array_equal(network.parameters, best)
+        scored_training(
+            network,
+            new_state(network),
+            scores,
+            after_epoch=lambda epoch: seen.append(network.snapshot()),
+        )
+    assert len(seen) == 2
+    np.testing.assert_array_equal(network.parameters, seen[0])
 
 
 def test_last_epoch_stands_where_none_beats_an_earlier_call():
     network, *_ = linear_problem()
     state = new_state(network)
-    list(scored_training(network, state, [0.9]))
-    epochs = scored_training(network, state, [0.5, 0.9, 0.2])
-    for _ in epochs:
-        last = network.snapshot()
-    np.testing.assert_array_equal(network.parameters, last)
+    scored_training(network, state, [0.9])
+    seen = []
+    scored_training(
+        network,
+        state,
+        [0.5, 0.9, 0.2],
+        after_epoch=lambda epoch: seen.append(network.snapshot()),
+    )
+    np.testing.assert_array_equal(network.parameters, seen[-1])
     assert state.best_validation_score == 0.9
     assert state.validation_scores == [0.9, 0.5, 0.9, 0.2]
 
@@ -382,8 +388,13 @@ def test_without_a_score_the_last_epoch_stands():
     network, X, Y = linear_problem()
     state = new_state(network, rate=1.5)
     options = {"max_epochs": 5, "alpha": 0, "tol": 0, "patience": 9}
-    for _ in train(network, Batches(X, Y, 4, X.dtype), state, **options):
-        last = network.snapshot()
+    seen = []
+    train(
+        *(network, Batches(X, Y, 4, X.dtype), state),
+        **options,
+        after_epoch=lambda epoch: seen.append(network.snapshot()),
+    )
+    last = seen[-1]
     assert state.loss_curve[-1] > state.best_loss
     np.testing.assert_array_equal(network.parameters, last)
 
@@ -410,7 +421,7 @@ def test_training_twice_is_training_for_as_long():
 def test_continued_state_is_a_copy_with_another_optimizer_and_schedule():
     network, *_ = linear_problem()
     state = new_state(network)
-    list(scored_training(network, state, [0.5, 0.9, 0.1]))
+    scored_training(network, state, [0.5, 0.9, 0.1])
     before = dataclasses.replace(
         state,
         loss_curve=state.loss_curve.copy(),
@@ -428,7 +439,7 @@ def test_continued_state_is_a_copy_with_another_optimizer_and_schedule():
         before, optimizer=other.optimizer, schedule=other.schedule
     )
     assert continued == expected
-    list(scored_training(network, continued, [0.95]))
+    scored_training(network, continued, [0.95])
     assert state == before
     assert len(continued.loss_curve) == 4
 
@@ -462,12 +473,12 @@ def independent_cost(vector, X, Y, weights, alpha):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("chunk", [7, 1024])
 def test_lbfgs_finds_the_minimum_that_scipy_finds(monkeypatch, chunk, weighted, make):
-    monkeypatch.setattr(loop, "CHUNK", chunk)
+    monkeypatch.setattr(lbfgs, "CHUNK", chunk)
     seed = chunk
     network, X, Y = linear_problem("log_loss", n_samples=30, n_outputs=3, seed=seed)
     random = np.random.RandomState(seed)
     weights = make_weights(30, random) if weighted else None
-    result = minimise_lbfgs(network, make(X), Y, alpha=0.5, weights=weights, **FINE)
+    result = minimize_lbfgs(network, make(X), Y, alpha=0.5, weights=weights, **FINE)
 
     arguments = (X, Y, np.ones(30) if weights is None else weights, 0.5)
     expected = minimize(independent_cost, np.zeros(12), arguments, tol=1e-9)
@@ -494,7 +505,7 @@ def test_lbfgs_without_a_hidden_layer_is_logistic_regression(
         loss, Y = "binary_log_loss", Y[:, 1:]
     network = Network.glorot([4, Y.shape[1]], loss=loss, random_state=0)
 
-    minimise_lbfgs(network, X, Y, alpha=alpha, weights=weights, **FINE)
+    minimize_lbfgs(network, X, Y, alpha=alpha, weights=weights, **FINE)
 
     # Theirs is C times the losses and half of the squares.
     theirs = LogisticRegression(C=1 / alpha, tol=1e-10, max_iter=5000)
@@ -514,7 +525,7 @@ def test_lbfgs_reports_a_cost_for_each_iteration_and_ends_with_the_solution():
     start = network.cost(X.T, Y.T, alpha=0.1)
     costs = []
     options = {"alpha": 0.1, "tol": 1e-6, "max_iter": 500, "max_fun": 5000}
-    result = minimise_lbfgs(network, X, Y, report=costs.append, **options)
+    result = minimize_lbfgs(network, X, Y, report=costs.append, **options)
 
     assert len(costs) == result.nit > 5
     assert all(type(cost) is float for cost in costs)
@@ -536,7 +547,7 @@ def test_lbfgs_leaves_the_solution_in_the_network_wherever_it_stops(max_fun, sca
     X = scale * random.standard_normal((20, 3))
     Y = make_targets("log_loss", 2, 20, random).T
     options = {"alpha": 0.1, "tol": 0, "max_iter": 500, "max_fun": max_fun}
-    result = minimise_lbfgs(network, X, Y, **options)
+    result = minimize_lbfgs(network, X, Y, **options)
     np.testing.assert_array_equal(network.parameters, result.x)
     assert network.cost(X.T, Y.T, alpha=0.1) == pytest.approx(result.fun, rel=1e-12)
 
@@ -544,14 +555,14 @@ def test_lbfgs_leaves_the_solution_in_the_network_wherever_it_stops(max_fun, sca
 def test_lbfgs_stops_at_what_it_is_allowed():
     for options, count in (({"max_iter": 3}, "nit"), ({"max_fun": 3}, "nfev")):
         network, X, Y = linear_problem("log_loss", n_samples=30)
-        result = minimise_lbfgs(
+        result = minimize_lbfgs(
             *(network, X, Y), alpha=0.01, **{**FINE, "tol": 1e-12} | options
         )
         assert result[count] in (3, 4)
         assert result.status == 1
     network, X, Y = linear_problem("log_loss", n_samples=30)
     options = {"alpha": 0.01, "max_iter": 500, "max_fun": 500}
-    loose = minimise_lbfgs(network.astype(float), X, Y, tol=0.1, **options)
-    fine = minimise_lbfgs(network, X, Y, tol=1e-3, **options)
+    loose = minimize_lbfgs(network.astype(float), X, Y, tol=0.1, **options)
+    fine = minimize_lbfgs(network, X, Y, tol=1e-3, **options)
     assert loose.nit < fine.nit
     assert abs(fine.jac).max() <= 1e-3 < abs(loose.jac).max() <= 0.1

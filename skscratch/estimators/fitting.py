@@ -1,0 +1,435 @@
+"""A fit from data and options to fitted attributes: runs, training, result."""
+
+import copy
+import itertools
+import statistics
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils import check_random_state
+
+from skscratch.estimators.monitor import MemberMonitor, UserCodeError
+from skscratch.estimators.splitting import check_validation_data, draw_split
+from skscratch.nn.losses import LOSSES
+from skscratch.nn.network import Network, hidden_activations
+from skscratch.nn.predictor import Predictor
+from skscratch.nn.stack import Stack
+from skscratch.training.averaging import Average, averaged
+from skscratch.training.batches import Batches, Dropout
+from skscratch.training.calibration import fit_temperature
+from skscratch.training.history import TrainingState
+from skscratch.training.joint import can_join_optimizers
+from skscratch.training.run import TrainingRun
+from skscratch.training.validator import Validator
+
+__all__ = [
+    "FitResult",
+    "PreviousRun",
+    "fit_runs",
+    "make_runs",
+    "mean_history",
+    "network_attributes",
+]
+
+
+class PreviousRun(NamedTuple):
+    """What an earlier call left to continue from, for one network.
+
+    Attributes
+    ----------
+    network : Network
+        Trained further in place.
+    state : TrainingState or None
+    seed : int or None
+        Of a member of an ensemble.
+    """
+
+    network: Network
+    state: TrainingState | None
+    seed: int | None
+
+
+def make_runs(config, data, split, targets, random_state, previous, make_scorer):
+    """Make the runs of a fit, ready to be trained.
+
+    Random numbers are drawn in a fixed order: seeds of the members; then, for each
+    network, weights, split, dropout's seed and, in training, the order of samples.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+    data : FitData
+    split : Split or None
+        The user's own validation data.
+    targets : ClassTargets or NumericTargets
+    random_state : int, RandomState or None
+    previous : list of PreviousRun
+        What to continue from; empty for new networks.
+    make_scorer : callable
+        ``make_scorer(targets, network, split, seed)`` returns the score function of a
+        ``Validator``.
+
+    Returns
+    -------
+    list of TrainingRun
+    """
+    if previous:
+        _check_previous(previous, config)
+    stream = _make_random_state(random_state)
+    seeds: list[Any] = [None]
+    streams = [stream]
+    if config.n_estimators > 1:
+        if previous:
+            seeds = [run.seed for run in previous]
+        else:
+            high = np.iinfo(np.int32).max
+            seeds = stream.randint(high, size=config.n_estimators).tolist()
+        streams = [np.random.RandomState(seed) for seed in seeds]
+    if previous:
+        networks = [run.network for run in previous]
+    else:
+        networks = [_new_network(config, stream) for stream in streams]
+    own_streams = streams
+    if config.n_estimators > 1 and config.share_batches:
+        streams = [np.random.RandomState(seeds[0]) for _ in seeds]
+    states = [run.state for run in previous] or [None] * len(networks)
+    return [
+        _make_run(config, data, split, targets, make_scorer, *each)
+        for each in zip(networks, states, seeds, streams, own_streams, strict=True)
+    ]
+
+
+def _make_random_state(random_state):
+    # scikit-learn takes None for NumPy's global state, which is not ours to change.
+    if random_state is None:
+        return np.random.RandomState()
+    return check_random_state(random_state)
+
+
+def _new_network(config, random_state):
+    return Network.initialised(
+        config.sizes,
+        config.activation,
+        config.loss,
+        init=config.init,
+        random_state=random_state,
+        dtype=config.dtype,
+    )
+
+
+def _check_previous(previous, config):
+    """Refuse to continue with networks that the parameters do not describe."""
+    advice = "leave it as it was, or fit with warm_start=False."
+    if len(previous) != config.n_estimators:
+        raise ValueError(
+            f"n_estimators={config.n_estimators} does not fit the {len(previous)} "
+            f"networks to continue with: {advice}"
+        )
+    for run in previous:
+        hidden = run.network.layers[:-1]
+        sizes = tuple(layer.neurons for layer in hidden)
+        if sizes != config.sizes[1:-1]:
+            raise ValueError(
+                f"hidden_layer_sizes={config.sizes[1:-1]!r} does not fit the network "
+                f"to continue with, which has {sizes!r}: {advice}"
+            )
+        activations = hidden_activations(config.activation, len(hidden))
+        for layer, activation in zip(hidden, activations, strict=True):
+            layer.activation = activation
+
+
+def _make_run(
+    config,
+    data,
+    split,
+    targets,
+    make_scorer,
+    network,
+    old_state,
+    seed,
+    random_state,
+    own_random_state,
+):
+    """Make the run of one network; what ensembles never share has its own stream."""
+    solver = config.solver
+    if not solver.is_stochastic:
+        state = TrainingState(None, None)
+        return TrainingRun(
+            network, config, data, state, None, None, None, None, random_state, seed
+        )
+    if split is None and config.early_stopping:
+        split = draw_split(data, targets, config.validation_fraction, random_state)
+    state = _continued_state(config, network, old_state)
+    rows = None if split is None else split.training_rows
+    n_samples = data.n_samples if rows is None else len(rows)
+    batches = Batches(
+        data.X,
+        data.Y,
+        min(config.batch_size, n_samples),
+        network.dtype,
+        weights=data.weights,
+        rows=rows,
+        # The mean weight of a stream is not known: there weights count as given.
+        mean_weight=1.0 if config.is_incremental else None,
+        random_state=random_state if config.shuffle else None,
+        smoothing=config.smoothing,
+    )
+    dropout = validator = None
+    if any(config.dropout):
+        neurons = list(config.sizes[1:-1])
+        dropout = Dropout(config.dropout, neurons, network.dtype, own_random_state)
+    if split is not None:
+        check_validation_data(split, config.validation_fraction)
+        scorer = make_scorer(targets, network, split, seed)
+        validator = Validator(Predictor(network), LOSSES[network.loss], split, scorer)
+    return TrainingRun(
+        network,
+        config,
+        data,
+        state,
+        batches,
+        dropout,
+        split,
+        validator,
+        random_state,
+        seed,
+    )
+
+
+def _continued_state(config, network, old):
+    """State to train with; ``fit`` takes a new optimizer, as in scikit-learn."""
+    optimizer_class, n_parameters = config.solver.optimizer, network.parameters.size
+    average = None
+    if config.averaging is not None:
+        average = Average(n_parameters, network.dtype, config.averaging)
+    continues = config.is_incremental and old is not None
+    if continues and type(old.optimizer) is optimizer_class:
+        if old.average is not None and average is not None:
+            average = copy.deepcopy(old.average)
+        # Copies: if training diverges, the old state still stands.
+        optimizer, schedule = copy.deepcopy((old.optimizer, old.schedule))
+    else:
+        optimizer = optimizer_class(
+            n_parameters, network.dtype, **config.optimizer_options
+        )
+        optimizer.n_weights = network.weights.size
+        schedule = config.schedule(config.learning_rate_init, **config.schedule_options)
+    old = old or TrainingState(None, None)
+    state = old.continued(optimizer, schedule, average)
+    return replace(state, is_incremental=config.is_incremental)
+
+
+def fit_runs(runs, targets, monitor):
+    """Train the networks of a fit: side by side where possible, else in turn.
+
+    Parameters
+    ----------
+    runs : list of TrainingRun
+    targets : ClassTargets or NumericTargets
+    monitor : FitMonitor
+
+    Returns
+    -------
+    FitResult
+
+    Raises
+    ------
+    ValueError
+        If training diverges before it has finished an epoch.
+    Exception
+        Of a callback or a scorer, if it comes before the first epoch has finished.
+    """
+    solver, config = runs[0].config.solver, runs[0].config
+    _warn_of_large_batches(runs, monitor)
+    error = None
+    try:
+        if len(runs) == 1 or _can_train_jointly(runs):
+            monitor.begin_fit(runs, solver.step_name, config.max_epochs)
+            _train(runs, monitor)
+        else:
+            monitor.begin_fit(runs, "member", len(runs))
+            runs = _train_in_turn(runs, monitor)
+    except UserCodeError as caught:
+        # Finished epochs are kept. Without any, the call is refused.
+        runs = [run for run in runs if run.n_epochs]
+        if not runs:
+            raise caught.error from None
+        error = caught.error
+    temperature = None
+    if config.calibration_classes is not None and error is None:
+        temperature = fit_temperature(runs, config.calibration_classes)
+    return FitResult(runs, targets, temperature, error)
+
+
+def _warn_of_large_batches(runs, monitor):
+    config, batches = runs[0].config, runs[0].batches
+    if batches is None or not config.is_batch_size_given:
+        return
+    if config.batch_size > batches.n_samples:
+        monitor.warn_batch_size(config.batch_size, batches.n_samples)
+
+
+def _can_train_jointly(runs):
+    """Whether the trainings of several networks are alike, step by step."""
+    config = runs[0].config
+    if not config.solver.is_stochastic or issparse(runs[0].data.X):
+        return False
+    if config.schedule.reduces_on_plateau:
+        return False
+    return can_join_optimizers([run.state.optimizer for run in runs])
+
+
+def _train(runs, monitor):
+    """Train runs together, and warn if training does not end as it should."""
+    try:
+        outcome = runs[0].config.solver.train(runs, monitor)
+    except KeyboardInterrupt:
+        outcome = "interrupted"
+    monitor.end_training(runs, outcome)
+    return outcome
+
+
+def _train_in_turn(runs, monitor):
+    """Train one network after the other; return the runs that count."""
+    finished = []
+    for run in runs:
+        monitor.begin_step()
+        outcome = _train([run], MemberMonitor(monitor, runs, run))
+        # An interrupted member without an epoch is none; L-BFGS may need no step.
+        if outcome != "interrupted" or run.n_epochs or not finished:
+            finished.append(run)
+        if monitor.end_member(finished) or outcome == "interrupted":
+            break
+    return finished
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What a fit has learned.
+
+    Attributes
+    ----------
+    runs : list of TrainingRun
+    targets : ClassTargets or NumericTargets
+    temperature : float or None
+        What raw outputs are divided by, if they are calibrated.
+    error : Exception or None
+        Of a callback or a scorer that ended the training.
+    """
+
+    runs: list[TrainingRun]
+    targets: Any
+    temperature: float | None = None
+    error: Exception | None = None
+
+    def attributes(self, make_member):
+        """Fitted attributes of the estimator: all that there are, by name.
+
+        Parameters
+        ----------
+        make_member : callable
+            ``make_member(attributes, seed)`` makes a fitted estimator of one network.
+
+        Returns
+        -------
+        dict
+        """
+        of_each = [self._attributes_of(run) for run in self.runs]
+        if self.runs[0].config.n_estimators == 1:
+            return of_each[0]
+        members = [
+            make_member(attributes, run.seed)
+            for attributes, run in zip(of_each, self.runs, strict=True)
+        ]
+        histories = [run.history() for run in self.runs]
+        return of_each[0] | {
+            **mean_history(histories),
+            "network_": Stack([run.network for run in self.runs]),
+            "estimators_": members,
+            "_training": None,
+        }
+
+    def _attributes_of(self, run):
+        attributes = {
+            **network_attributes(run.network, self.targets),
+            **run.history(),
+            "_training": run.state if run.config.solver.is_stochastic else None,
+        }
+        if self.temperature is not None:
+            attributes["temperature_"] = self.temperature
+        return attributes
+
+    def snapshot(self):
+        """Copy of the result as if training had stopped now.
+
+        The networks have the parameters of the last epoch, or their average; with
+        early stopping too, not those of the best.
+
+        Returns
+        -------
+        FitResult
+        """
+        return replace(self, runs=[_copy_run(run) for run in self.runs])
+
+
+def network_attributes(network, targets):
+    """Fitted attributes that an estimator needs to predict, by name.
+
+    Parameters
+    ----------
+    network : Network
+    targets : ClassTargets or NumericTargets
+
+    Returns
+    -------
+    dict
+    """
+    return {
+        **targets.attributes(),
+        "network_": network,
+        "n_layers_": len(network.layers) + 1,
+        "out_activation_": network.output,
+        "_targets": targets,
+    }
+
+
+def _copy_run(run):
+    with averaged(run.network, run.state.average):
+        network = copy.deepcopy(run.network)
+    state = replace(run.state.continued(None, None, None), is_incremental=False)
+    return replace(run, network=network, state=state)
+
+
+def mean_history(histories):
+    """History of an ensemble: means over its members.
+
+    Parameters
+    ----------
+    histories : list of dict
+        Of the members: see ``TrainingRun.history``.
+
+    Returns
+    -------
+    dict
+        Curves are, epoch by epoch, means over the members that were trained in it. The
+        best epoch is that of the members if they share one, and otherwise None.
+    """
+    columns = {name: [one[name] for one in histories] for name in histories[0]}
+    together = {
+        name: max(values) if name in ("n_iter_", "t_") else _mean(values)
+        for name, values in columns.items()
+    }
+    best, *others = set(columns["best_epoch_"])
+    return together | {"best_epoch_": None if others else best}
+
+
+def _mean(values):
+    """Mean of numbers, or of curves of any length; None if one is None."""
+    if any(value is None for value in values):
+        return None
+    if not isinstance(values[0], list):
+        return statistics.fmean(values)
+    epochs = itertools.zip_longest(*values)
+    return [statistics.fmean(v for v in epoch if v is not None) for epoch in epochs]

@@ -1,0 +1,531 @@
+"""Targets of a fit: how ``y`` becomes numbers, and raw outputs become predictions.
+
+``ClassTargets`` are class labels or multilabel indicators, ``NumericTargets`` numbers.
+Both have the same methods, so that nothing else asks which of the two it has.
+"""
+
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.metrics import r2_score
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+from sklearn.utils.multiclass import type_of_target, unique_labels
+
+from skscratch.nn.losses import LOSSES
+
+__all__ = ["ClassTargets", "NumericTargets"]
+
+# How messages describe targets of one and of two dimensions.
+SHAPES = ("one-dimensional", "two-dimensional, with one column per label")
+
+
+@dataclass(frozen=True, eq=False)
+class ClassTargets:
+    """Class labels, or multilabel indicators.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Class labels, sorted.
+    kind : {"binary", "multiclass", "multilabel-indicator"}
+        Type of the targets; of one class it is "binary".
+    binarizer : LabelBinarizer or None, default=None
+        Of multilabel targets.
+    """
+
+    classes: Any
+    kind: str
+    binarizer: Any = None
+
+    @classmethod
+    def fit(cls, y, classes=None):
+        """Learn the classes.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+        classes : array-like of shape (n_classes,), default=None
+            All classes, if ``y`` may lack some of them.
+
+        Returns
+        -------
+        ClassTargets
+
+        Raises
+        ------
+        ValueError
+            If ``y`` does not hold class labels.
+        """
+        with _named("y"):
+            kind = type_of_target(y, input_name="y")
+        if kind.startswith("multilabel"):
+            binarizer = LabelBinarizer().fit(y)
+            targets = cls(binarizer.classes_, kind, binarizer)
+        elif kind in ("binary", "multiclass"):
+            name, labels = ("y", y) if classes is None else ("classes", classes)
+            found = _labels(labels, name)
+            kind = "multiclass" if len(found) > 2 else "binary"
+            targets = cls(found, kind)
+        else:
+            _labels(y, "y")  # scikit-learn's own message, if it has one.
+            raise ValueError(
+                f"Unknown label type: {kind}. y must hold class labels, one per "
+                "sample, or be a matrix of zeros and ones with one column per label."
+            )
+        targets._check_shape(y, classes_given=classes is not None)
+        return targets
+
+    def check_later(self, y, classes, *, is_incremental):
+        """Check the targets of a later call against those of the first.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+        classes : array-like of shape (n_classes,) or None
+        is_incremental : bool
+            Whether the call is ``partial_fit``, where classes may be missing in ``y``.
+
+        Raises
+        ------
+        ValueError
+            If the targets are of another kind, or have other classes.
+        """
+        if classes is not None and not np.array_equal(
+            self.classes, _labels(classes, "classes")
+        ):
+            raise ValueError(
+                f"classes={classes!r} differs from the first call to partial_fit, "
+                f"which was {self.classes}."
+            )
+        self._check_shape(y)
+        self.check_known(y, is_incremental=is_incremental)
+
+    def check_known(self, y, *, is_incremental):
+        """Check that ``y`` has no other classes; see ``check_later``."""
+        found = _labels(y, "y")
+        if is_incremental and not np.isin(found, self.classes).all():
+            raise ValueError(
+                f"y has classes that are not in classes_: {found} against "
+                f"{self.classes}."
+            )
+        if not is_incremental and set(found) != set(self.classes):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the "
+                f"previous call to fit. Previously got {self.classes}, `y` has {found}"
+            )
+
+    def _check_shape(self, y, *, classes_given=False):
+        if (y.ndim == 2) == self.is_multilabel:
+            return
+        earlier = "classes" if classes_given else "earlier calls"
+        kinds = ("class labels", "multilabel targets")
+        raise ValueError(
+            f"y is {SHAPES[y.ndim == 2]}, but {earlier} used "
+            f"{kinds[self.is_multilabel]}: they can't be mixed."
+        )
+
+    @property
+    def is_multilabel(self):
+        """Whether a sample may have several labels."""
+        return self.kind.startswith("multilabel")
+
+    @property
+    def loss(self):
+        """Name of the loss."""
+        return "log_loss" if self.kind == "multiclass" else "binary_log_loss"
+
+    @property
+    def n_raw_outputs(self):
+        """Number of raw outputs of the network."""
+        return 1 if self.kind == "binary" else len(self.classes)
+
+    def with_fitted_loss(self, Y, weights):
+        """Return the targets themselves: log-losses have nothing to fit."""
+        return self
+
+    def attributes(self):
+        """Fitted attributes that describe the targets, by name.
+
+        Returns
+        -------
+        dict
+        """
+        return {"classes_": self.classes, "n_outputs_": self.n_raw_outputs}
+
+    def encode(self, y, name="y"):
+        """Encode targets as indicators.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+        name : str, default="y"
+            Name of the targets in errors.
+
+        Returns
+        -------
+        ndarray of bool of shape (n_samples, n_raw_outputs)
+            One column per class or label, or one for the second of two classes.
+        """
+        if self.is_multilabel:
+            # scikit-learn takes any two numbers for labels, but predicts 0 and 1.
+            values = np.unique(y.data if issparse(y) else y)
+            if not np.isin(values, (0, 1)).all():
+                raise ValueError(
+                    f"{name} must hold zeros and ones where it has one column per "
+                    f"label, got {values}."
+                )
+            return self.binarizer.transform(y).astype(bool)
+        codes = np.searchsorted(self.classes, y)
+        if len(self.classes) > 2:
+            return codes[:, np.newaxis] == np.arange(len(self.classes))
+        return codes[:, np.newaxis] == 1
+
+    def encode_validation(self, y):
+        """Encode the user's own validation targets; see ``encode``."""
+        if (y.ndim == 2) != self.is_multilabel:
+            raise ValueError(
+                f"y_val must be {SHAPES[self.is_multilabel]}, as y is, but it is "
+                f"{SHAPES[y.ndim == 2]}."
+            )
+        found = _labels(y, "y_val")
+        if not np.isin(found, self.classes).all():
+            raise ValueError(
+                f"y_val has classes that are not in y: {found} against {self.classes}."
+            )
+        return self.encode(y, "y_val")
+
+    def weights(self, class_weight, y, Y, sample_weight):
+        """Multiply sample weights by class weights.
+
+        Parameters
+        ----------
+        class_weight : dict, list of dict, "balanced" or None
+            The estimator's parameter.
+        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+        Y : ndarray of bool of shape (n_samples, n_raw_outputs)
+        sample_weight : ndarray of shape (n_samples,) or None
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or None
+
+        Raises
+        ------
+        ValueError
+            If class weights don't fit the targets.
+        """
+        if class_weight is None:
+            return sample_weight
+        if isinstance(class_weight, list) and not self.is_multilabel:
+            raise ValueError(
+                "class_weight must be a dict or 'balanced' where a sample has one "
+                f"class, got {class_weight!r}; a list is for multilabel y."
+            )
+        try:
+            if self.is_multilabel:
+                by_class = compute_sample_weight(class_weight, Y.astype(int))
+            else:
+                weight_of = compute_class_weight(
+                    class_weight, classes=self.classes, y=y, sample_weight=sample_weight
+                )
+                by_class = weight_of[np.searchsorted(self.classes, y)]
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValueError(
+                f"class_weight={class_weight!r} can't be used: {error}"
+            ) from None
+        # Weights of several labels are multiplied, which hides a pair of negative ones.
+        by_label = class_weight if isinstance(class_weight, list) else []
+        is_negative = any(w < 0 for weight_of in by_label for w in weight_of.values())
+        if is_negative or not (np.isfinite(by_class).all() and (by_class >= 0).all()):
+            raise ValueError(
+                "class_weight must hold finite weights that are not negative, got "
+                f"{class_weight!r}."
+            )
+        with np.errstate(over="ignore"):  # Infinite weights are refused later.
+            weights = by_class if sample_weight is None else by_class * sample_weight
+        if not weights.any():
+            raise ValueError("class_weight leaves no sample with a positive weight.")
+        return weights
+
+    def smoothing(self, share):
+        """Arguments of ``smooth`` for a share of label smoothing, or None.
+
+        Parameters
+        ----------
+        share : float
+
+        Returns
+        -------
+        tuple of (float, int) or None
+        """
+        return (share, self.n_alternatives) if share else None
+
+    @property
+    def n_alternatives(self):
+        """Number of classes that an output distinguishes; 2 for a yes or no."""
+        return len(self.classes) if self.kind == "multiclass" else 2
+
+    def stratify_by(self, Y):
+        """Labels to stratify a split by, or None.
+
+        As in scikit-learn, two classes are stratified and more are not.
+        """
+        return Y[:, 0].astype(str) if self.n_raw_outputs == 1 else None
+
+    def describe_strata(self, y, Y):
+        """Sentence that says which class each stratum is."""
+        first, second = (y[Y[:, 0] == value][:1] for value in (False, True))
+        return f"'False' stands for {first} and 'True' for {second}"
+
+    def predict(self, Z):
+        """Predict classes or labels.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_samples, n_raw_outputs)
+            Raw outputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_labels)
+        """
+        if self.is_multilabel:
+            return self.binarizer.inverse_transform((Z > 0).astype(int))
+        if self.n_raw_outputs > 1:
+            return self.classes[Z.argmax(axis=1)]
+        if len(self.classes) == 1:
+            return np.repeat(self.classes, len(Z))
+        return self.classes[(Z[:, 0] > 0).astype(int)]
+
+    def probabilities(self, Z):
+        """Probabilities of all classes.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_raw_outputs, n_samples)
+            Raw outputs.
+
+        Returns
+        -------
+        ndarray of shape (n_classes, n_samples)
+        """
+        predictions = LOSSES[self.loss].predictions
+        if self.n_raw_outputs > 1 or self.is_multilabel:
+            return predictions(Z)
+        if len(self.classes) == 1:
+            return np.ones_like(Z)
+        return np.concatenate([predictions(-Z), predictions(Z)])
+
+    def log_probabilities(self, Z):
+        """Logarithms of ``probabilities``, finite where those underflow."""
+        P = self.probabilities(Z)
+        # Computed from P where that is precise, so that equal probabilities have equal
+        # logarithms.
+        small = np.finfo(P.dtype).eps > P
+        log_P = np.log(np.where(small, 1, P))
+        if small.any():
+            exact = LOSSES[self.loss].log_predictions
+            Z = Z if len(P) == len(Z) else np.concatenate([-Z, Z])
+            log_P[small] = exact(Z)[small]
+        return log_P
+
+    def score(self, Z, Y, weights, loss):
+        """Accuracy of raw outputs; of multilabel targets, of all labels at once.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_samples, n_raw_outputs)
+        Y : ndarray of bool of shape (n_samples, n_raw_outputs)
+        weights : ndarray of shape (n_samples,) or None
+        loss : float
+            Not used.
+
+        Returns
+        -------
+        float
+        """
+        if self.n_raw_outputs > 1 and not self.is_multilabel:
+            right = Z.argmax(axis=1) == Y.argmax(axis=1)
+        else:
+            right = ((Z > 0) == Y).all(axis=1)
+        return float(np.average(right, weights=weights))
+
+
+@dataclass(frozen=True)
+class NumericTargets:
+    """Numbers, one column per output.
+
+    Attributes
+    ----------
+    loss : str or Loss
+        The loss that the network is trained with.
+    n_targets : int
+        Number of columns of the targets.
+    given_loss : str or Loss
+        The estimator's parameter, of which ``loss`` may be a fitted copy.
+    """
+
+    loss: Any
+    n_targets: int
+    given_loss: Any
+
+    @classmethod
+    def fit(cls, y, loss):
+        """Learn the number of outputs.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        loss : str or Loss
+
+        Returns
+        -------
+        NumericTargets
+        """
+        return cls(loss, 1 if y.ndim == 1 else y.shape[1], loss)
+
+    def check_later(self, y, loss):
+        """Check the targets of a later call against those of the first.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        loss : str or Loss
+            The estimator's parameter.
+
+        Raises
+        ------
+        ValueError
+            If the number of outputs or the loss has changed.
+        """
+        n_targets = 1 if y.ndim == 1 else y.shape[1]
+        if n_targets != self.n_targets:
+            raise ValueError(
+                f"y has {n_targets} outputs, but earlier calls had {self.n_targets}."
+            )
+        if loss != self.given_loss:
+            raise ValueError(
+                f"loss={loss!r} is not the loss of the network to continue with, "
+                f"{self.given_loss!r}: leave it as it was, or fit with "
+                "warm_start=False."
+            )
+
+    @property
+    def _loss(self):
+        return LOSSES[self.loss]
+
+    @property
+    def n_raw_outputs(self):
+        """Number of raw outputs of the network."""
+        return self.n_targets
+
+    def with_fitted_loss(self, Y, weights):
+        """Copy whose loss has learned what it needs to know of the targets."""
+        return self
+
+    def attributes(self):
+        """Fitted attributes that describe the targets, by name."""
+        return {"n_outputs_": self.n_raw_outputs}
+
+    def encode(self, y, name="y"):
+        """Check targets and bring them to two dimensions.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        name : str, default="y"
+            Name of the targets in errors.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs)
+
+        Raises
+        ------
+        ValueError
+            If targets are no numbers, or none that the loss accepts.
+        """
+        Y = y[:, np.newaxis] if y.ndim == 1 else y
+        if Y.dtype.kind not in "biuf":
+            raise ValueError(f"{name} must hold numbers, got {Y.dtype}.")
+        if self.loss == "poisson" and (Y < 0).any():
+            raise ValueError(
+                f"{name} must not be negative for loss='poisson', got {Y.min()}."
+            )
+        return Y * 1 if Y.dtype == bool else Y
+
+    def encode_validation(self, y):
+        """Encode the user's own validation targets; see ``encode``."""
+        n_targets = 1 if y.ndim == 1 else y.shape[1]
+        if n_targets != self.n_targets:
+            raise ValueError(
+                f"y_val must have the {self.n_targets} outputs of y, got {n_targets}."
+            )
+        return self.encode(y, "y_val")
+
+    def weights(self, class_weight, y, Y, sample_weight):
+        """Return the sample weights: there are no classes to weigh."""
+        return sample_weight
+
+    def smoothing(self, share):
+        """Return None: there are no labels to smooth."""
+
+    def stratify_by(self, Y):
+        """Return None: there is nothing to stratify by."""
+
+    def predict(self, Z):
+        """Predict targets.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_raw_outputs, n_samples)
+            Raw outputs.
+
+        Returns
+        -------
+        ndarray of shape (n_outputs, n_samples)
+        """
+        return self._loss.predictions(Z)
+
+    def score(self, Z, Y, weights, loss):
+        """Coefficient of determination of raw outputs.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_samples, n_raw_outputs)
+        Y : ndarray of shape (n_samples, n_outputs)
+        weights : ndarray of shape (n_samples,) or None
+        loss : float
+            Loss of the same outputs.
+
+        Returns
+        -------
+        float
+            If the loss predicts something of another shape than the targets, such as
+            several quantiles, the negative loss.
+        """
+        P = self.predict(Z.T).T
+        if P.shape != Y.shape:
+            return -loss
+        return float(r2_score(Y, P, sample_weight=weights))
+
+
+def _labels(y, name):
+    """Labels that occur, sorted."""
+    with _named(name):
+        return unique_labels(y)
+
+
+@contextlib.contextmanager
+def _named(name):
+    """Context in which scikit-learn's errors about labels say which labels."""
+    try:
+        # Testing whether labels are integers may warn.
+        with np.errstate(invalid="ignore"):
+            yield
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name} can't be used: {error}") from None

@@ -1,0 +1,68 @@
+"""Prediction: the forward pass over many samples, a chunk at a time."""
+
+import numpy as np
+from scipy.sparse import issparse
+
+__all__ = ["Predictor"]
+
+# Elements of a layer's output that are computed at a time: few enough to stay in a
+# core's cache, in chunks of enough rows that cores seldom wait for each other. Buffers
+# are not worth their making for a small input.
+CHUNK_ELEMENTS = 2**19
+MIN_CHUNK_ROWS = 256
+SMALL_INPUT = 32
+
+
+class Predictor:
+    """Raw outputs of a network for rows of samples.
+
+    Writes to nothing shared, so that many threads may predict with one network.
+
+    Parameters
+    ----------
+    network : Network
+        Of a ``Stack``, raw outputs are those of the networks' mean prediction.
+    temperature : float, default=1.0
+        What raw outputs are divided by: see ``training.calibration``.
+    """
+
+    def __init__(self, network, temperature=1.0):
+        self.network, self.temperature = network, temperature
+
+    def raw_outputs(self, X, rows=None, finish=None):
+        """Raw outputs, or what ``finish`` makes of them.
+
+        Parameters
+        ----------
+        X : {ndarray, sparse array} of shape (n_samples, n_features)
+        rows : ndarray of int, default=None
+            Rows to predict; None means all of them.
+        finish : callable, default=None
+            Computes predictions of a chunk's raw outputs, both of shape (n_outputs,
+            n_samples).
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs)
+        """
+        network, finish = self.network, finish or np.asarray
+        n_samples = X.shape[0] if rows is None else len(rows)
+        if rows is None and n_samples <= SMALL_INPUT:
+            return finish(self._of_batch(network.raw_outputs(X.T))).T
+        if issparse(X):
+            X = X.tocsr()
+        n_rows = max(CHUNK_ELEMENTS // network.width, MIN_CHUNK_ROWS)
+        rooms, outputs = network.rooms(), None
+        for start in range(0, n_samples, n_rows):
+            chunk = slice(start, start + n_rows)
+            taken = X[chunk if rows is None else rows[chunk]]
+            finished = finish(self._of_batch(network.raw_outputs(taken.T, rooms))).T
+            if outputs is None:
+                outputs = np.empty((n_samples, finished.shape[1]), finished.dtype)
+            outputs[chunk] = finished
+        return outputs
+
+    def _of_batch(self, Z):
+        if self.temperature != 1:
+            Z = Z / self.temperature
+        return self.network.combined(Z)

@@ -1,0 +1,126 @@
+"""What a training remembers: losses, scores and the state of its optimizer.
+
+Nothing here trains; ``early_stopping`` decides what an epoch means for the training.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skscratch.training.averaging import Average
+from skscratch.training.optimizers import Optimizer
+from skscratch.training.schedules import Constant
+
+__all__ = ["FINAL_OUTCOMES", "Epoch", "TrainingState"]
+
+# Outcomes of an epoch that end the training.
+FINAL_OUTCOMES = ("stopped", "diverged")
+
+
+class Epoch(NamedTuple):
+    """Report of a finished epoch.
+
+    Attributes
+    ----------
+    number : int
+        Counted from 1 in each call of ``fit``.
+    loss : float
+        Mean loss over the epoch's batches.
+    score : float or None
+        Score on the validation data, if there are any.
+    validation_loss : float or None
+        Loss on the validation data, if there are any.
+    outcome : {"improving", "slowed", "stopped", "diverged"}
+        Whether training continues, continues at a lower learning rate after a plateau,
+        stops, or stops because the loss or the parameters are not finite.
+    """
+
+    number: int
+    loss: float
+    score: float | None
+    validation_loss: float | None
+    outcome: str
+
+
+@dataclass
+class TrainingState:
+    """State that is kept from epoch to epoch, and from call to call.
+
+    Attributes
+    ----------
+    optimizer : Optimizer or None
+        None in a pickle, and for a solver that has none.
+    schedule : Constant or None
+        The learning rate schedule, likewise.
+    average : Average or None
+        Moving average of the parameters, if they are averaged.
+    loss_curve : list of float
+        Mean loss over each epoch's batches.
+    best_loss : float
+        Lowest loss of all epochs; infinite if epochs are judged by a score.
+    learning_rates : list of float
+        Learning rate of each epoch's last step.
+    validation_scores : list of float
+        Score of each epoch on the validation data.
+    validation_losses : list of float
+        Loss of each epoch on the validation data.
+    best_validation_score : float
+        Highest validation score.
+    least_error : float
+        Error of the epoch that ``restore_best='together'`` chose.
+    best_parameters : ndarray of shape (n_parameters,) or None
+        Parameters of the best epoch, if this call has had a better one than earlier
+        calls.
+    best_epoch : int
+        Epoch of the best score, or of the lowest loss without scores; counted from 1
+        over all calls.
+    no_improvement : int
+        Number of epochs since the last one that improved by ``tol`` or more.
+    n_samples_seen : int
+        Number of samples trained on in all epochs.
+    is_incremental : bool
+        Whether the last call was ``partial_fit``, so that the optimizer's state has to
+        be pickled.
+    """
+
+    optimizer: Optimizer | None
+    schedule: Constant | None
+    average: Average | None = None
+    loss_curve: list[float] = field(default_factory=list)
+    best_loss: float = np.inf
+    learning_rates: list[float] = field(default_factory=list)
+    validation_scores: list[float] = field(default_factory=list)
+    validation_losses: list[float] = field(default_factory=list)
+    best_validation_score: float = -np.inf
+    least_error: float = np.inf
+    best_parameters: Any = field(default=None, compare=False)
+    best_epoch: int = 0
+    no_improvement: int = 0
+    n_samples_seen: int = 0
+    is_incremental: bool = False
+
+    def continued(self, optimizer, schedule, average):
+        """Copy the history, to continue with another optimizer, schedule and average.
+
+        Parameters
+        ----------
+        optimizer : Optimizer or None
+        schedule : Constant or None
+        average : Average or None
+
+        Returns
+        -------
+        TrainingState
+        """
+        return replace(
+            self,
+            optimizer=optimizer,
+            schedule=schedule,
+            average=average,
+            best_parameters=None,
+            loss_curve=list(self.loss_curve),
+            learning_rates=list(self.learning_rates),
+            validation_scores=list(self.validation_scores),
+            validation_losses=list(self.validation_losses),
+        )
