@@ -47,11 +47,14 @@ class Refused(NamedTuple):
         Part of the error's message, with runs of white space as single spaces.
     error : type
         The error's class.
+    worded : bool
+        If False, the error may be Python's or NumPy's own: see ``is_worded``.
     """
 
     call: Callable[[Any], Any]
     message: str
     error: type[Exception] = ValueError
+    worded: bool = True
 
 
 class Bad(NamedTuple):
@@ -89,10 +92,11 @@ def each_bad(table):
 
 
 def assert_refused(case, things):
-    """Check the error of a call; return it."""
+    """Check the error of a call, and that it was raised on purpose; return it."""
     with pytest.raises(case.error) as caught:
         case.call(things)
     assert case.message in " ".join(str(caught.value).split())
+    assert is_worded(caught.value) or not case.worded
     return caught.value
 
 

@@ -21,9 +21,10 @@ from refusals import (
     every_estimator,
     grid,
     put,
+    watch_fitted,
 )
 
-from skscratch import Network
+from skscratch import Network, ScratchMLPRegressor
 
 # A few epochs are enough; that they do not converge is no news.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -205,6 +206,15 @@ WARM_STARTS = {
     "another loss": Refused(
         lambda t: t.regressor(warm_start=True, loss="poisson").fit(t.X, t.numbers**2),
         "the loss 'poisson' is not that of the network to go on with, 'squared_error'",
+    ),
+    "another loss after Poisson": Refused(
+        lambda t: watch_fitted(
+            ScratchMLPRegressor(**SMALL, loss="poisson", warm_start=True),
+            t.X,
+            t.numbers**2,
+            loss="squared_error",
+        ).fit(t.X, t.numbers),
+        "the loss 'squared_error' is not that of the network to go on with, 'poisson'",
     ),
 }
 FITS_WITHIN_FITS = {
