@@ -132,24 +132,24 @@ STREAMS = {
     ),
     "labels after classes": Refused(
         lambda t: t.classifier().partial_fit(t.X, t.labels),
-        "y has a column a label, but earlier calls, or classes, had one class a sample",
+        "y is two-dimensional, with one column per label, but earlier calls used class",
     ),
     "more outputs": Refused(
         lambda t: t.regressor().partial_fit(
             t.X, np.column_stack([t.numbers, t.numbers])
         ),
-        "y has 2 outputs, but the network to go on with has 1",
+        "y has 2 outputs, but earlier calls had 1",
     ),
     "another layer": Refused(
         lambda t: t.regressor(hidden_layer_sizes=(4,)).partial_fit(t.X, t.numbers),
-        "hidden_layer_sizes=(4,) does not fit the network to go on with, which has [3]",
+        "hidden_layer_sizes=(4,) does not fit the network to continue with, which has (3,)",
     ),
     "another loss": Refused(
         lambda t: t.regressor(loss="poisson").partial_fit(t.X, t.numbers**2),
-        "the loss 'poisson' is not that of the network to go on with, 'squared_error'",
+        "loss='poisson' is not the loss of the network to continue with, 'squared_error'",
     ),
     "negative numbers for Poisson": Refused(
-        lambda t: t.regressor(loss="poisson").partial_fit(t.X, t.numbers),
+        lambda t: t.new_regressor(loss="poisson").partial_fit(t.X, t.numbers),
         "y must not be negative for loss='poisson', got ",
     ),
     "early stopping": Refused(
@@ -185,7 +185,7 @@ WARM_STARTS = {
     ),
     "labels after classes": Refused(
         lambda t: t.classifier(warm_start=True).fit(t.X, t.labels),
-        "y has a column a label, but earlier calls",
+        "y is two-dimensional, with one column per label, but earlier calls used",
     ),
     "fewer features": Refused(
         lambda t: t.regressor(warm_start=True).fit(t.X[:, :3], t.numbers),
@@ -195,17 +195,17 @@ WARM_STARTS = {
         lambda t: t.regressor(warm_start=True).fit(
             t.X, np.column_stack([t.numbers, t.numbers])
         ),
-        "y has 2 outputs, but the network to go on with has 1",
+        "y has 2 outputs, but earlier calls had 1",
     ),
     "other layers": Refused(
         lambda t: t.classifier(warm_start=True, hidden_layer_sizes=(2, 2)).fit(
             t.X, t.y
         ),
-        "hidden_layer_sizes=(2, 2) does not fit the network to go on with",
+        "hidden_layer_sizes=(2, 2) does not fit the network to continue with",
     ),
     "another loss": Refused(
         lambda t: t.regressor(warm_start=True, loss="poisson").fit(t.X, t.numbers**2),
-        "the loss 'poisson' is not that of the network to go on with, 'squared_error'",
+        "loss='poisson' is not the loss of the network to continue with, 'squared_error'",
     ),
     "another loss after Poisson": Refused(
         lambda t: watch_fitted(
@@ -214,7 +214,7 @@ WARM_STARTS = {
             t.numbers**2,
             loss="squared_error",
         ).fit(t.X, t.numbers),
-        "the loss 'squared_error' is not that of the network to go on with, 'poisson'",
+        "loss='squared_error' is not the loss of the network to continue with, 'poisson'",
     ),
 }
 FITS_WITHIN_FITS = {

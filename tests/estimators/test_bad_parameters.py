@@ -173,7 +173,7 @@ def test_sizes_of_hidden_layers_are_positive_integers(name, value, state):
         return train(getattr(t, name)(hidden_layer_sizes=value), name, t)
 
     message = (
-        "hidden_layer_sizes must be > 0, one whole number for each hidden layer, "
+        "hidden_layer_sizes must be > 0, one integer for each hidden layer, "
         f"got {value}"
     )
     assert_refused(Refused(call, message), Estimators(state))

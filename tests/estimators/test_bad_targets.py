@@ -263,15 +263,15 @@ OF_FIT = {
     ),
     "labels of 0 and 2": Refused(
         lambda t: t.classifier().fit(t.X, 2 * t.labels),
-        "y must hold zeros and ones where it has a column a label, got [0 2]",
+        "y must hold zeros and ones where it has one column per label, got [0 2]",
     ),
     "labels of -1 and 1": Refused(
         lambda t: t.classifier().fit(t.X, 2 * t.labels - 1),
-        "y must hold zeros and ones where it has a column a label, got [-1 1]",
+        "y must hold zeros and ones where it has one column per label, got [-1 1]",
     ),
     "sparse labels of 3": Refused(
         lambda t: t.classifier().fit(t.X, sparse.csr_array(3 * t.labels)),
-        "y must hold zeros and ones where it has a column a label, got [3]",
+        "y must hold zeros and ones where it has one column per label, got [3]",
     ),
     "negative numbers for Poisson": Refused(
         lambda t: t.regressor(loss="poisson").fit(t.X, np.arange(24) - 1.5),
@@ -316,7 +316,7 @@ OF_FIT = {
         lambda t: t.classifier(early_stopping=True).fit(
             t.X, t.y, X_val=t.X, y_val=t.labels
         ),
-        "y_val must have one class a sample, as y has, but it has a column a label",
+        "y_val must be one-dimensional, as y is, but it is two-dimensional",
     ),
     "y_val of two outputs": Refused(
         lambda t: t.regressor(early_stopping=True).fit(
@@ -379,17 +379,17 @@ OF_FITTED = {
         lambda t: t.classifier(on=(t.X, t.labels), early_stopping=True).fit(
             t.X, t.labels, X_val=t.X, y_val=t.y
         ),
-        "y_val must have a column a label, as y has, but it has one class a sample",
+        "y_val must be two-dimensional, with one column per label, as y is",
     ),
     "y_val of labels of 0 and 2": Refused(
         lambda t: t.classifier(on=(t.X, t.labels), early_stopping=True).fit(
             t.X, t.labels, X_val=t.X, y_val=2 * t.labels
         ),
-        "y_val must hold zeros and ones where it has a column a label, got [0 2]",
+        "y_val must hold zeros and ones where it has one column per label, got [0 2]",
     ),
     "further labels of 0 and 2": Refused(
         lambda t: t.classifier(on=(t.X, t.labels)).partial_fit(t.X, 2 * t.labels),
-        "y must hold zeros and ones where it has a column a label, got [0 2]",
+        "y must hold zeros and ones where it has one column per label, got [0 2]",
     ),
     # What scikit-learn's metrics refuse
     "score: too few classes": Refused(
