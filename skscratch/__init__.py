@@ -13,6 +13,7 @@ from skscratch.nn.stack import Stack
 from skscratch.tabular.encoders import PiecewiseLinearEncoder, SmoothClipScaler
 from skscratch.training.optimizers import OPTIMIZERS
 from skscratch.training.schedules import SCHEDULES
+from skscratch.training.solvers import SOLVERS
 from skscratch.version import __version__
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = [
     "LOSSES",
     "OPTIMIZERS",
     "SCHEDULES",
+    "SOLVERS",
     "Checkpoint",
     "GradientCheck",
     "Layer",

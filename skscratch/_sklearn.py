@@ -10,6 +10,41 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_feature_names_in as check_feature_names_in
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
+
+class RegisteredOptions(StrOptions):
+    """Constraint: a name in a registry as it is at the moment, or a record itself.
+
+    Parameters
+    ----------
+    registry : collection of str
+        Its names may change.
+    accepts : callable, default=None
+        ``accepts(value)`` returns whether another value is valid.
+    description : str, default=""
+        Of the other values, for the error message.
+    """
+
+    def __init__(self, registry, accepts=None, description=""):
+        self.type, self.deprecated, self.hidden = str, set(), False
+        self._registry, self._accepts = registry, accepts
+        self._description = description
+
+    @property
+    def options(self):
+        """Names in the registry."""
+        return set(self._registry)
+
+    def is_satisfied_by(self, val):
+        """Return whether a value is valid."""
+        if isinstance(val, str) and val in self._registry:
+            return True
+        return self._accepts is not None and bool(self._accepts(val))
+
+    def __str__(self):
+        names = ", ".join(repr(name) for name in sorted(self._registry))
+        return f"a str among {{{names}}}{self._description}"
+
+
 # Attributes that scikit-learn gives an estimator while callbacks follow its fit.
 CALLBACK_ATTRIBUTES = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
 # Likewise while it is part of another estimator's fit, which may copy it.
@@ -20,6 +55,7 @@ __all__ = [
     "FIT_ATTRIBUTES",
     "Interval",
     "Options",
+    "RegisteredOptions",
     "StrOptions",
     "check_feature_names_in",
     "check_sample_weight",

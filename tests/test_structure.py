@@ -7,10 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.datasets import load_iris
 
 import skscratch
 from skscratch import ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES
@@ -201,6 +204,118 @@ assert make_tabular_classifier.__module__ == "skscratch.tabular.recipe"
     subprocess.run(
         [sys.executable, "-W", "error", "-c", command], check=True, cwd=PACKAGE.parent
     )
+
+
+# The estimator
+
+# The only files that may know what an estimator keeps to itself.
+ESTIMATOR_FILES = {
+    "estimators.base",
+    "estimators.classifier",
+    "estimators.regressor",
+}
+
+
+def foreign_private_attributes(tree):
+    """Private attributes of other objects than a class's own instance, by name.
+
+    Objects of a class of ours are written ``self`` or ``cls``, or made by ``new`` in
+    the class itself. Imported modules have no private names here at all.
+    """
+    found = set()
+    # A dict of attributes may be handed to the estimator, which then sets them.
+    keys = {
+        id(key)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Dict)
+        for key in node.keys
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            if is_private(node.attr) and not own:
+                found.add(ast.unparse(node))
+        # And by way of their names: getattr(x, "_y"), vars(x)["_y"], x.get("_y").
+        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if is_text and id(node) not in keys and is_private(node.value):
+            found.add(repr(node.value))
+    return found
+
+
+def is_private(name):
+    return name.startswith("_") and not name.startswith("__") and len(name) > 1
+
+
+def attributes_of_estimators():
+    """Private names that a fitted estimator, or its class, has."""
+    names = set()
+    for cls in (skscratch.ScratchMLPClassifier, skscratch.ScratchMLPRegressor):
+        fitted = cls(max_iter=1, early_stopping=True, n_estimators=2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fitted.fit(np.arange(24.0)[:, np.newaxis], np.arange(24) % 2)
+        for thing in (fitted, fitted.estimators_[0], *cls.__mro__):
+            names.update(filter(is_private, vars(thing)))
+    return names
+
+
+@every_file
+def test_only_the_estimators_touch_their_private_attributes(name):
+    if name in ESTIMATOR_FILES:
+        return
+    private = attributes_of_estimators()
+    for touched in foreign_private_attributes(TREES[name]):
+        assert touched.rpartition(".")[2].strip("'\"") not in private, touched
+
+
+def test_the_check_itself_sees_private_attributes():
+    source = """
+estimator._training
+getattr(model, "_targets")
+vars(member)["_training"] = None
+self._own, cls._own
+"""
+    assert foreign_private_attributes(ast.parse(source)) == {
+        *("estimator._training", "'_targets'", "'_training'"),
+    }
+    assert {"_targets", "_training", "_fit"} <= attributes_of_estimators()
+
+
+@pytest.mark.parametrize("name", ["ScratchMLPClassifier", "ScratchMLPRegressor"])
+def test_an_estimator_has_few_functions_of_ours(name):
+    own = [
+        f"{cls.__name__}.{attribute}"
+        for cls in getattr(skscratch, name).__mro__
+        if cls.__module__.startswith("skscratch")
+        for attribute, value in vars(cls).items()
+        if (callable(value) or hasattr(value, "__get__"))
+        and (attribute == "__init__" or not attribute.startswith("__"))
+    ]
+    assert "BaseScratchMLP.fit" in own
+    assert f"{name}.predict" in own
+    assert len(own) <= 40, own
+
+
+def test_a_fit_keeps_no_private_attributes_but_those_of_later_calls():
+    estimator = skscratch.ScratchMLPClassifier(solver="lbfgs", random_state=0)
+    estimator.fit(*load_iris(return_X_y=True))
+    private = {attribute for attribute in vars(estimator) if is_private(attribute)}
+    assert private == {"_targets", "_training"}
+
+
+@every_file
+def test_no_code_compares_the_name_of_a_solver(name):
+    """The registry alone writes them, and the records of the table recipes."""
+    names = {*skscratch.SOLVERS}
+    for node in ast.walk(TREES[name]):
+        if isinstance(node, ast.Compare):
+            compared = {
+                leaf.value
+                for part in (node.left, *node.comparators)
+                for leaf in ast.walk(part)
+                if isinstance(leaf, ast.Constant) and isinstance(leaf.value, str)
+            }
+            assert not compared & names
 
 
 # What a file contains

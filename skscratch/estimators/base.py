@@ -170,34 +170,37 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
             parameters = self.get_params(deep=False)
             check_combinations(parameters, validation)
             check_checkpoints(parameters, self._callbacks(), is_incremental)
-            error = self._fit_with_callbacks(given, validation, is_incremental, classes)
+            error = self._fit_with_callbacks(
+                parameters, given, validation, is_incremental, classes
+            )
         if error is not None:
             raise error
         return self
 
     # The rollback is outside: callbacks need their attributes to the last.
     @with_callbacks
-    def _fit_with_callbacks(self, given, validation, is_incremental, classes):
+    def _fit_with_callbacks(
+        self, parameters, given, validation, is_incremental, classes
+    ):
         """Fit; return the error of a callback or scorer that ended it, or None."""
         previous = self._previous_runs() if self.warm_start or is_incremental else []
         old_targets = self._targets if previous else None
+        X, y, sample_weight = given
         data, split, targets = validate_fit_data(
             self,
-            *given,
+            X,
+            y,
+            sample_weight,
             validation,
             dtype=self._accepted_dtypes(previous),
             reset=not previous,
             make_targets=lambda y: self._make_targets(
                 y, old_targets, classes, is_incremental
             ),
-            class_weight=getattr(self, "class_weight", None),
+            class_weight=parameters.get("class_weight"),
         )
         config = resolve_config(
-            self.get_params(deep=False),
-            data,
-            targets,
-            split=split,
-            is_incremental=is_incremental,
+            parameters, data, targets, split=split, is_incremental=is_incremental
         )
         runs = make_runs(
             config,
@@ -213,12 +216,14 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
             self._init_callback_context,
             self._callbacks(),
             lambda runs: FitResult(runs, targets).snapshot().attributes(self._member),
-            *given,
+            X,
+            y,
+            sample_weight,
         )
         result = fit_runs(runs, targets, monitor)
         for name in ("estimators_", "temperature_"):  # Of an earlier fit.
-            vars(self).pop(name, None)
-        vars(self).update(result.attributes(self._member))
+            self.__dict__.pop(name, None)
+        self.__dict__.update(result.attributes(self._member))
         if result.error is not None:
             return result.error
         try:
@@ -262,10 +267,10 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         """
         member = copy.copy(self)
         for name in ("estimators_", "temperature_", "_skl_callbacks"):
-            vars(member).pop(name, None)
+            member.__dict__.pop(name, None)
         if seed is not None:
             member.n_estimators, member.random_state = 1, seed
-        vars(member).update(attributes)
+        member.__dict__.update(attributes)
         return member
 
     def _make_scorer(self, targets, network, split, seed):

@@ -293,7 +293,7 @@ def _train(runs, monitor):
 
 def _train_in_turn(runs, monitor):
     """Train one network after the other; return the runs that count."""
-    finished = []
+    finished: list[TrainingRun] = []
     for run in runs:
         monitor.begin_step()
         outcome = _train([run], MemberMonitor(monitor, runs, run))

@@ -4,14 +4,13 @@ The training loop calls a monitor and knows nothing of what it does. Callbacks a
 scikit-learn's own (``sklearn.callback``).
 """
 
-import sys
-import warnings
 from contextlib import contextmanager
 from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
 from skscratch.estimators.checkpoint import Checkpoint, fingerprint
+from skscratch.estimators.messages import warn_user
 from skscratch.estimators.validation import scale_warning
 
 __all__ = [
@@ -21,9 +20,6 @@ __all__ = [
     "UserCodeError",
     "user_code",
 ]
-
-# Frames of these packages are not shown in warnings: the user's line is.
-INTERNAL = ("skscratch", "sklearn", "joblib", "contextlib", "scipy")
 
 
 class UserCodeError(Exception):
@@ -326,7 +322,7 @@ class FitMonitor:
         """Warn, of each subject once in a fit, whatever the number of networks."""
         if subject not in self._warned:
             self._warned.add(subject)
-            warnings.warn(message, category, stacklevel=_user_stacklevel())
+            warn_user(message, category)
 
 
 class MemberMonitor:
@@ -362,14 +358,3 @@ class MemberMonitor:
         """Print a finished iteration; training continues."""
         self._monitor.print_iteration(number, loss)
         return False
-
-
-def _user_stacklevel():
-    """Stack level, for a caller's caller, of the first frame outside of libraries."""
-    frame, level = sys._getframe(2), 2
-    while frame.f_back is not None:
-        package = frame.f_globals.get("__name__", "").partition(".")[0]
-        if package not in INTERNAL:
-            break
-        frame, level = frame.f_back, level + 1
-    return level

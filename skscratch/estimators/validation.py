@@ -11,6 +11,7 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import validate_data
 
 from skscratch._sklearn import check_sample_weight
+from skscratch.estimators.messages import warn_user
 from skscratch.training.data import FitData, Split
 
 __all__ = [
@@ -96,6 +97,7 @@ def validate_fit_data(
     X_val, y_val, weights_val = _drop_weightless(
         *_as_rows(X_val, y_val, weights_val, "sample_weight_val")
     )
+    _warn_if_prepared_otherwise(X, X_val, estimator)
     Y_val = _cast(targets.encode_validation(y_val), X.dtype, "y_val")
     weights_val = _cast(weights_val, X.dtype, "sample_weight_val")
     return data, Split(FitData(X_val, y_val, Y_val, weights_val)), targets
@@ -159,6 +161,27 @@ def _validate_pair(estimator, X, y, dtype, reset):
             raise ValueError("Input y contains NaN.") from None
         raise
     return X, y.toarray() if issparse(y) and is_regressor(estimator) else y
+
+
+def _warn_if_prepared_otherwise(X, X_val, estimator):
+    """Warn if validation data plainly did not go through a pipeline's steps."""
+    if issparse(X) or issparse(X_val) or not len(X_val):
+        return
+    low, high = X.min(axis=0), X.max(axis=0)
+    width = high - low
+    middle = np.median(X_val, axis=0)
+    is_outside = (middle < low - width) | (middle > high + width)
+    columns = np.flatnonzero((width > 0) & is_outside)
+    if not columns.size:
+        return
+    names = getattr(estimator, "feature_names_in_", range(X.shape[1]))
+    listed = ", ".join(str(names[i]) for i in columns[:5])
+    warn_user(
+        "X_val seems not to be prepared as X is: the median of its columns "
+        f"{listed}{' and others' if columns.size > 5 else ''} is far outside of the "
+        "range of X. In a pipeline, X_val only goes through the other steps with "
+        "Pipeline(..., transform_input=['X_val']) and metadata routing."
+    )
 
 
 def _drop_weightless(X, y, weights):

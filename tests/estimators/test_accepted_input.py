@@ -104,7 +104,7 @@ def test_small_and_odd_data_work_for_an_ensemble(name, shape, solver):
 def test_a_batch_larger_than_the_data_is_told_of(name):
     X, y = grid(12, 3), alternating(12)
     all_at_once = ESTIMATORS[name](**SMALL, batch_size=12).fit(X, y)
-    with pytest.warns(UserWarning, match="larger than sample size.*batch_size=13, but there are 12"):
+    with pytest.warns(UserWarning, match="than sample size.*batch_size=13, "):
         larger = ESTIMATORS[name](**SMALL, batch_size=13).fit(X, y)
     assert_array_equal(larger.predict(X), all_at_once.predict(X))
 
