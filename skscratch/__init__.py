@@ -11,9 +11,9 @@ from skscratch.nn.losses import LOSSES, d_logloss, logloss
 from skscratch.nn.network import Network
 from skscratch.nn.stack import Stack
 from skscratch.tabular.encoders import PiecewiseLinearEncoder, SmoothClipScaler
-from skscratch.training.optimizers import OPTIMIZERS
+from skscratch.training.optimizers import OPTIMIZERS, Optimizer
 from skscratch.training.schedules import SCHEDULES
-from skscratch.training.solvers import SOLVERS
+from skscratch.training.solvers import SOLVERS, Solver
 from skscratch.version import __version__
 
 if TYPE_CHECKING:
@@ -29,10 +29,12 @@ __all__ = [
     "GradientCheck",
     "Layer",
     "Network",
+    "Optimizer",
     "PiecewiseLinearEncoder",
     "ScratchMLPClassifier",
     "ScratchMLPRegressor",
     "SmoothClipScaler",
+    "Solver",
     "Stack",
     "__version__",
     "check_gradients",

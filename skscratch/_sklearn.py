@@ -5,10 +5,29 @@ but only they give its error messages and skip repeated checks in nested estimat
 All such imports are here, so that there is one place to change when they do.
 """
 
-from sklearn.base import _fit_context as fit_context
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_feature_names_in as check_feature_names_in
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[Method], Method]:
+    """Decorator for ``fit`` that validates the estimator's parameters first.
+
+    Parameters
+    ----------
+    prefer_skip_nested_validation : bool
+        Whether to skip the validation of nested estimators.
+    """
+    decorator: Callable[[Method], Method] = _fit_context(
+        prefer_skip_nested_validation=prefer_skip_nested_validation
+    )
+    return decorator
 
 
 class RegisteredOptions(StrOptions):
@@ -16,32 +35,32 @@ class RegisteredOptions(StrOptions):
 
     Parameters
     ----------
-    registry : collection of str
-        Its names may change.
+    names : callable
+        ``names()`` returns the names that are registered at the moment.
     accepts : callable, default=None
         ``accepts(value)`` returns whether another value is valid.
     description : str, default=""
         Of the other values, for the error message.
     """
 
-    def __init__(self, registry, accepts=None, description=""):
+    def __init__(self, names, accepts=None, description=""):
         self.type, self.deprecated, self.hidden = str, set(), False
-        self._registry, self._accepts = registry, accepts
+        self._names, self._accepts = names, accepts
         self._description = description
 
     @property
     def options(self):
         """Names in the registry."""
-        return set(self._registry)
+        return set(self._names())
 
     def is_satisfied_by(self, val):
         """Return whether a value is valid."""
-        if isinstance(val, str) and val in self._registry:
+        if isinstance(val, str) and val in self.options:
             return True
         return self._accepts is not None and bool(self._accepts(val))
 
     def __str__(self):
-        names = ", ".join(repr(name) for name in sorted(self._registry))
+        names = ", ".join(repr(name) for name in sorted(self.options))
         return f"a str among {{{names}}}{self._description}"
 
 

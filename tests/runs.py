@@ -49,6 +49,8 @@ class Recorder:
     ``after_epoch(epoch)`` is called after each; training stops if it returns True.
     """
 
+    is_silent = False
+
     def __init__(self, after_epoch=None):
         self.epochs, self.after_epoch = [], after_epoch
 

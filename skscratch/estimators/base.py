@@ -7,8 +7,10 @@ The steps of a fit are elsewhere: validation of data in ``validation``, options 
 import copy
 import warnings
 from abc import abstractmethod
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn import get_config
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -41,6 +43,7 @@ from skscratch.estimators.validation import (
     validate_fit_data,
     validate_prediction_data,
 )
+from skscratch.nn.network import Network
 from skscratch.nn.predictor import Predictor
 from skscratch.nn.stack import Stack
 from skscratch.training.solvers import find_solver
@@ -57,7 +60,23 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
 
     _parameter_constraints: dict = CONSTRAINTS
 
+    # Fitted attributes: see `FitResult`, which sets them.
+    network_: Network
+    estimators_: list[Self]
+    n_iter_: int
+    t_: int
+    loss_: float
     best_loss_: float | None
+    loss_curve_: list[float]
+    learning_rate_curve_: list[float] | None
+    validation_scores_: list[float] | None
+    validation_loss_curve_: list[float] | None
+    best_validation_score_: float | None
+    best_epoch_: int | None
+    n_layers_: int
+    n_outputs_: int
+    out_activation_: str
+    n_features_in_: int
 
     @abstractmethod
     def _make_targets(self, y, previous, classes, is_incremental):
@@ -81,35 +100,35 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
-        X,
-        y,
-        sample_weight=None,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
         *,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-    ):
-        """Train the network on data, from new weights unless ``warm_start`` is set.
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
+        """Train the network, from new weights unless ``warm_start=True``.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples; standardised features train best.
+            Samples. Training works best on standardized features.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each sample, not negative; None means 1 for each. A batch's
             weighted loss and its L2 term are divided by its number of samples times
-            the mean weight, so that a weight of 2 counts as the sample twice, but for
-            the schedule 'invscaling', which counts rows as scikit-learn's does. A
-            sample of weight 0 is left out before anything else is done.
+            the mean weight, so that a sample of weight 2 counts like the sample twice
+            (except in the schedule 'invscaling', which counts rows, as in
+            scikit-learn). Samples of weight 0 are left out before anything else.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            Samples for early stopping; None sets ``validation_fraction`` of the
-            training data aside instead.
+            Samples for early stopping. None sets ``validation_fraction`` of the
+            training data aside.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
-            Their targets; needed where ``X_val`` is given.
+            Targets of ``X_val``.
         sample_weight_val : array-like of shape (n_val,), default=None
-            Their weights in the score; None means 1 for each.
+            Weights of ``X_val`` in the score; None means 1 for each.
 
         Returns
         -------
@@ -118,8 +137,8 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If data or parameters can't be used, or training ends with numbers that
-            are not finite. The estimator stays as it was.
+            If data or parameters can't be used, or training diverges in its first
+            epoch. The estimator stays as it was.
         """
         validation = (X_val, y_val, sample_weight_val)
         return self._fit((X, y, sample_weight), validation)
@@ -137,7 +156,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         if schedule.needs_total_steps:
             raise ValueError(
                 f"partial_fit does not support learning_rate={self.learning_rate!r}, "
-                "which is planned for a training of known length: use fit, or "
+                "which is planned for max_iter epochs: use fit, or "
                 "learning_rate='constant'."
             )
         return self._fit((X, y, sample_weight), is_incremental=True, classes=classes)
@@ -162,9 +181,8 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         """Fit, and leave the estimator as it was if the call is refused."""
         if hasattr(self, "_callback_fit_ctx"):
             raise ValueError(
-                f"{type(self).__name__} is being fitted, and can't be fitted again by "
-                "a callback, a scorer or another thread before that is over: fit a "
-                "clone."
+                f"{type(self).__name__} is already being fitted, and can't be fitted "
+                "by a callback, a scorer or another thread meanwhile: fit a clone."
             )
         with rollback_on_error(self, network=vars(self).get("network_")):
             parameters = self.get_params(deep=False)
@@ -310,23 +328,23 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         return predictor.raw_outputs(X, finish=finish)
 
     @property
-    def coefs_(self):
+    def coefs_(self) -> LayerViews:
         """Weights of each layer, (fan_in, fan_out): views into the network."""
         network = self._fitted_network("coefs_")
         return LayerViews(layer.W.mT for layer in network.layers)
 
     @coefs_.setter
-    def coefs_(self, arrays):
+    def coefs_(self, arrays: Any) -> None:
         self.coefs_.assign("coefs_", arrays)
 
     @property
-    def intercepts_(self):
+    def intercepts_(self) -> LayerViews:
         """Biases of each layer, (fan_out,): views into the network."""
         network = self._fitted_network("intercepts_")
         return LayerViews(layer.b[..., 0] for layer in network.layers)
 
     @intercepts_.setter
-    def intercepts_(self, arrays):
+    def intercepts_(self, arrays: Any) -> None:
         self.intercepts_.assign("intercepts_", arrays)
 
     def _fitted_network(self, attribute):

@@ -73,7 +73,9 @@ class Checkpoint:
     True
     """
 
-    def __init__(self, path, every=1, resume=False):
+    def __init__(
+        self, path: str | os.PathLike[str], every: int = 1, resume: bool = False
+    ) -> None:
         if not (isinstance(path, (str, os.PathLike)) and Path(path).name):
             raise ValueError(f"path must be the name of a file, got {path!r}.")
         if not is_size(every):
@@ -82,7 +84,7 @@ class Checkpoint:
             raise ValueError(f"resume must be True or False, got {resume!r}.")
         self.path, self.every, self.resume = Path(path), every, resume
 
-    def setup(self, estimator, context):
+    def setup(self, estimator: Any, context: Any) -> None:
         """Do nothing: the estimator itself calls ``write``, epoch by epoch."""
 
     teardown = on_fit_task_begin = on_fit_task_end = setup

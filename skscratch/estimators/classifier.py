@@ -4,7 +4,11 @@ Parameters and methods that users see; ``base`` holds what it shares with the re
 """
 
 import numbers
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
@@ -12,17 +16,21 @@ from skscratch._sklearn import Interval, StrOptions, fit_context
 from skscratch.estimators.base import BaseScratchMLP
 from skscratch.estimators.docs import documented
 from skscratch.estimators.targets import ClassTargets
+from skscratch.nn.activations import Activation
+from skscratch.training.optimizers import Optimizer
+from skscratch.training.schedules import Constant
+from skscratch.training.solvers import Solver
 
 __all__ = ["ScratchMLPClassifier"]
 
 
 @documented(score="the accuracy")
 class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
-    """Multilayer perceptron that classifies, trained from scratch on NumPy.
+    """Multi-layer perceptron classifier, written from scratch on NumPy.
 
-    Takes the place of scikit-learn's ``MLPClassifier``: all its parameters, and for
-    the same ``random_state`` the same training, to rounding. It minimises the
-    log-loss by stochastic gradient descent, Adam or L-BFGS.
+    A drop-in replacement for scikit-learn's ``MLPClassifier``: it has all of its
+    parameters and, for the same ``random_state``, trains the same network, to
+    rounding. It minimizes the log-loss by stochastic gradient descent, Adam or L-BFGS.
 
     Parameters
     ----------
@@ -30,37 +38,37 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
     class_weight : dict, list of dict, 'balanced' or None, default=None
         Weight of each class, by its label, which multiplies the sample weights;
         'balanced' weighs a class by ``n_samples / (n_classes * n_samples_of_class)``.
-        For multilabel targets a list, one dict a label, or 'balanced'.
+        For multilabel targets a list with one dict per label, or 'balanced'.
     label_smoothing : float, default=0.0
-        Share of each target that is given to all classes alike in training; the loss
-        that is reported is that of the smoothed targets, but on validation data.
+        Share of each target that is spread evenly over all classes in training. The
+        reported loss is that of the smoothed targets, except on validation data.
     temperature_scaling : bool, default=False
-        Whether the raw outputs are divided by a number, the temperature, that makes
-        the log-loss on the validation data of early stopping least (Guo et al., *On
-        calibration of modern neural networks*, ICML 2017, section 4.2), with one more
-        sample that is of all classes alike. The members of an ensemble have one in
-        common, of all their validation data.
+        Whether to divide the raw outputs by a number, the temperature, that minimizes
+        the log-loss on the validation data of early stopping (Guo et al., *On
+        calibration of modern neural networks*, ICML 2017, section 4.2), to which one
+        sample is added that belongs to all classes equally. The members of an ensemble
+        share one temperature, fitted on all of their validation data.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     temperature_ : float
-        What raw outputs are divided by; only with ``temperature_scaling``, and where
-        no error of a callback or scorer ended the training.
+        Number that raw outputs are divided by. Only with ``temperature_scaling``, and
+        if no error of a callback or scorer ended the training.
     {attributes}
 
     See Also
     --------
-    sklearn.neural_network.MLPClassifier : What this is modelled on.
+    sklearn.neural_network.MLPClassifier : The class that this one replaces.
 
     Notes
     -----
-    Weights are initialised as proposed by Glorot and Bengio, *Understanding the
+    Weights are initialized as proposed by Glorot and Bengio, *Understanding the
     difficulty of training deep feedforward neural networks*, AISTATS 2010. Adam is
-    that of Kingma and Ba, arXiv 1412.6980.
+    described by Kingma and Ba, arXiv 1412.6980.
 
-    What differs from ``MLPClassifier``: sample weights (see ``fit``),
+    Differences from ``MLPClassifier``: the meaning of sample weights (see ``fit``),
     ``decision_function``, which it lacks, and ``random_state=None``.
 
     Examples
@@ -82,45 +90,45 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
 
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        hidden_layer_sizes: ArrayLike | int = (100,),
+        activation: str | Activation | Sequence[str | Activation] = "relu",
         *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        scoring=None,
-        restore_best=True,
-        init="glorot",
-        dropout=0.0,
-        weight_decay=0.01,
-        warmup_fraction=None,
-        max_grad_norm=None,
-        averaging=None,
-        dtype="auto",
-        n_estimators=1,
-        share_batches=False,
-        class_weight=None,
-        label_smoothing=0.0,
-        temperature_scaling=False,
-    ):
+        solver: str | type[Optimizer] | Solver = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str | type[Constant] = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int | str = 200,
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        scoring: str | Callable[..., float] | None = None,
+        restore_best: bool | str = True,
+        init: str | Callable[..., tuple[NDArray[Any], NDArray[Any]]] = "glorot",
+        dropout: float | Sequence[float] = 0.0,
+        weight_decay: float = 0.01,
+        warmup_fraction: float | None = None,
+        max_grad_norm: float | None = None,
+        averaging: float | None = None,
+        dtype: str = "auto",
+        n_estimators: int = 1,
+        share_batches: bool = False,
+        class_weight: dict[Any, float] | list[dict[Any, float]] | str | None = None,
+        label_smoothing: float = 0.0,
+        temperature_scaling: bool = False,
+    ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.solver = solver
@@ -161,20 +169,26 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
 
     @available_if(lambda self: self._has_stochastic_solver())
     @fit_context(prefer_skip_nested_validation=False)
-    def partial_fit(self, X, y, sample_weight=None, classes=None):
-        """Train for one epoch on data that may be a part of a stream.
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+    ) -> Self:
+        """Train for one epoch on the given data, which may be part of a stream.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Samples.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Their classes; not all need occur.
+            Their classes; some of them may be missing.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each sample, not negative. Weights count as given, and are not
-            brought to a mean of 1 as in ``fit``, for a stream has no known mean.
+            Weight of each sample, not negative. Unlike in ``fit``, weights are not
+            scaled to a mean of 1, as the mean over a stream is not known.
         classes : array-like of shape (n_classes,), default=None
-            All classes that may occur in any call; needed in the first one.
+            All classes that may occur in any call. Required in the first call.
 
         Returns
         -------
@@ -183,19 +197,19 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         Raises
         ------
         ValueError
-            As in ``fit``; also for ``early_stopping=True``, a ``learning_rate`` that is
-            planned to its end, ``class_weight='balanced'``, classes missing in the
-            first call, and classes that were not named in it.
+            As in ``fit``. Also for ``early_stopping=True``, a ``learning_rate`` that is
+            planned for ``max_iter`` epochs, ``class_weight='balanced'``, no ``classes``
+            in the first call, and classes that were not among them.
         """
         if self.class_weight == "balanced":
             raise ValueError(
-                "partial_fit does not support class_weight='balanced', for the shares "
-                "of the classes in a stream are not known: compute them by "
+                "partial_fit does not support class_weight='balanced', as the class "
+                "frequencies of a stream are not known: compute the weights with "
                 "sklearn.utils.class_weight.compute_class_weight and pass a dict."
             )
         return self._partial_fit(X, y, sample_weight, classes)
 
-    def predict(self, X):
+    def predict(self, X: Any) -> NDArray[Any]:
         """Predict the class of each sample, or its labels.
 
         Parameters
@@ -206,12 +220,12 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_labels)
-            The most probable class, or every label more probable than not.
+            The most probable class, or all labels with a probability above 0.5.
         """
         Z = self._raw_outputs(X)
         return self._targets.predict(Z)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> NDArray[Any]:
         """Probability of each class, or of each label.
 
         Parameters
@@ -226,7 +240,7 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         """
         return self._raw_outputs(X, lambda Z: self._targets.probabilities(Z))
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Any) -> NDArray[Any]:
         """Logarithm of the probabilities, finite also where they underflow.
 
         Parameters
@@ -241,8 +255,8 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         """
         return self._raw_outputs(X, lambda Z: self._targets.log_probabilities(Z))
 
-    def decision_function(self, X):
-        """Raw outputs of the network: logits.
+    def decision_function(self, X: Any) -> NDArray[Any]:
+        """Raw outputs of the network, the logits.
 
         Parameters
         ----------
@@ -252,9 +266,9 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_classes)
-            One number, for the second class, where there are two; else a column for
-            each class, in the order of ``classes_``. Of an ensemble, the logits of the
-            mean probabilities.
+            For two classes, the logit of the second; otherwise one column per class,
+            in the order of ``classes_``. For an ensemble, the logits of the mean
+            probabilities.
         """
         Z = self._raw_outputs(X)
         is_column = self.n_outputs_ == 1 and not self._targets.is_multilabel

@@ -1,4 +1,4 @@
-"""What the estimators document alike: parameters and attributes, said once.
+"""Documentation that the estimators share: parameters and attributes.
 
 The names that a parameter accepts come from the registries.
 """
@@ -16,181 +16,185 @@ __all__ = ["documented"]
 PARAMETERS = """\
     hidden_layer_sizes : array-like of int or int, default=(100,)
         Number of neurons of each hidden layer. An empty tuple makes a linear model.
-    activation : {activations} or a sequence, default='relu'
-        Activation function of the hidden layers, one name for all or one for each;
-        'sigmoid' is the article's name for 'logistic'.
+    activation : {activations} or sequence, default='relu'
+        Activation function of the hidden layers, one for all or one for each. Some
+        take a parameter, as in 'leaky_relu(0.2)'; an ``Activation`` of your own works
+        too. 'sigmoid' is another name for 'logistic'.
     solver : {solvers}, default='adam'
-        What optimises the weights. 'lbfgs' takes all samples at once, which suits
-        small data sets.
+        Algorithm that trains the network. 'lbfgs' uses all samples in each iteration,
+        which suits small data sets. An ``Optimizer`` class of your own works too.
     alpha : float, default=0.0001
-        Strength of the L2 regularisation: half of it times the sum of the squared
-        weights, divided by the number of samples of the batch, joins the loss.
+        Strength of the L2 regularization: half of it times the sum of the squared
+        weights, divided by the number of samples in the batch, is added to the loss.
     batch_size : int, 'auto' or 'small', default='auto'
-        Samples of a minibatch; 'auto' is 200, 'small' 128. Where there are fewer
-        samples they make one batch, with a warning where the size was a number. Not
-        used by 'lbfgs'.
+        Number of samples in a minibatch; 'auto' is 200, 'small' 128. If there are
+        fewer samples, they make one batch, with a warning if the size was a number.
+        Not used by 'lbfgs'.
     learning_rate : {schedules}, default='constant'
-        Schedule of the learning rate. For the solver 'sgd' alone: 'invscaling' divides
-        it by ``(t_ + 1) ** power_t`` after each epoch, 'adaptive' by five whenever
-        training comes to a plateau. For 'sgd', 'adam' and 'adamw': 'cosine' lets it
-        fall to zero along half a cosine, 'one_cycle' rise and fall, 'coslog4' rise and
-        fall four times. Those three are planned to the end of ``max_iter`` epochs:
-        neither ``tol`` nor ``n_iter_no_change`` ends them sooner, but for early
-        stopping.
+        Learning rate schedule. For the solver 'sgd' only: 'invscaling' divides the
+        rate by ``(t_ + 1) ** power_t`` after each epoch, 'adaptive' divides it by five
+        whenever training reaches a plateau. For all solvers but 'lbfgs': 'cosine'
+        decreases it to zero along half a cosine, 'one_cycle' increases and decreases
+        it once, 'coslog4' four times. These three are planned for ``max_iter`` epochs:
+        ``tol`` and ``n_iter_no_change`` do not end training before, unless
+        ``early_stopping=True``. A schedule class of your own works too.
     learning_rate_init : float, default=0.001
-        The learning rate at first, or the highest of 'cosine', 'one_cycle' and
-        'coslog4'. Not used by 'lbfgs'.
+        Initial learning rate, or the highest of 'cosine', 'one_cycle' and 'coslog4'.
+        Not used by 'lbfgs'.
     power_t : float, default=0.5
         Exponent of the schedule 'invscaling'.
     max_iter : int or 'auto', default=200
-        Largest number of epochs, or of iterations of 'lbfgs'. 'auto' is for planned
+        Maximum number of epochs, or of iterations of 'lbfgs'. 'auto' suits planned
         schedules: as many epochs as take about ``400 * sqrt(n_samples / 1000)`` steps,
-        of the samples that are trained on, 8 epochs at least and 400 at most; 200 for
-        'lbfgs'.
+        where ``n_samples`` counts the samples trained on, but at least 8 and at most
+        400 epochs; 200 for 'lbfgs'.
     shuffle : bool, default=True
-        Whether the samples are shuffled before each epoch.
+        Whether to shuffle the samples before each epoch.
     random_state : int, RandomState instance or None, default=None
-        Source of initial weights, the validation split, the order of samples and
-        dropout. An int gives the same at each call; None draws from the operating
-        system, never from NumPy's global state.
+        Source of the initial weights, the validation split, the order of samples and
+        dropout. Pass an int for reproducible results. None uses fresh entropy from the
+        operating system, never NumPy's global state.
     tol : float, default=0.0001
-        What an epoch must improve to count as one that improved; for 'lbfgs' the
-        largest component of the gradient at which it stops.
+        Smallest improvement of an epoch that counts as one; for 'lbfgs', training
+        stops when the largest component of the gradient is this small.
     verbose : bool, default=False
-        Whether loss and score of each epoch are printed.
+        Whether to print the loss and the score of each epoch.
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the weights of the last call.
+        Whether ``fit`` continues from the weights of the previous call.
     momentum : float, default=0.9
-        Momentum of 'sgd', from 0 to 1.
+        Momentum of 'sgd', between 0 and 1.
     nesterovs_momentum : bool, default=True
-        Whether 'sgd' looks ahead along the momentum.
+        Whether 'sgd' uses Nesterov's momentum.
     early_stopping : bool, default=False
-        Whether each epoch is scored on validation data, training stops when the score
-        does not improve any more, and the best epoch's weights are kept. Not used by
-        'lbfgs'.
+        Whether to score each epoch on validation data, stop when the score no longer
+        improves, and keep the weights of the best epoch. Not used by 'lbfgs'.
     validation_fraction : float, default=0.1
-        Share of the data that is set aside, of two classes in equal shares, unless
-        ``fit`` is given ``X_val``. Where that is less than two samples, or one of each
-        of two classes, it is as many.
+        Share of the samples to set aside for early stopping, stratified for two
+        classes, unless ``X_val`` is passed to ``fit``. It is increased to two samples,
+        or one of each of two classes, if it is less.
     beta_1 : float, default=0.9
-        Decay of Adam's first moment, from 0 to below 1.
+        Decay rate of Adam's first moment, in [0, 1).
     beta_2 : float, default=0.999
-        Decay of Adam's second moment, from 0 to below 1.
+        Decay rate of Adam's second moment, in [0, 1).
     epsilon : float, default=1e-08
-        Adam's guard against division by zero.
+        Term that keeps Adam from dividing by zero.
     n_iter_no_change : int or inf, default=10
-        Epochs without improvement after which training stops.
+        Number of epochs without improvement after which training stops.
     max_fun : int, default=15000
-        Largest number of evaluations of the loss by 'lbfgs'.
+        Maximum number of evaluations of the loss by 'lbfgs'.
     scoring : str, callable or None, default=None
-        What early stopping scores: None is {score}, 'loss' the loss on the validation
-        data, and else one of scikit-learn's scorers. With ``restore_best='together'``
-        it is there to be read, and to stop by; it does not choose the epoch.
+        Score for early stopping: None is {score}, 'loss' the negative loss on the
+        validation data, others are scikit-learn's scorers. With
+        ``restore_best='together'`` it is reported and can stop training, but does not
+        choose the epoch.
     restore_best : bool or 'together', default=True
-        Whether early stopping ends with the best epoch's weights, rather than with the
-        last's, which a planned schedule may be made for. The best is that of the
-        highest score, for each member of an ensemble its own; with 'together' it is
-        one for all that are trained as one: that in which their mean prediction of
-        held-out samples, each by the members that it is held out from, has the least
-        squared error; a member that stops before keeps its last. Members that are
-        trained one after the other, for sparse data or the schedule 'adaptive', have
-        each the epoch of its own least error.
+        Whether early stopping ends with the weights of the best epoch, rather than the
+        last, for which a planned schedule may be made. The best epoch has the highest
+        score; each member of an ensemble has its own. 'together' chooses one epoch for
+        all networks that are trained side by side: the one with the least squared
+        error of their mean prediction, where each validation sample is predicted by
+        the members that were not trained on it. A member that stopped before keeps its
+        last epoch. Members trained one after the other, for sparse data or the
+        schedule 'adaptive', each have the epoch of their own least error.
     init : {inits}, default='glorot'
-        How the initial weights are drawn: 'glorot' as in scikit-learn, 'he' of the
-        normal distribution with the variance ``2 / fan_in``, which suits several
-        layers of rectifiers; biases are then 0 at first.
+        How the initial weights are drawn: 'glorot' as in scikit-learn; 'he' from a
+        normal distribution of variance ``2 / fan_in`` with biases of 0, which suits
+        several layers of rectifiers. A function of your own works too.
     dropout : float or sequence of float, default=0.0
-        Rate at which outputs of the hidden layers are dropped in training, one for all
-        layers or one for each. ``loss_curve_`` is that of the thinned networks.
+        Dropout rate of the hidden layers in training, one for all or one for each.
+        ``loss_curve_`` is the loss with dropout.
     weight_decay : float, default=0.01
-        Weight decay of 'adamw': each step takes this share of a weight, times the
-        learning rate; biases are left alone. It is no part of the loss, and not
-        divided by the number of samples as ``alpha`` is, which acts as well.
+        Weight decay of 'adamw': each step subtracts this share of a weight, times the
+        learning rate; biases are not decayed. It is not part of the loss, and unlike
+        ``alpha`` not divided by the number of samples.
     warmup_fraction : float or None, default=None
         Share of the steps in which the schedules 'cosine', 'one_cycle' and 'coslog4'
-        warm up; None is 0.3 for 'one_cycle' and else 0.
+        warm up; None is 0.3 for 'one_cycle' and 0 for the others.
     max_grad_norm : float or None, default=None
-        Longer gradients, of all weights and biases together, are scaled down to this
-        norm.
+        Maximum norm of the gradient of all weights and biases together; longer ones
+        are scaled down to it.
     averaging : float or None, default=None
-        Decay of an exponential moving average of the weights over the steps, such as
-        0.99, which validation and prediction then use; None uses the last weights.
+        Decay rate, such as 0.99, of an exponential moving average of the weights over
+        the steps, which is used for validation and prediction; None uses the last
+        weights.
     dtype : {{'auto', 'float32', 'float64'}}, default='auto'
-        Of the network and of the features it sees; 'auto' takes float32 for features
-        of float32 and else float64.
+        Precision of the network and of the features it sees; 'auto' is float32 for
+        features in float32 and float64 for others.
     n_estimators : int, default=1
-        Number of networks, which differ in their initial weights, batches and
-        validation data, and whose predictions are averaged. They are trained together,
-        each as one of its own seed is alone, but that all stop where one diverges; one
-        after the other for 'lbfgs', sparse data and the schedule 'adaptive'.
+        Number of networks, whose predictions are averaged. They differ in their
+        initial weights, batches and validation data. They are trained side by side,
+        each as an estimator of its seed would be alone, except that all stop if one
+        diverges; for 'lbfgs', sparse data and the schedule 'adaptive' one after the
+        other.
     share_batches : bool, default=False
-        Whether the networks of an ensemble have batches and validation data in common,
-        so that only initial weights and dropout tell them apart.
+        Whether the networks of an ensemble share batches and validation data, so that
+        only initial weights and dropout differ.
 """
 ATTRIBUTES = """\
     network_ : Network
-        The network itself, of ``Layer`` objects; of an ensemble a ``Stack``, whose
-        arrays have a leading axis.
+        The network itself, made of ``Layer`` objects. For an ensemble a ``Stack``,
+        whose arrays have a leading axis.
     estimators_ : list of estimators
         The members of an ensemble, each a fitted estimator of ``n_estimators=1`` with
-        its own history; weights that are assigned to it are the ensemble's, but not
-        those of another ``fit``. Curves and scores of the ensemble are means over the
-        members that were still trained, ``n_iter_`` and ``t_`` the largest. Only with
-        ``n_estimators`` above 1.
+        its own history. Weights assigned to a member change the ensemble too, until it
+        or the member is fitted again. The ensemble's own curves and scores are means
+        over the members still in training, ``n_iter_`` and ``t_`` maxima. Only if
+        ``n_estimators`` is greater than 1.
     coefs_ : list of ndarray of shape (fan_in, fan_out)
-        Weights of each layer. They are views into the network: what is written into
-        them, or assigned as a whole, takes effect. Of an ensemble, (n_estimators,
+        Weights of each layer: views into the network, so that writing into them, or
+        assigning the whole list, changes it. For an ensemble of shape (n_estimators,
         fan_in, fan_out).
     intercepts_ : list of ndarray of shape (fan_out,)
-        Biases of each layer, views likewise. Of an ensemble, (n_estimators, fan_out).
+        Biases of each layer, likewise. For an ensemble of shape (n_estimators,
+        fan_out).
     loss_ : float
         Loss of the last epoch, or at the end of 'lbfgs'.
     best_loss_ : float or None
         Lowest loss of all epochs; None with early stopping.
     loss_curve_ : list of float
-        Loss of each epoch, the mean over its batches, or after each iteration of
-        'lbfgs': that of the samples, weighted, and the L2 term.
+        Loss of each epoch, averaged over its batches, or after each iteration of
+        'lbfgs': the weighted loss of the samples plus the L2 term.
     learning_rate_curve_ : list of float or None
         Learning rate of each epoch's last step; None for 'lbfgs'.
     validation_scores_ : list of float or None
         Score of each epoch on the validation data, with early stopping: {score}, or
-        what ``scoring`` says, for 'loss' its negative.
+        the score that ``scoring`` names.
     validation_loss_curve_ : list of float or None
         Loss of each epoch on the validation data, without the L2 term.
     best_validation_score_ : float or None
-        The highest score, whether or not its epoch's weights are kept.
+        Highest validation score, whether or not its epoch's weights are kept.
     best_epoch_ : int or None
-        Epoch of the highest score, with ``restore_best='together'`` of the least
-        squared error, or without early stopping of the lowest loss, counted from 1 over
-        all calls that went on from each other. None for 'lbfgs', and for an ensemble
-        whose members do not have the same.
+        Epoch with the highest score, with ``restore_best='together'`` the least squared
+        error, without early stopping the lowest loss. It is counted from 1 over all
+        calls that continued from each other. None for 'lbfgs', and for an ensemble
+        whose members differ in it.
     t_ : int
         Number of samples trained on, over all epochs.
     n_iter_ : int
         Number of epochs, or iterations, of the last call.
     n_layers_ : int
-        Number of layers, input and output included.
+        Number of layers, including input and output.
     n_outputs_ : int
         Number of outputs.
     out_activation_ : str
-        Name of the function that makes predictions of the raw outputs.
+        Name of the function that turns raw outputs into predictions.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, where the data have names that are all strings.
+        Names of the features, if all of them are strings.
 """
 
 
 def documented(score):
-    """Class decorator that completes a docstring by what the estimators share.
+    """Class decorator that fills the shared sections into a docstring.
 
-    A line ``{parameters}`` or ``{attributes}`` of it gives way to ``PARAMETERS`` or
-    ``ATTRIBUTES``, in which the registries' names are filled in.
+    Lines ``{parameters}`` and ``{attributes}`` are replaced by ``PARAMETERS`` and
+    ``ATTRIBUTES``, with the names in the registries.
 
     Parameters
     ----------
     score : str
-        What early stopping scores unless it is told otherwise.
+        Default score of early stopping.
     """
 
     def complete(cls):
@@ -217,5 +221,5 @@ def documented(score):
 
 
 def _names(registry):
-    """Names of a registry as documentation gives them: ``{'adam', 'sgd'}``."""
+    """Format names as in ``{'adam', 'sgd'}``."""
     return "{" + ", ".join(map(repr, registry)) + "}"

@@ -12,17 +12,13 @@ from sklearn.utils import check_random_state
 
 from skscratch.estimators.monitor import MemberMonitor, UserCodeError
 from skscratch.estimators.splitting import check_validation_data, draw_split
-from skscratch.nn.losses import LOSSES
 from skscratch.nn.network import Network, hidden_activations
-from skscratch.nn.predictor import Predictor
 from skscratch.nn.stack import Stack
-from skscratch.training.averaging import Average, averaged
-from skscratch.training.batches import Batches, Dropout
+from skscratch.training.averaging import averaged
 from skscratch.training.calibration import fit_temperature
 from skscratch.training.history import TrainingState
 from skscratch.training.joint import can_join_optimizers
-from skscratch.training.run import TrainingRun
-from skscratch.training.validator import Validator
+from skscratch.training.run import TrainingRun, start_run
 
 __all__ = [
     "FitResult",
@@ -95,10 +91,31 @@ def make_runs(config, data, split, targets, random_state, previous, make_scorer)
     if config.n_estimators > 1 and config.share_batches:
         streams = [np.random.RandomState(seeds[0]) for _ in seeds]
     states = [run.state for run in previous] or [None] * len(networks)
-    return [
-        _make_run(config, data, split, targets, make_scorer, *each)
-        for each in zip(networks, states, seeds, streams, own_streams, strict=True)
-    ]
+    runs = []
+    for network, state, seed, stream, own_stream in zip(
+        networks, states, seeds, streams, own_streams, strict=True
+    ):
+        drawn = split
+        is_validated = config.early_stopping and config.solver.is_stochastic
+        if split is None and is_validated:
+            drawn = draw_split(data, targets, config.validation_fraction, stream)
+        score = None
+        if drawn is not None:
+            check_validation_data(drawn, config.validation_fraction)
+            score = make_scorer(targets, network, drawn, seed)
+        run = start_run(
+            network,
+            config,
+            data,
+            state,
+            split=drawn,
+            score=score,
+            random_state=stream,
+            dropout_random_state=own_stream,
+            seed=seed,
+        )
+        runs.append(run)
+    return runs
 
 
 def _make_random_state(random_state):
@@ -138,87 +155,6 @@ def _check_previous(previous, config):
         activations = hidden_activations(config.activation, len(hidden))
         for layer, activation in zip(hidden, activations, strict=True):
             layer.activation = activation
-
-
-def _make_run(
-    config,
-    data,
-    split,
-    targets,
-    make_scorer,
-    network,
-    old_state,
-    seed,
-    random_state,
-    own_random_state,
-):
-    """Make the run of one network; what ensembles never share has its own stream."""
-    solver = config.solver
-    if not solver.is_stochastic:
-        state = TrainingState(None, None)
-        return TrainingRun(
-            network, config, data, state, None, None, None, None, random_state, seed
-        )
-    if split is None and config.early_stopping:
-        split = draw_split(data, targets, config.validation_fraction, random_state)
-    state = _continued_state(config, network, old_state)
-    rows = None if split is None else split.training_rows
-    n_samples = data.n_samples if rows is None else len(rows)
-    batches = Batches(
-        data.X,
-        data.Y,
-        min(config.batch_size, n_samples),
-        network.dtype,
-        weights=data.weights,
-        rows=rows,
-        # The mean weight of a stream is not known: there weights count as given.
-        mean_weight=1.0 if config.is_incremental else None,
-        random_state=random_state if config.shuffle else None,
-        smoothing=config.smoothing,
-    )
-    dropout = validator = None
-    if any(config.dropout):
-        neurons = list(config.sizes[1:-1])
-        dropout = Dropout(config.dropout, neurons, network.dtype, own_random_state)
-    if split is not None:
-        check_validation_data(split, config.validation_fraction)
-        scorer = make_scorer(targets, network, split, seed)
-        validator = Validator(Predictor(network), LOSSES[network.loss], split, scorer)
-    return TrainingRun(
-        network,
-        config,
-        data,
-        state,
-        batches,
-        dropout,
-        split,
-        validator,
-        random_state,
-        seed,
-    )
-
-
-def _continued_state(config, network, old):
-    """State to train with; ``fit`` takes a new optimizer, as in scikit-learn."""
-    optimizer_class, n_parameters = config.solver.optimizer, network.parameters.size
-    average = None
-    if config.averaging is not None:
-        average = Average(n_parameters, network.dtype, config.averaging)
-    continues = config.is_incremental and old is not None
-    if continues and type(old.optimizer) is optimizer_class:
-        if old.average is not None and average is not None:
-            average = copy.deepcopy(old.average)
-        # Copies: if training diverges, the old state still stands.
-        optimizer, schedule = copy.deepcopy((old.optimizer, old.schedule))
-    else:
-        optimizer = optimizer_class(
-            n_parameters, network.dtype, **config.optimizer_options
-        )
-        optimizer.n_weights = network.weights.size
-        schedule = config.schedule(config.learning_rate_init, **config.schedule_options)
-    old = old or TrainingState(None, None)
-    state = old.continued(optimizer, schedule, average)
-    return replace(state, is_incremental=config.is_incremental)
 
 
 def fit_runs(runs, targets, monitor):

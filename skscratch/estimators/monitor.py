@@ -52,6 +52,8 @@ def user_code():
 class NullMonitor:
     """Monitor that reports nothing and stops nothing."""
 
+    is_silent = True
+
     def begin_step(self):
         """Ignore the beginning of an epoch or iteration."""
 
@@ -91,6 +93,8 @@ class FitMonitor:
         self._estimator, self._start, self._snapshot = estimator, start, snapshot
         self._checkpoints = [c for c in callbacks if isinstance(c, Checkpoint)]
         self._has_callbacks = bool(callbacks)
+        # Training does not stop to report what nobody hears.
+        self.is_silent = not (callbacks or estimator.verbose)
         self._warned: set[str] = set()
         self._root: Any = None
         self._task: Any = None
@@ -342,6 +346,7 @@ class MemberMonitor:
 
     def __init__(self, monitor, runs, run):
         self._monitor, self._runs, self._run = monitor, runs, run
+        self.is_silent = monitor.is_silent
         self.warn_not_converged = monitor.warn_not_converged
         self.end_training = monitor.end_training
 

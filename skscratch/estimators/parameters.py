@@ -10,12 +10,12 @@ import sys
 import numpy as np
 from sklearn.metrics import get_scorer_names
 
-from skscratch._sklearn import Interval, Options, StrOptions
+from skscratch._sklearn import Interval, Options, RegisteredOptions, StrOptions
 from skscratch.estimators.checkpoint import Checkpoint
 from skscratch.nn.activations import ACTIVATIONS
 from skscratch.nn.network import INITS
-from skscratch.training.schedules import SCHEDULES, find_schedule
-from skscratch.training.solvers import find_solver, solver_names
+from skscratch.training.schedules import SCHEDULES, find_schedule, is_schedule
+from skscratch.training.solvers import find_solver, is_solver, solver_names
 
 __all__ = ["BATCH_SIZES", "CONSTRAINTS", "check_checkpoints", "check_combinations"]
 
@@ -34,13 +34,17 @@ CONSTRAINTS: dict = {
         Interval(numbers.Integral, 1, None, closed="left"),
     ],
     "activation": [StrOptions(set(ACTIVATIONS)), "array-like"],
-    "solver": [StrOptions(set(solver_names()))],
+    "solver": [
+        RegisteredOptions(solver_names, is_solver, ", an Optimizer class or a Solver")
+    ],
     "alpha": [Interval(numbers.Real, 0, None, closed="left")],
     "batch_size": [
         StrOptions(set(BATCH_SIZES)),
         Interval(numbers.Integral, 1, None, closed="left"),
     ],
-    "learning_rate": [StrOptions(set(SCHEDULES))],
+    "learning_rate": [
+        RegisteredOptions(lambda: SCHEDULES, is_schedule, ", a schedule class")
+    ],
     "learning_rate_init": [Interval(numbers.Real, 0, None, closed="neither")],
     "power_t": [Interval(numbers.Real, 0, None, closed="left")],
     "max_iter": [
@@ -107,11 +111,10 @@ def check_combinations(parameters, validation):
                 f"integer of {value.bit_length()} bits."
             )
     is_stochastic = find_solver(get("solver")).is_stochastic
-    stochastic = f"one of the solvers {stochastic_solvers()}"
     refused = []
     if not is_stochastic:
         refused = [
-            (f"{name}={get(name)!r}", stochastic)
+            (f"{name}={get(name)!r}", "{stochastic}")
             for name in ("dropout", "max_grad_norm", "averaging")
             if np.any(np.asarray(get(name), dtype=object))
         ]
@@ -123,7 +126,7 @@ def check_combinations(parameters, validation):
             "sample_weight_val": sample_weight_val,
             "temperature_scaling=True": parameters.get("temperature_scaling") or None,
         }
-        needed = f"early_stopping=True and {stochastic}"
+        needed = "early_stopping=True and {stochastic}"
         refused += [(name, needed) for name, v in given.items() if v is not None]
     if get("warmup_fraction") is not None and is_stochastic:
         schedule = find_schedule(get("learning_rate"))
@@ -132,6 +135,8 @@ def check_combinations(parameters, validation):
             needed = f"learning_rate to be one of {sorted(planned)}"
             refused.append((f"warmup_fraction={get('warmup_fraction')!r}", needed))
     for what, needed in refused:
+        stochastic = f"one of the solvers {stochastic_solvers()}"
+        needed = needed.format(stochastic=stochastic)
         raise ValueError(
             f"{what} needs {needed}, got solver={get('solver')!r}, "
             f"early_stopping={get('early_stopping')}, "

@@ -4,6 +4,11 @@ Parameters and methods that users see; ``base`` holds what it shares with the
 classifier.
 """
 
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
@@ -11,24 +16,30 @@ from skscratch._sklearn import StrOptions, fit_context
 from skscratch.estimators.base import BaseScratchMLP
 from skscratch.estimators.docs import documented
 from skscratch.estimators.targets import NumericTargets
+from skscratch.nn.activations import Activation
+from skscratch.nn.losses import Loss
+from skscratch.training.optimizers import Optimizer
+from skscratch.training.schedules import Constant
+from skscratch.training.solvers import Solver
 
 __all__ = ["ScratchMLPRegressor"]
 
 
 @documented(score="the coefficient of determination")
 class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
-    """Multilayer perceptron that predicts numbers, trained from scratch on NumPy.
+    """Multi-layer perceptron regressor, written from scratch on NumPy.
 
-    Takes the place of scikit-learn's ``MLPRegressor``: all its parameters, and for the
-    same ``random_state`` the same training, to rounding. It minimises half the squared
-    error or half the Poisson deviance by stochastic gradient descent, Adam or L-BFGS.
+    A drop-in replacement for scikit-learn's ``MLPRegressor``: it has all of its
+    parameters and, for the same ``random_state``, trains the same network, to
+    rounding. It minimizes half the squared error or half the Poisson deviance by
+    stochastic gradient descent, Adam or L-BFGS.
 
     Parameters
     ----------
     loss : {'squared_error', 'poisson'}, default='squared_error'
-        What is minimised. Of several outputs the squared error is the mean over them,
-        the Poisson deviance the sum; 'poisson' is for targets that are not negative,
-        and predicts by the exponential of the raw outputs.
+        Loss to minimize. Over several outputs, the squared error is averaged and the
+        Poisson deviance summed. 'poisson' requires targets that are not negative, and
+        predicts the exponential of the raw outputs. A ``Loss`` of your own works too.
     {parameters}
 
     Attributes
@@ -37,12 +48,12 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
 
     See Also
     --------
-    sklearn.neural_network.MLPRegressor : What this is modelled on.
+    sklearn.neural_network.MLPRegressor : The class that this one replaces.
 
     Notes
     -----
-    As in ``ScratchMLPClassifier``. Targets train best when they are standardised, for
-    example by ``sklearn.compose.TransformedTargetRegressor``.
+    See ``ScratchMLPClassifier``. Training works best on standardized targets: see
+    ``sklearn.compose.TransformedTargetRegressor``.
 
     Examples
     --------
@@ -62,43 +73,43 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
 
     def __init__(
         self,
-        loss="squared_error",
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        loss: str | Loss = "squared_error",
+        hidden_layer_sizes: ArrayLike | int = (100,),
+        activation: str | Activation | Sequence[str | Activation] = "relu",
         *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        scoring=None,
-        restore_best=True,
-        init="glorot",
-        dropout=0.0,
-        weight_decay=0.01,
-        warmup_fraction=None,
-        max_grad_norm=None,
-        averaging=None,
-        dtype="auto",
-        n_estimators=1,
-        share_batches=False,
-    ):
+        solver: str | type[Optimizer] | Solver = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str | type[Constant] = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int | str = 200,
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        scoring: str | Callable[..., float] | None = None,
+        restore_best: bool | str = True,
+        init: str | Callable[..., tuple[NDArray[Any], NDArray[Any]]] = "glorot",
+        dropout: float | Sequence[float] = 0.0,
+        weight_decay: float = 0.01,
+        warmup_fraction: float | None = None,
+        max_grad_norm: float | None = None,
+        averaging: float | None = None,
+        dtype: str = "auto",
+        n_estimators: int = 1,
+        share_batches: bool = False,
+    ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -137,8 +148,10 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
 
     @available_if(lambda self: self._has_stochastic_solver())
     @fit_context(prefer_skip_nested_validation=False)
-    def partial_fit(self, X, y, sample_weight=None):
-        """Train for one epoch on data that may be a part of a stream.
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Train for one epoch on the given data, which may be part of a stream.
 
         Parameters
         ----------
@@ -147,8 +160,8 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Their targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each sample, not negative. Weights count as given, and are not
-            brought to a mean of 1 as in ``fit``, for a stream has no known mean.
+            Weight of each sample, not negative. Unlike in ``fit``, weights are not
+            scaled to a mean of 1, as the mean over a stream is not known.
 
         Returns
         -------
@@ -157,12 +170,12 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
         Raises
         ------
         ValueError
-            As in ``fit``; also for ``early_stopping=True`` and a ``learning_rate``
-            that is planned to its end.
+            As in ``fit``. Also for ``early_stopping=True`` and a ``learning_rate`` that
+            is planned for ``max_iter`` epochs.
         """
         return self._partial_fit(X, y, sample_weight)
 
-    def predict(self, X):
+    def predict(self, X: Any) -> NDArray[Any]:
         """Predict the targets of each sample.
 
         Parameters

@@ -55,7 +55,8 @@ def run_epochs(runs, monitor):
         if len(runs) < config.n_estimators:
             at_end.callback(_keep_trained, runs)
         for number in range(first_epoch, config.max_epochs + 1):
-            monitor.begin_step()
+            if not monitor.is_silent:
+                monitor.begin_step()
             for run in active:
                 stoppings[run].begin_epoch()
             losses = trained.train_epoch(number)
@@ -70,7 +71,8 @@ def run_epochs(runs, monitor):
             outcome = epoch.outcome
             if error is not None and outcome != "diverged":
                 keep_if_least(list(stoppings.values()), error())
-            if monitor.end_step(epoch, trained.save_state):
+            is_heard = not monitor.is_silent
+            if is_heard and monitor.end_step(epoch, trained.save_state):
                 return "stopped"
             if outcome in FINAL_OUTCOMES:
                 break

@@ -1,12 +1,16 @@
 """One network in training, with all that its training needs and remembers."""
 
+import copy
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from skscratch.nn.losses import LOSSES
 from skscratch.nn.network import Network
+from skscratch.nn.predictor import Predictor
+from skscratch.training.averaging import Average
 from skscratch.training.batches import Batches, Dropout
 from skscratch.training.config import TrainingConfig
 from skscratch.training.data import FitData, Split
@@ -14,7 +18,7 @@ from skscratch.training.early_stopping import EarlyStopping
 from skscratch.training.history import FINAL_OUTCOMES, TrainingState
 from skscratch.training.validator import Validator
 
-__all__ = ["TrainingRun"]
+__all__ = ["TrainingRun", "start_run"]
 
 
 @dataclass(eq=False)
@@ -114,3 +118,102 @@ class TrainingRun:
         }
         solver = self.config.solver
         return history if solver.history is None else history | solver.history(self)
+
+
+def start_run(
+    network,
+    config,
+    data,
+    previous,
+    *,
+    split=None,
+    score=None,
+    random_state=None,
+    dropout_random_state=None,
+    seed=None,
+):
+    """Make the run of one network, ready to be trained.
+
+    Parameters
+    ----------
+    network : Network
+        Trained in place.
+    config : TrainingConfig
+    data : FitData
+    previous : TrainingState or None
+        State of an earlier call to continue from.
+    split : Split, default=None
+        Validation data, with early stopping.
+    score : callable, default=None
+        Score function of a ``Validator``; needed with ``split``.
+    random_state : RandomState, default=None
+        Source of the order of samples.
+    dropout_random_state : RandomState, default=None
+        Source of dropout's seed, which networks that share batches do not share.
+    seed : int, default=None
+        Seed of a member of an ensemble.
+
+    Returns
+    -------
+    TrainingRun
+    """
+    if not config.solver.is_stochastic:
+        state = TrainingState(None, None)
+        return TrainingRun(
+            network, config, data, state, None, None, None, None, random_state, seed
+        )
+    rows = None if split is None else split.training_rows
+    n_samples = data.n_samples if rows is None else len(rows)
+    batches = Batches(
+        data.X,
+        data.Y,
+        min(config.batch_size, n_samples),
+        network.dtype,
+        weights=data.weights,
+        rows=rows,
+        # The mean weight of a stream is not known: there weights count as given.
+        mean_weight=1.0 if config.is_incremental else None,
+        random_state=random_state if config.shuffle else None,
+        smoothing=config.smoothing,
+    )
+    dropout = validator = None
+    if any(config.dropout):
+        neurons = list(config.sizes[1:-1])
+        dropout = Dropout(config.dropout, neurons, network.dtype, dropout_random_state)
+    if split is not None:
+        validator = Validator(Predictor(network), LOSSES[network.loss], split, score)
+    return TrainingRun(
+        network,
+        config,
+        data,
+        _continued_state(config, network, previous),
+        batches,
+        dropout,
+        split,
+        validator,
+        random_state,
+        seed,
+    )
+
+
+def _continued_state(config, network, previous):
+    """State to train with; ``fit`` takes a new optimizer, as in scikit-learn."""
+    optimizer_class, n_parameters = config.solver.optimizer, network.parameters.size
+    average = None
+    if config.averaging is not None:
+        average = Average(n_parameters, network.dtype, config.averaging)
+    continues = config.is_incremental and previous is not None
+    if continues and type(previous.optimizer) is optimizer_class:
+        if previous.average is not None and average is not None:
+            average = copy.deepcopy(previous.average)
+        # Copies: if training diverges, the old state still stands.
+        optimizer, schedule = copy.deepcopy((previous.optimizer, previous.schedule))
+    else:
+        optimizer = optimizer_class(
+            n_parameters, network.dtype, **config.optimizer_options
+        )
+        optimizer.n_weights = network.weights.size
+        schedule = config.schedule(config.learning_rate_init, **config.schedule_options)
+    previous = previous or TrainingState(None, None)
+    state = previous.continued(optimizer, schedule, average)
+    return replace(state, is_incremental=config.is_incremental)

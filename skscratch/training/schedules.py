@@ -17,6 +17,7 @@ __all__ = [
     "InverseScaling",
     "OneCycle",
     "find_schedule",
+    "is_schedule",
 ]
 
 
@@ -215,6 +216,20 @@ SCHEDULES: dict[str, type[Constant]] = {
 }
 
 
+def is_schedule(value):
+    """Return whether a value is a schedule itself, rather than the name of one.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    bool
+    """
+    return isinstance(value, type) and issubclass(value, Constant)
+
+
 def find_schedule(schedule):
     """Look up a learning rate schedule.
 
@@ -232,7 +247,7 @@ def find_schedule(schedule):
     ValueError
         If there is no such schedule.
     """
-    if isinstance(schedule, type) and issubclass(schedule, Constant):
+    if is_schedule(schedule):
         return schedule
     if isinstance(schedule, str) and schedule in SCHEDULES:
         return SCHEDULES[schedule]

@@ -7,13 +7,14 @@ one record in ``SOLVERS``.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from skscratch.training.lbfgs import run_lbfgs
 from skscratch.training.loop import run_epochs
 from skscratch.training.optimizers import OPTIMIZERS, Optimizer
 
-__all__ = ["SOLVERS", "Solver", "find_solver", "solver_names"]
+__all__ = ["SOLVERS", "Solver", "find_solver", "is_solver", "solver_names"]
 
 
 def _iteration_history(run):
@@ -55,7 +56,7 @@ class Solver:
     step_name: str = "epoch"
     history: Callable[[Any], dict[str, Any]] | None = None
 
-    @property
+    @cached_property
     def is_stochastic(self):
         """Whether it takes one step for each batch."""
         return self.optimizer is not None
@@ -81,6 +82,21 @@ def solver_names():
     return sorted({*SOLVERS, *OPTIMIZERS})
 
 
+def is_solver(value):
+    """Return whether a value is a solver itself, rather than the name of one.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    bool
+    """
+    is_optimizer = isinstance(value, type) and issubclass(value, Optimizer)
+    return is_optimizer or isinstance(value, Solver)
+
+
 def find_solver(solver):
     """Look up a solver.
 
@@ -100,12 +116,14 @@ def find_solver(solver):
     """
     if isinstance(solver, Solver):
         return solver
-    if isinstance(solver, str) and solver in OPTIMIZERS:
-        return _stochastic(OPTIMIZERS[solver])
-    if isinstance(solver, str) and solver in SOLVERS:
-        return SOLVERS[solver]
-    if isinstance(solver, type) and issubclass(solver, Optimizer):
+    if is_solver(solver):
         return _stochastic(solver)
+    if isinstance(solver, str):
+        registered, optimizer = SOLVERS.get(solver), OPTIMIZERS.get(solver)
+        if registered is not None and registered.optimizer is optimizer:
+            return registered
+        if optimizer is not None:  # An entry of the user's own.
+            return _stochastic(optimizer)
     raise ValueError(
         f"solver must be one of {solver_names()}, an Optimizer class or a Solver, got "
         f"{solver!r}."
