@@ -12,6 +12,7 @@ import pandas as pd
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
 N_FEATURES = 4
 # What a classifier learns, with the number of classes or labels, and what a regressor
@@ -156,6 +157,13 @@ def settings_of_parameters(draw, **options):
 
 
 def quietly(call, *args, **kwargs):
+    """Call; return the result. Warnings that training has not converged are ignored."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return call(*args, **kwargs)
+
+
+def with_warnings(call, *args, **kwargs):
     """Call; return the result and the warnings that were given."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -164,8 +172,14 @@ def quietly(call, *args, **kwargs):
 
 
 def refit(estimator, X, y, **changes):
-    """Fit a clone with other parameters, warnings left aside."""
-    return quietly(clone(estimator).set_params(**changes).fit, X, y)[0]
+    """Fit a clone with other parameters, and ignore all warnings."""
+    return with_warnings(clone(estimator).set_params(**changes).fit, X, y)[0]
+
+
+def parameters_of(estimator):
+    """Return all trained numbers as one vector."""
+    arrays = [*estimator.coefs_, *estimator.intercepts_]
+    return np.concatenate([array.ravel() for array in arrays])
 
 
 # Of pipelines of tables

@@ -157,7 +157,7 @@ def contents(thing, seen=()):
         return contents(thing.get_state(legacy=False), seen)
     if isinstance(thing, dict):
         return tuple((key, contents(value, seen)) for key, value in thing.items())
-    if isinstance(thing, (list, tuple)):
+    if isinstance(thing, (list, tuple, set)):
         return type(thing), tuple(contents(item, seen) for item in thing)
     if hasattr(thing, "__dict__") and not (callable(thing) or inspect.ismodule(thing)):
         return type(thing), contents(vars(thing), seen)
@@ -217,7 +217,7 @@ class Watched:
 
 def watch_fitted(estimator, X, y, **parameters):
     """Fit an estimator, then set parameters; return it watched."""
-    return Watched(quietly(estimator.fit, X, y)[0].set_params(**parameters), X)
+    return Watched(quietly(estimator.fit, X, y).set_params(**parameters), X)
 
 
 # What calls are made of

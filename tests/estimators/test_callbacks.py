@@ -10,7 +10,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from estimator_strategies import FORMATS, make_data
+from estimator_strategies import FORMATS, make_data, parameters_of
 from numpy.testing import assert_array_equal
 from rich.progress import Progress
 from sklearn.base import clone
@@ -141,12 +141,6 @@ def listened(cls=ScratchMLPClassifier, acts=(), **parameters):
     """Return an estimator that was fitted with a listener, and the listener."""
     listener = Listener(acts)
     return make(cls, **parameters).set_callbacks(listener).fit(*data_for(cls)), listener
-
-
-def parameters_of(estimator):
-    """All trained numbers, as one vector."""
-    arrays = [*estimator.coefs_, *estimator.intercepts_]
-    return np.concatenate([array.ravel() for array in arrays])
 
 
 def assert_same_bits(ours, others, X):
@@ -745,20 +739,12 @@ def test_an_interrupt_in_a_hook_ends_training_as_any_does(solver, hook, option):
 
 
 @pytest.mark.parametrize("after", [0, 4])
-def test_an_epoch_that_is_interrupted_ends_too(after, monkeypatch):
+def test_an_epoch_that_is_interrupted_ends_too(after, fail_at):
     """By Ctrl-C in the midst of a step, after which the fit returns as one that ended.
 
     So every task that began has ended when the fit has.
     """
-    honest, calls = Network.cost_and_gradients, []
-
-    def interrupted(network, *args, **kwargs):
-        calls.append(None)
-        if len(calls) > after:
-            raise KeyboardInterrupt
-        return honest(network, *args, **kwargs)
-
-    monkeypatch.setattr(Network, "cost_and_gradients", interrupted)
+    fail_at(after + 1, KeyboardInterrupt())
     listener = Listener()
     estimator = make(batch_size=18).set_callbacks(listener)
     with pytest.warns(UserWarning, match="interrupted"):

@@ -8,8 +8,7 @@ import warnings
 import joblib
 import numpy as np
 import pytest
-from estimator_strategies import make_data
-from estimator_strategies import quietly as with_warnings
+from estimator_strategies import make_data, quietly
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -42,10 +41,6 @@ SMALL = {"hidden_layer_sizes": (6, 5), "max_iter": 6, "n_estimators": 3}
 EVERY_CLASS = [ScratchMLPClassifier, ScratchMLPRegressor]
 both = pytest.mark.parametrize("cls", EVERY_CLASS)
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-
-def quietly(call, *args, **kwargs):
-    return with_warnings(call, *args, **kwargs)[0]
 
 
 def networks(n=3, loss="log_loss", activation="tanh", dtype=np.float64):

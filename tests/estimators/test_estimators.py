@@ -19,12 +19,14 @@ from estimator_strategies import (
     Hypothesis,
     draw_setting,
     make_data,
-    quietly,
+    parameters_of,
     settings_of_parameters,
+    with_warnings,
 )
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from refusals import contents
 from scipy import sparse
 from scipy.special import expit, softmax
 from sklearn.base import clone
@@ -87,36 +89,12 @@ def predictions(estimator, X):
     return [getattr(estimator, name)(X) for name in METHODS]
 
 
-def parameters_of(estimator):
-    """All trained numbers, as one vector."""
-    arrays = [*estimator.coefs_, *estimator.intercepts_]
-    return np.concatenate([array.ravel() for array in arrays])
-
-
 def assert_same_bits(ours, others, X):
     """Check that two estimators are of one training, bit for bit."""
     assert_array_equal(parameters_of(ours), parameters_of(others))
     assert ours.loss_curve_ == others.loss_curve_
     for a, b in zip(predictions(ours, X), predictions(others, X), strict=True):
         assert_array_equal(a, b)
-
-
-def contents(thing, seen=()):
-    """All that an object holds, as nested tuples that compare by value, bit for bit."""
-    if id(thing) in seen:
-        return "itself"
-    seen = (*seen, id(thing))
-    if isinstance(thing, np.ndarray) and thing.dtype != object:
-        return thing.dtype.str, thing.shape, thing.tobytes()
-    if isinstance(thing, np.random.RandomState):
-        return contents(thing.get_state(legacy=False), seen)
-    if isinstance(thing, dict):
-        return tuple((key, contents(value, seen)) for key, value in thing.items())
-    if isinstance(thing, (list, tuple, set)):
-        return type(thing), tuple(contents(item, seen) for item in thing)
-    if hasattr(thing, "__dict__") and not callable(thing):
-        return type(thing), contents(vars(thing), seen)
-    return repr(thing)
 
 
 # What the constructor takes
@@ -241,7 +219,7 @@ def test_tags_are_those_of_mlp_classifier():
 def test_all_fitted_attributes_of_mlp_classifier_are_there(kind, solver):
     X, y = make_data(kind, 40)
     X = pd.DataFrame(X, columns=list("abcd"))
-    theirs, _ = quietly(MLPClassifier(**SMALL, solver=LIKE[solver]).fit, X, y)
+    theirs, _ = with_warnings(MLPClassifier(**SMALL, solver=LIKE[solver]).fit, X, y)
     ours = make(solver=solver).fit(X, y)
     attributes = {a for a in vars(theirs) if a.endswith("_") and a[0] != "_"}
     assert {"coefs_", "loss_", "feature_names_in_"} < attributes
@@ -280,7 +258,9 @@ def test_a_warning_says_that_max_iter_came_before_convergence(solver):
     X, y = make_data("two classes", 24)
     with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(4\) reached"):
         make(solver=solver, tol=0).fit(X, y)
-    _, caught = quietly(make(solver=solver, tol=1e9, n_iter_no_change=1).fit, X, y)
+    _, caught = with_warnings(
+        make(solver=solver, tol=1e9, n_iter_no_change=1).fit, X, y
+    )
     assert not caught
 
 
@@ -542,8 +522,8 @@ def test_sparse_input_trains_and_predicts_as_dense_input(setting, format_name):
     X, y = setting.make_data()
     setting.data["format_name"] = format_name
     S, _ = setting.make_data()
-    dense, _ = quietly(ScratchMLPClassifier(**setting.parameters).fit, X, y)
-    other, _ = quietly(ScratchMLPClassifier(**setting.parameters).fit, S, y)
+    dense, _ = with_warnings(ScratchMLPClassifier(**setting.parameters).fit, X, y)
+    other, _ = with_warnings(ScratchMLPClassifier(**setting.parameters).fit, S, y)
     rtol = 1e-3 if dense.solver == "lbfgs" else 1e-6
     assert_allclose(
         parameters_of(other), parameters_of(dense), rtol=rtol, atol=1e-3 * rtol
@@ -615,9 +595,9 @@ def test_the_data_are_left_alone(solver):
     """Not written into, not even where that would be refused."""
     X, y = make_data("many classes", 40)
     weights = np.linspace(0, 2, 40)
-    before = contents([X, y, weights])
     for array in (X, y, weights):
         array.flags.writeable = False
+    before = contents([X, y, weights])
     estimator = make(solver=solver, batch_size=7).fit(X, y, sample_weight=weights)
     predictions(estimator, X)
     assert contents([X, y, weights]) == before
@@ -637,14 +617,14 @@ def test_feature_names_are_kept_and_compared_as_by_scikit_learn():
     ]
 
     def outcomes(cls):
-        estimator, _ = quietly(cls(**SMALL).fit, frame, y)
+        estimator, _ = with_warnings(cls(**SMALL).fit, frame, y)
         assert_array_equal(estimator.feature_names_in_, list("abcd"))
         assert estimator.n_features_in_ == 4
         yield from (message_of(estimator.predict, other) for other in others)
         for other in others:
-            estimator, _ = quietly(cls(**SMALL).fit, frame, y)
+            estimator, _ = with_warnings(cls(**SMALL).fit, frame, y)
             yield message_of(estimator.partial_fit, other, y)
-        estimator, _ = quietly(cls(**SMALL).fit, X, y)
+        estimator, _ = with_warnings(cls(**SMALL).fit, X, y)
         assert not hasattr(estimator, "feature_names_in_")
         yield message_of(estimator.predict, frame)
 
@@ -659,7 +639,7 @@ def test_feature_names_are_kept_and_compared_as_by_scikit_learn():
 def message_of(call, *args):
     """Error or warnings of a call, without the name of the class."""
     try:
-        _, caught = quietly(call, *args)
+        _, caught = with_warnings(call, *args)
     except Exception as error:
         caught = [error]
     else:
@@ -733,10 +713,12 @@ def test_partial_fit_n_times_is_a_fit_of_n_epochs(setting):
     setting.parameters |= {"shuffle": False, "early_stopping": False}
     X, y = setting.make_data()
     whole = ScratchMLPClassifier(**setting.parameters)
-    quietly(whole.fit, X, y)
+    with_warnings(whole.fit, X, y)
     stream = ScratchMLPClassifier(**setting.parameters)
     for _ in range(whole.n_iter_):
-        quietly(stream.partial_fit, X, y, classes=classes_of(setting.data["kind"]))
+        with_warnings(
+            stream.partial_fit, X, y, classes=classes_of(setting.data["kind"])
+        )
     assert_same_bits(stream, whole, X)
     assert (stream.t_, stream.n_iter_) == (whole.t_, 1)
     assert stream.best_loss_ == whole.best_loss_
@@ -819,13 +801,13 @@ def test_what_diverges_after_its_best_epoch_is_kept_as_it_was_then():
     estimator = make(
         early_stopping=True, solver="sgd", momentum=0, alpha=1e100, learning_rate_init=1
     )
-    quietly(estimator.fit, X, y)
+    with_warnings(estimator.fit, X, y)
     first, *_, last = estimator.validation_scores_
     assert np.isnan(last)
     assert estimator.best_validation_score_ == first >= 0
     assert np.isfinite(parameters_of(estimator)).all()
     estimator.max_iter = 1
-    quietly(estimator.fit, X, y)
+    with_warnings(estimator.fit, X, y)
     assert estimator.validation_scores_ == [first]
 
 
@@ -862,7 +844,7 @@ def test_weights_of_one_are_none(setting, method):
     def train(sample_weight):
         estimator = ScratchMLPClassifier(**setting.parameters)
         for _ in range(2):
-            quietly(
+            with_warnings(
                 getattr(estimator, method),
                 *(X, y),
                 sample_weight=sample_weight,
@@ -902,10 +884,10 @@ def test_a_weight_of_k_is_k_copies_where_a_batch_covers_the_data(
         "early_stopping": False,
     }
     weighted = ScratchMLPClassifier(**setting.parameters)
-    quietly(weighted.fit, X, y, sample_weight=weights)
+    with_warnings(weighted.fit, X, y, sample_weight=weights)
     rows = np.repeat(np.arange(len(y)), weights)
     copied = ScratchMLPClassifier(**setting.parameters)
-    quietly(copied.fit, X[rows], y[rows])
+    with_warnings(copied.fit, X[rows], y[rows])
     rtol = 1e-3 if weighted.solver == "lbfgs" else 1e-6
     found, expected = parameters_of(weighted), parameters_of(copied)
     assert_allclose(found, expected, rtol=rtol, atol=1e-3 * rtol)
@@ -929,7 +911,7 @@ def test_a_weight_of_zero_is_an_absent_row(weighted_setting, method):
     def train(rows):
         estimator = ScratchMLPClassifier(**setting.parameters)
         arguments = X[rows], y[rows]
-        _, caught = quietly(
+        _, caught = with_warnings(
             getattr(estimator, method),
             *arguments,
             sample_weight=weights[rows],
@@ -964,7 +946,7 @@ def test_in_fit_weights_count_by_their_mean_and_l2_with_them(setting, factor, se
 
     def train(sample_weight, alpha):
         estimator = ScratchMLPClassifier(**setting.parameters | {"alpha": alpha})
-        return quietly(estimator.fit, X, y, sample_weight=sample_weight)[0]
+        return with_warnings(estimator.fit, X, y, sample_weight=sample_weight)[0]
 
     scaled, plain = train(factor * weights, factor * alpha), train(weights, alpha)
     assert_allclose(parameters_of(scaled), parameters_of(plain), rtol=1e-9)
@@ -1087,7 +1069,7 @@ def test_edited_arrays_take_effect(name, edit, solver):
     estimators = []
     X, y = make_data("many classes", 40)
     for cls in (ScratchMLPClassifier, MLPClassifier):
-        estimator, _ = quietly(cls(**SMALL, solver=solver).fit, X, y)
+        estimator, _ = with_warnings(cls(**SMALL, solver=solver).fit, X, y)
         before = [array.copy() for array in getattr(estimator, name)]
         edit(getattr(estimator, name))
         after = getattr(estimator, name)
@@ -1261,11 +1243,11 @@ def test_training_resumed_after_a_round_trip_is_the_same_to_the_bit(
     X, y = setting.make_data()
     options = {} if method == "fit" else {"classes": classes_of(setting.data["kind"])}
     estimator = ScratchMLPClassifier(**setting.parameters)
-    quietly(getattr(estimator, method), X, y, **options)
+    with_warnings(getattr(estimator, method), X, y, **options)
     copied = COPIES[copied_by](estimator, None)
     for _ in range(3):
-        quietly(estimator.partial_fit, X, y)
-        quietly(copied.partial_fit, X, y)
+        with_warnings(estimator.partial_fit, X, y)
+        with_warnings(copied.partial_fit, X, y)
     assert_same_bits(copied, estimator, X)
 
 
@@ -1301,7 +1283,7 @@ def test_a_file_of_skops_needs_trust_in_our_types_alone(kind, kept, method):
     cls = ScratchMLPRegressor if is_number else ScratchMLPClassifier
     parameters = {"hidden_layer_sizes": (5,), "max_iter": 3, "random_state": 0}
     estimator = cls(**parameters | copy.deepcopy((KEPT | KEPT_BY_FIT)[kept]))
-    quietly(estimator.fit, X, y)
+    with_warnings(estimator.fit, X, y)
     if method == "partial_fit":
         estimator.partial_fit(X, y)
     file = io.dumps(estimator)
@@ -1383,7 +1365,7 @@ def assert_refused_without_a_trace(estimator, call, X, match=None):
     """Neither the estimator's contents nor its predictions change by a bit."""
     before, predicted = contents(estimator), contents(predictions(estimator, X))
     with pytest.raises((ValueError, TypeError), match=match):
-        quietly(call)
+        with_warnings(call)
     assert contents(estimator) == before
     assert contents(predictions(estimator, X)) == predicted
 
@@ -1482,7 +1464,7 @@ def test_training_that_diverges_leaves_the_estimator_as_it_was(method, solver):
     train = getattr(estimator, method.split(",")[0])
     huge = 1e308 * np.sign(X)
     with pytest.raises(ValueError, match="non-finite"):
-        quietly(train, huge, y)
+        with_warnings(train, huge, y)
     assert (estimator.t_, estimator.n_iter_) == (untouched.t_, untouched.n_iter_)
     assert_same_bits(estimator, untouched, X)
     for one in (estimator, untouched):
@@ -1675,26 +1657,17 @@ def test_verbose_tells_why_training_ends_or_slows(learning_rate, said, capsys):
 @pytest.mark.parametrize("early_stopping", [True, False])
 @pytest.mark.parametrize("after", [0, 1, 5])
 def test_an_interrupted_training_leaves_a_usable_estimator(
-    solver, early_stopping, after, monkeypatch
+    solver, early_stopping, after, fail_at
 ):
     """Ctrl-C in the midst of an epoch: a warning, and what was learnt so far."""
     X, y = make_data("many classes", 40)
     n_batches = 2 if early_stopping else 3
-    honest, calls = Network.cost_and_gradients, []
-
-    def interrupted(network, *args, **kwargs):
-        calls.append(None)
-        if len(calls) > after:
-            raise KeyboardInterrupt
-        return honest(network, *args, **kwargs)
-
     estimator = make(
         solver=solver, early_stopping=early_stopping, batch_size=18, max_iter=50
     )
-    with monkeypatch.context() as context:
-        context.setattr(Network, "cost_and_gradients", interrupted)
-        with pytest.warns(UserWarning, match="interrupted"):
-            estimator.fit(X, y)
+    fail_at(after + 1, KeyboardInterrupt())
+    with pytest.warns(UserWarning, match="interrupted"):
+        estimator.fit(X, y)
     epochs = after // n_batches
     assert estimator.n_iter_ == len(estimator.loss_curve_) == epochs
     assert estimator.predict(X).shape == (40,)

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from estimator_strategies import make_data
+from estimator_strategies import make_data, parameters_of, quietly
 from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
@@ -30,16 +30,6 @@ every_option = pytest.mark.parametrize("option", OPTIONS)
 def data(cls, n_samples=60):
     X, y = make_data("many classes", n_samples)
     return X, (X[:, 0] - X[:, 1] if cls is ScratchMLPRegressor else y)
-
-
-def parameters_of(estimator):
-    return estimator.network_.parameters
-
-
-def quietly(call, *args, **kwargs):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return call(*args, **kwargs)
 
 
 # Divergence

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from estimator_strategies import make_data
+from estimator_strategies import make_data, parameters_of
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -53,10 +53,6 @@ def data(cls, n_samples=60, seed=0):
     if cls is ScratchMLPRegressor:
         y = X[:, 0] - np.abs(X[:, 1])
     return X, y
-
-
-def parameters_of(estimator):
-    return estimator.network_.parameters
 
 
 def assert_same(estimator, other):

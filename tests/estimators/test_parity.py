@@ -20,8 +20,8 @@ from estimator_strategies import (
     draw_data,
     draw_setting,
     make_data,
-    quietly,
     settings_of_parameters,
+    with_warnings,
 )
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -142,7 +142,7 @@ class Call:
 
     def make_on(self, estimator):
         train = getattr(estimator.set_params(**self.changes), self.method)
-        return quietly(train, self.X, self.y, **self.options)
+        return with_warnings(train, self.X, self.y, **self.options)
 
 
 def fit_both(setting, dtype=np.float64, **more):
@@ -240,7 +240,7 @@ def test_what_counts_as_an_improvement_is_the_same(factor, kind):
     X, y = make_data(kind, 40)
     parameters = {"max_iter": 10, "n_iter_no_change": 1, "random_state": 0}
     patient = PAIRS[kind][0](**parameters | {"n_iter_no_change": np.inf})
-    losses = quietly(patient.fit, X, y)[0].loss_curve_
+    losses = with_warnings(patient.fit, X, y)[0].loss_curve_
     ends = set()
     for improvement in -np.diff(losses):
         parameters["tol"] = factor * improvement
@@ -396,7 +396,7 @@ def test_a_random_state_is_drawn_from_as_often(setting, seed):
         stream = np.random.RandomState(seed)
         estimator = cls(**setting.parameters | {"random_state": stream})
         try:
-            quietly(estimator.fit, X, y)
+            with_warnings(estimator.fit, X, y)
         except ValueError as error:
             assume(NON_FINITE not in str(error))
             raise
@@ -491,7 +491,9 @@ def test_one_class_is_in_parity(solver):
     X, _ = make_data("two classes", 30)
     y = np.full(30, "only")
     parameters = {"solver": solver, "max_iter": 5, "random_state": 0}
-    theirs, ours = (quietly(cls(**parameters).fit, X, y)[0] for cls in CLASSIFIERS)
+    theirs, ours = (
+        with_warnings(cls(**parameters).fit, X, y)[0] for cls in CLASSIFIERS
+    )
     for a, b in zip(ours.coefs_, theirs.coefs_, strict=True):
         assert_allclose(a, b, rtol=1e-3 if solver == "lbfgs" else 1e-6)
     assert_array_equal(ours.predict(X), theirs.predict(X))
