@@ -12,7 +12,7 @@ from skscratch.nn.network import Network
 from skscratch.nn.stack import Stack
 from skscratch.tabular.encoders import PiecewiseLinearEncoder, SmoothClipScaler
 from skscratch.training.optimizers import OPTIMIZERS, Optimizer
-from skscratch.training.schedules import SCHEDULES
+from skscratch.training.schedules import SCHEDULES, Schedule
 from skscratch.training.solvers import SOLVERS, Solver
 from skscratch.version import __version__
 
@@ -31,6 +31,7 @@ __all__ = [
     "Network",
     "Optimizer",
     "PiecewiseLinearEncoder",
+    "Schedule",
     "ScratchMLPClassifier",
     "ScratchMLPRegressor",
     "SmoothClipScaler",

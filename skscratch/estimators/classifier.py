@@ -18,7 +18,7 @@ from skscratch.estimators.docs import documented
 from skscratch.estimators.targets import ClassTargets
 from skscratch.nn.activations import Activation
 from skscratch.training.optimizers import Optimizer
-from skscratch.training.schedules import Constant
+from skscratch.training.schedules import Schedule
 from skscratch.training.solvers import Solver
 
 __all__ = ["ScratchMLPClassifier"]
@@ -96,7 +96,7 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         solver: str | type[Optimizer] | Solver = "adam",
         alpha: float = 0.0001,
         batch_size: int | str = "auto",
-        learning_rate: str | type[Constant] = "constant",
+        learning_rate: str | type[Schedule] = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int | str = 200,

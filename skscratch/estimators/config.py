@@ -101,12 +101,12 @@ def resolve_schedule(learning_rate, solver):
 
     Parameters
     ----------
-    learning_rate : str or type of Constant
+    learning_rate : str or type of Schedule
     solver : Solver
 
     Returns
     -------
-    type of Constant
+    type of Schedule
     """
     schedule = find_schedule(learning_rate)
     if not solver.is_stochastic:

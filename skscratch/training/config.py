@@ -23,7 +23,7 @@ class TrainingConfig:
     solver : Solver
     optimizer_options : dict
         Hyperparameters of the solver's optimizer.
-    schedule : type of Constant
+    schedule : type of Schedule
         Learning rate schedule.
     schedule_options : dict
         Hyperparameters of the schedule.

@@ -10,7 +10,7 @@ import numpy as np
 
 from skscratch.training.averaging import Average
 from skscratch.training.optimizers import Optimizer
-from skscratch.training.schedules import Constant
+from skscratch.training.schedules import Schedule
 
 __all__ = ["FINAL_OUTCOMES", "Epoch", "TrainingState"]
 
@@ -51,7 +51,7 @@ class TrainingState:
     ----------
     optimizer : Optimizer or None
         None in a pickle, and for a solver that has none.
-    schedule : Constant or None
+    schedule : Schedule or None
         The learning rate schedule, likewise.
     average : Average or None
         Moving average of the parameters, if they are averaged.
@@ -85,7 +85,7 @@ class TrainingState:
     """
 
     optimizer: Optimizer | None
-    schedule: Constant | None
+    schedule: Schedule | None
     average: Average | None = None
     loss_curve: list[float] = field(default_factory=list)
     best_loss: float = np.inf
@@ -106,7 +106,7 @@ class TrainingState:
         Parameters
         ----------
         optimizer : Optimizer or None
-        schedule : Constant or None
+        schedule : Schedule or None
         average : Average or None
 
         Returns

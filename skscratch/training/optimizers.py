@@ -1,7 +1,7 @@
-"""The optimizers: what becomes of the parameters, given their gradients.
+"""Optimizers: how a step changes the parameters, given their gradients.
 
-Each works on one flat vector, in place, and only updates: when to stop and at what
-learning rate is decided elsewhere. They stand in order of growing complexity.
+Each updates one flat vector in place, and does nothing else: when to stop and at what
+learning rate is decided elsewhere. They are in order of increasing complexity.
 """
 
 import math
@@ -12,17 +12,20 @@ from skscratch.backends.buffers import add_scaled, aligned
 
 __all__ = ["OPTIMIZERS", "Adam", "AdamW", "GradientDescent", "Optimizer"]
 
-# Elements that a sequence of element-wise passes works on at a time, few enough that
-# the four or five arrays of a block stay in a core's own cache from pass to pass; a
-# multiple of what `add_scaled` takes at a time.
+# Number of elements that a sequence of elementwise passes works on at a time: few
+# enough for the four or five arrays of a block to stay in a core's cache between
+# passes, and a multiple of what `add_scaled` takes at a time.
 BLOCK = 30_000
 
-# Up to what weight Adam's new gradients grow before its moments are scaled back.
-LARGEST_WEIGHT = 100
+# Weight at which Adam's moments are scaled back to units of the newest gradient.
+MAX_GRADIENT_WEIGHT = 100
 
 
 class Optimizer:
-    """What the optimizers share: a walk over the vector, block by block.
+    """Base class of the optimizers, which updates a vector block by block.
+
+    A subclass keeps its moments in arrays of the vector's length, lists them in
+    ``_moments`` and updates a block in ``_update_block``; or it overrides ``update``.
 
     Parameters
     ----------
@@ -34,17 +37,17 @@ class Optimizer:
     Attributes
     ----------
     n_weights : int
-        How many of the numbers, the first ones, are weights rather than biases: all,
-        unless it is set.
+        Number of weights, which come first in the vector, before the biases; all
+        numbers unless it is set.
     hyperparameters : tuple of str
-        Names of the further parameters of the constructor, which are those of the
-        estimators too.
+        Names of further parameters of the constructor. Those that the estimators have
+        too get the estimators' values.
     """
 
     hyperparameters: tuple[str, ...] = ()
 
     def __init__(self, n_parameters, dtype):
-        # By name, which every format of files knows.
+        # The name of the dtype, which every file format can hold.
         self.n_parameters, self.dtype = n_parameters, np.dtype(dtype).name
         self.n_weights = n_parameters
         self._layout = None
@@ -55,8 +58,8 @@ class Optimizer:
         Parameters
         ----------
         parameters, gradients : ndarray of shape (n_parameters,)
-            The gradients are left as they are. Of several networks, a row each, with
-            ``n_parameters`` numbers in all and ``n_weights`` weights in a row.
+            The gradients are not changed. For several networks one row each, with
+            ``n_parameters`` numbers in all and ``n_weights`` weights per row.
         learning_rate : float
             Length of the step.
         """
@@ -67,20 +70,20 @@ class Optimizer:
             self._update_block(*block, learning_rate)
 
     def _lay_out(self, parameters, gradients):
-        """Cut all vectors into blocks, once for all steps, with room for one."""
+        """Cut all vectors into blocks, once for all steps, with one workspace."""
         size = self.n_parameters
         vectors = [parameters.ravel(), gradients.ravel(), *self._moments()]
-        room = aligned(min(size, BLOCK), self.dtype)
+        workspace = aligned(min(size, BLOCK), self.dtype)
         starts = range(0, size, BLOCK)
         blocks = [
-            [*(vector[i : i + BLOCK] for vector in vectors), room[: size - i]]
+            [*(vector[i : i + BLOCK] for vector in vectors), workspace[: size - i]]
             for i in starts
         ]
         self._layout = parameters, gradients, blocks
         return self._layout
 
     def _moments(self):
-        """Vectors that are kept from step to step, as ``_update_block`` takes them."""
+        """Vectors kept from step to step, in the order of ``_update_block``."""
         raise NotImplementedError
 
     def scalars(self):
@@ -98,12 +101,13 @@ class Optimizer:
 
     @classmethod
     def joined(cls, optimizers):
-        """One optimizer of several networks, from one each, which it leaves alone.
+        """Make one optimizer for several networks out of their own.
 
         Parameters
         ----------
         optimizers : list of Optimizer
-            Of one kind, and after as many steps each.
+            Of one class, with equal hyperparameters and numbers of steps. They are
+            not changed.
 
         Returns
         -------
@@ -119,7 +123,7 @@ class Optimizer:
         return cls._of(states[0] | arrays | {"n_parameters": n_parameters})
 
     def parts(self, n_parts):
-        """Split into optimizers of one network each: what ``joined`` joined.
+        """Split into optimizers of one network each; the inverse of ``joined``.
 
         Parameters
         ----------
@@ -154,10 +158,11 @@ class Optimizer:
         vars(self).update(state)
         self._layout = None
 
-    def _update_block(self, parameters, gradients, *moments_and_room):
-        """Update a block of the vector, and of the moments.
+    def _update_block(self, parameters, gradients, *moments_workspace_rate):
+        """Update a block of the vector and of the moments.
 
-        Last come room of a block's length, and the learning rate.
+        The last two arguments are a workspace of the block's length and the learning
+        rate.
         """
         raise NotImplementedError
 
@@ -165,10 +170,10 @@ class Optimizer:
 class GradientDescent(Optimizer):
     """Gradient descent with momentum.
 
-    ``v ← momentum · v - learning_rate · g`` and ``p ← p + v``, or, with Nesterov's
-    look-ahead, ``p ← p + momentum · v - learning_rate · g`` with the new ``v``
-    (Sutskever et al., *On the importance of initialization and momentum in deep
-    learning*, ICML 2013, in the form that keeps the looked-ahead parameters).
+    ``v ← momentum · v - learning_rate · g`` and ``p ← p + v``; with Nesterov's
+    momentum ``p ← p + momentum · v - learning_rate · g`` with the new ``v`` (Sutskever
+    et al., *On the importance of initialization and momentum in deep learning*, ICML
+    2013, written for the parameters at which the gradient is taken).
 
     Parameters
     ----------
@@ -189,7 +194,7 @@ class GradientDescent(Optimizer):
     def _moments(self):
         return [self.velocity]
 
-    def _update_block(self, parameters, gradients, velocity, room, learning_rate):
+    def _update_block(self, parameters, gradients, velocity, workspace, learning_rate):
         velocity *= self.momentum
         add_scaled(velocity, gradients, -learning_rate)
         if self.nesterovs_momentum:
@@ -202,21 +207,20 @@ class GradientDescent(Optimizer):
 class Adam(Optimizer):
     """Adam (Kingma and Ba, *Adam: a method for stochastic optimization*, 2015).
 
-    The moments are the paper's, in other units. The paper lets past gradients fade at
+    The moments are the paper's, in other units. In the paper, past gradients decay at
     each step, ``m ← beta · m + (1 - beta) · g``, which takes three passes over the
-    vector. Here new gradients enter with a weight that grows instead, ``m ← m +
-    beta ** -t · g``, which takes one; the factors that are the same for all elements
-    go into the step and into epsilon. Before the weight grows large, the moment is
-    brought back to a weight of 1.
+    vector. Here the weight of new gradients grows instead, ``m ← m + beta ** -t · g``,
+    which takes one pass; factors shared by all elements go into the step size and
+    epsilon. Before the weight grows large, the moment is scaled back to a weight of 1.
 
     Parameters
     ----------
     n_parameters, dtype
         As in ``Optimizer``.
     beta_1, beta_2 : float, default=0.9, 0.999
-        Decay of the first and of the second moment.
+        Decay rates of the first and the second moment.
     epsilon : float, default=1e-8
-        Added to the root of the second moment, before its bias is corrected.
+        Added to the square root of the second moment, before the bias correction.
     """
 
     hyperparameters: tuple[str, ...] = ("beta_1", "beta_2", "epsilon")
@@ -236,7 +240,7 @@ class Adam(Optimizer):
         weight_1 = self._grown(weight_1, self.beta_1, self.first_moment)
         weight_2 = self._grown(weight_2, self.beta_2, self.second_moment)
         self._weights = [weight_1, weight_2]
-        # In the paper's units, the moments are these times ours.
+        # Factors from our units to the paper's.
         unit_1 = (1 - self.beta_1) / weight_1
         unit_2 = (1 - self.beta_2) / weight_2
         bias_1 = 1 - self.beta_1**self.n_steps
@@ -248,9 +252,9 @@ class Adam(Optimizer):
     @staticmethod
     def _grown(weight, beta, moment):
         """Weight of the next gradient, in units of ``moment``."""
-        if weight < LARGEST_WEIGHT * beta:
+        if weight < MAX_GRADIENT_WEIGHT * beta:
             return weight / beta
-        # The step's last gradient had `weight`; from now on it has beta.
+        # The last gradient had `weight`; from now on it has `beta`.
         moment *= beta / weight
         return 1.0
 
@@ -270,12 +274,12 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with weight decay of its own, apart from the gradients.
+    """Adam with decoupled weight decay.
 
-    Before each step, ``w ← (1 - learning_rate · weight_decay) w``; biases are left
-    alone (Loshchilov and Hutter, *Decoupled weight decay regularization*, ICLR 2019,
-    algorithm 2). The moments do not see the decay, so that it acts on all weights
-    alike, where an L2 term's gradient would be divided by its own size.
+    Before each step, ``w ← (1 - learning_rate · weight_decay) w``; biases are not
+    decayed (Loshchilov and Hutter, *Decoupled weight decay regularization*, ICLR 2019,
+    algorithm 2). The moments do not include the decay, so it acts equally on all
+    weights, while Adam divides the gradient of an L2 term by its own size.
 
     Parameters
     ----------
@@ -286,7 +290,7 @@ class AdamW(Adam):
     epsilon : float, default=1e-8
         As in ``Adam``.
     weight_decay : float, default=0.01
-        Share of a weight that a step of learning rate 1 would take away.
+        Share of a weight that a step with a learning rate of 1 would subtract.
     """
 
     hyperparameters = (*Adam.hyperparameters, "weight_decay")

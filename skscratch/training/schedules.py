@@ -1,7 +1,7 @@
-"""The schedules: the learning rate of each step.
+"""Learning rate schedules: the learning rate of each step.
 
-A schedule hears how far training has come, of every epoch that ends and of every
-plateau of the cost, and holds the rate that the next step takes.
+A schedule is told how far training has come, of every epoch that ends and of every
+plateau of the loss, and holds the rate of the next step.
 """
 
 import math
@@ -16,34 +16,35 @@ __all__ = [
     "Cosine",
     "InverseScaling",
     "OneCycle",
+    "Schedule",
     "find_schedule",
     "is_schedule",
 ]
 
 
-class Constant:
-    """The same rate throughout.
+class Schedule:
+    """Base class of the schedules, whose rate stays the same.
 
     Parameters
     ----------
     initial_rate : float
-        The rate of the first step.
+        Learning rate of the first step.
 
     Attributes
     ----------
     rate : float
-        The rate of the next step.
+        Learning rate of the next step.
     optimizers : tuple of type of Optimizer or None
-        The optimizers that follow the schedule; None means all of them. Others ignore
-        it and keep a constant rate, as in scikit-learn.
+        Optimizers that follow the schedule; None means all of them. Others ignore it
+        and keep a constant rate, as in scikit-learn.
     hyperparameters : tuple of str
-        Names of the further parameters of the constructor, which are those of the
-        estimators too.
+        Names of further parameters of the constructor. Those that the estimators have
+        too get the estimators' values.
     needs_total_steps : bool
-        Whether the rate is planned from the first step to the last, so that training
-        must be of known length and is not to stop by itself.
+        Whether the rate is planned from the first step to the last, so that the number
+        of epochs must be known and training should not stop early.
     reduces_on_plateau : bool
-        Whether a plateau lowers the rate.
+        Whether the rate is lowered on a plateau.
     """
 
     optimizers: tuple[type[Optimizer], ...] | None = None
@@ -56,21 +57,25 @@ class Constant:
         self.rate = initial_rate
 
     def on_step(self, progress):
-        """Hear what share of all steps is done, from 0 to below 1."""
+        """Note the share of all steps that are done, from 0 to below 1."""
 
     def on_epoch_end(self, n_samples_seen):
-        """Hear that an epoch ended, after so many samples in all."""
+        """Note that an epoch has ended, after so many samples in all."""
 
     def on_plateau(self):
-        """Hear that the cost no longer falls; return whether the rate was lowered.
+        """Note that the loss no longer falls; return whether the rate was lowered.
 
-        Where it was not, there is nothing left to try and training stops.
+        If it was not, training stops.
         """
         return False
 
 
-class InverseScaling(Constant):
-    """``initial_rate / (n_samples_seen + 1) ** power_t``, renewed with each epoch.
+class Constant(Schedule):
+    """The same rate throughout."""
+
+
+class InverseScaling(Schedule):
+    """``initial_rate / (n_samples_seen + 1) ** power_t``, updated after each epoch.
 
     Parameters
     ----------
@@ -87,14 +92,14 @@ class InverseScaling(Constant):
 
     def on_epoch_end(self, n_samples_seen):
         """Lower the rate to that of ``n_samples_seen``."""
-        # By the logarithm, which a large power does not overflow.
+        # Computed by logarithms, so that a large power does not overflow.
         self.rate = self.initial_rate * math.exp(
             -self.power_t * math.log(n_samples_seen + 1)
         )
 
 
-class Adaptive(Constant):
-    """A fifth of the rate at each plateau, until it is 1e-6 or less."""
+class Adaptive(Schedule):
+    """Divide the rate by five at each plateau, until it is 1e-6 or less."""
 
     optimizers = (GradientDescent,)
     reduces_on_plateau = True
@@ -107,8 +112,8 @@ class Adaptive(Constant):
         return True
 
 
-class Cosine(Constant):
-    """Half a cosine, from the initial rate to 0.
+class Cosine(Schedule):
+    """Decrease the rate along half a cosine, from the initial rate to 0.
 
     Loshchilov and Hutter, *SGDR: stochastic gradient descent with warm restarts*, ICLR
     2017, eq. 5, without restarts.
@@ -118,8 +123,8 @@ class Cosine(Constant):
     initial_rate : float
         The highest rate.
     warmup_fraction : float, default=None
-        Share of the steps in which the rate rises first, in a straight line from 0;
-        None means that of the schedule, here 0.
+        Share of the steps in which the rate first increases linearly from 0; None
+        means the default of the schedule, here 0.
     """
 
     hyperparameters = ("warmup_fraction",)
@@ -134,7 +139,7 @@ class Cosine(Constant):
         self.on_step(0.0)
 
     def on_step(self, progress):
-        """Set the rate of the step that comes after this share of them."""
+        """Set the rate of the next step."""
         if progress < self.warmup_fraction:
             factor = self.rise(progress / self.warmup_fraction)
         else:
@@ -143,70 +148,69 @@ class Cosine(Constant):
         self.rate = self.initial_rate * factor
 
     def rise(self, progress):
-        """Share of the initial rate in the warm-up."""
+        """Compute the share of the initial rate during the warm-up."""
         return progress
 
     def fall(self, progress):
-        """Share of the initial rate after it."""
+        """Compute the share of the initial rate after the warm-up."""
         return _half_cosine(1, 0, progress)
 
 
 class OneCycle(Cosine):
-    """Up from a 25th of the initial rate, and down to a 250,000th of it.
+    """Increase the rate from 1/25 of the initial one, then decrease it to 1/250,000.
 
-    Both by half a cosine. Smith and Topin, *Super-convergence: very fast training of
-    neural networks using large learning rates*, arXiv 1708.07120, with the shares
-    that fastai made usual.
+    Both along half a cosine. Smith and Topin, *Super-convergence: very fast training
+    of neural networks using large learning rates*, arXiv 1708.07120, with the default
+    shares of fastai.
 
     Parameters
     ----------
     initial_rate : float
         The highest rate.
     warmup_fraction : float, default=None
-        Share of the steps in which the rate rises; None means 0.3.
+        Share of the steps in which the rate increases; None means 0.3.
     """
 
     default_warmup = 0.3
 
     def rise(self, progress):
-        """From 1/25 to 1."""
+        """Increase from 1/25 to 1."""
         return _half_cosine(1 / 25, 1, progress)
 
     def fall(self, progress):
-        """From 1 to 1/250,000."""
+        """Decrease from 1 to 1/250,000."""
         return _half_cosine(1, 1 / 250_000, progress)
 
 
 class CosLog4(Cosine):
-    """Four waves, ever longer: ``(1 - cos(2 pi log2(1 + 15 progress))) / 2``.
+    """Four cycles of growing length: ``(1 - cos(2 pi log2(1 + 15 progress))) / 2``.
 
     Holzmüller, Grinsztajn and Steinwart, *Better by default: strong pre-tuned MLPs and
-    boosted trees on tabular data*, arXiv 2407.04491, section 3.2. The last wave ends
-    at 0.
+    boosted trees on tabular data*, arXiv 2407.04491, section 3.2. The last cycle
+    ends at 0.
 
     Parameters
     ----------
     initial_rate : float
         The highest rate.
     warmup_fraction : float, default=None
-        Share of the steps in which the waves are damped in a straight line; None
-        means 0.
+        Share of the steps in which the cycles are damped linearly; None means 0.
     """
 
     def on_step(self, progress):
-        """Set the rate of the step that comes after this share of them."""
-        wave = (1 - math.cos(2 * math.pi * math.log2(1 + 15 * progress))) / 2
+        """Set the rate of the next step."""
+        cycle = (1 - math.cos(2 * math.pi * math.log2(1 + 15 * progress))) / 2
         if progress < self.warmup_fraction:
-            wave *= progress / self.warmup_fraction
-        self.rate = self.initial_rate * wave
+            cycle *= progress / self.warmup_fraction
+        self.rate = self.initial_rate * cycle
 
 
 def _half_cosine(start, end, progress):
-    """Go from ``start`` to ``end``, gently at both, as progress goes from 0 to 1."""
+    """Interpolate from ``start`` to ``end`` along half a cosine."""
     return end + (start - end) * (1 + math.cos(math.pi * progress)) / 2
 
 
-SCHEDULES: dict[str, type[Constant]] = {
+SCHEDULES: dict[str, type[Schedule]] = {
     "constant": Constant,
     "invscaling": InverseScaling,
     "adaptive": Adaptive,
@@ -227,7 +231,7 @@ def is_schedule(value):
     -------
     bool
     """
-    return isinstance(value, type) and issubclass(value, Constant)
+    return isinstance(value, type) and issubclass(value, Schedule)
 
 
 def find_schedule(schedule):
@@ -235,12 +239,12 @@ def find_schedule(schedule):
 
     Parameters
     ----------
-    schedule : str or type of Constant
+    schedule : str or type of Schedule
         A key of ``SCHEDULES``, or a schedule itself.
 
     Returns
     -------
-    type of Constant
+    type of Schedule
 
     Raises
     ------

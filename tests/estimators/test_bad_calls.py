@@ -221,7 +221,7 @@ FITS_WITHIN_FITS = {
     "by a scorer": Refused(
         lambda t: t.classifier(scoring=fit_again, early_stopping=True).fit(t.X, t.y),
         "ScratchMLPClassifier is already being fitted, and can't be fitted by a "
-        "callback, a scorer or another thread before that is over: fit a clone",
+        "callback, a scorer or another thread meanwhile: fit a clone",
     ),
     "by a callback": Refused(
         lambda t: (

@@ -76,8 +76,7 @@ SETTINGS = {
         "early_stopping": True,
         "restore_best": "together",
         "learning_rate_init": 0.1,
-        "n_iter_no_change": 2,
-        "tol": 0.01,
+        "n_iter_no_change": 4,
         "temperature_scaling": True,
         "random_state": 4,
     },
@@ -87,7 +86,6 @@ SETTINGS = {
         "learning_rate": "adaptive",
         "early_stopping": True,
         "learning_rate_init": 0.2,
-        "max_iter": 5,
         "n_iter_no_change": 1,
         "random_state": 5,
     },
@@ -130,18 +128,15 @@ def record(estimator):
     return [estimator.network_.parameters.tolist(), estimator.n_iter_, numbers]
 
 
-class Pausing:
-    """Callback that gives the parent time to kill, epoch by epoch."""
+class Pausing(Checkpoint):
+    """Checkpoint that gives the parent time to kill, epoch by epoch."""
 
-    def __init__(self, pause):
+    def __init__(self, path, pause):
+        super().__init__(path, resume=True)
         self.pause = pause
 
-    def setup(self, estimator, context):
-        """Nothing to set up."""
-
-    teardown = on_fit_task_begin = setup
-
-    def on_fit_task_end(self, estimator, context):
+    def write(self, runs, fingerprint):
+        super().write(runs, fingerprint)
         time.sleep(self.pause)
 
 
@@ -162,7 +157,7 @@ def train(path, setting, pause, stuck_at, connection):
 
         os.fsync = stuck
     estimator = make(setting)
-    estimator.set_callbacks(Checkpoint(path, resume=True), Pausing(pause))
+    estimator.set_callbacks(Pausing(path, pause))
     connection.send("begun")
     estimator.fit(*data())
     connection.send(record(estimator))
