@@ -8,6 +8,8 @@ inputs, and "network" is an ensemble of small networks. The preparation of colum
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -19,6 +21,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
 from skscratch.estimators.attributes import unchanged_if_refused
+from skscratch.estimators.checkpoint import Checkpoint
 from skscratch.nn.checks import as_numbers
 from skscratch.tabular.columns import make_preprocessor
 from skscratch.tabular.encoders import PiecewiseLinearEncoder, SmoothClipScaler
@@ -304,11 +307,16 @@ class TablePipeline(Pipeline):
     were, unless the network has trained: if a callback or a scorer raises an error in
     the middle of training, both steps keep what they have learned.
 
+    A ``Checkpoint`` set on the pipeline saves the training of the network.
+
     Parameters and attributes are those of ``sklearn.pipeline.Pipeline``.
     """
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Fit the columns and then the network, as ``Pipeline`` does.
+
+        Each ``Checkpoint`` among the pipeline's callbacks is set on the network during
+        the fit.
 
         Parameters
         ----------
@@ -326,13 +334,14 @@ class TablePipeline(Pipeline):
         Raises
         ------
         ValueError
-            If the table, the targets or the parameters are invalid. All steps stay as
-            they were.
+            If the table, the targets or the parameters are invalid, or if there is a
+            ``Checkpoint`` but the last step is not a network of this package. All steps
+            stay as they were.
         """
         last_step = self.steps[-1][1]
         old_curve, error = _loss_curve(last_step), None
         steps = [step for _, step in self.steps if hasattr(step, "__dict__")]
-        with unchanged_if_refused(self, *steps):
+        with unchanged_if_refused(self, *steps), _checkpoints_on_network(self):
             try:
                 super().fit(X, y, **params)
             except Exception as caught:
@@ -351,3 +360,40 @@ def _loss_curve(step: Any) -> list[float] | None:
         getattr(step, "regressor_", step), "loss_curve_", None
     )
     return curve
+
+
+@contextmanager
+def _checkpoints_on_network(pipeline: TablePipeline) -> Iterator[None]:
+    """Context in which a pipeline's checkpoints are set on its network, too.
+
+    scikit-learn propagates callbacks only if they ask for it, and not through a
+    ``TransformedTargetRegressor``.
+    """
+    checkpoints = [c for c in _callbacks(pipeline) if isinstance(c, Checkpoint)]
+    if not checkpoints:
+        yield
+        return
+    step = pipeline.steps[-1][1]
+    network = getattr(step, "regressor", step)
+    if not isinstance(network, (ScratchMLPClassifier, ScratchMLPRegressor)):
+        raise ValueError(
+            "Checkpoint needs a ScratchMLPClassifier or ScratchMLPRegressor as the "
+            f"network, got {network!r}."
+        )
+    # One that is set on the network already is not added: it would run twice.
+    added = [c for c in checkpoints if c not in _callbacks(network)]
+    network.set_callbacks(*_callbacks(network), *added)
+    try:
+        yield
+    finally:
+        # A regressor is cloned before it is fitted, and its callbacks with it.
+        trained: Any
+        for trained in (network, getattr(step, "regressor_", network)):
+            kept = [c for c in _callbacks(trained) if c not in added]
+            if kept != _callbacks(trained):
+                trained.set_callbacks(*kept)
+
+
+def _callbacks(estimator: Any) -> list[Any]:
+    """Callbacks of an estimator; scikit-learn has no public way to read them."""
+    return list(getattr(estimator, "_skl_callbacks", []))
