@@ -1,42 +1,52 @@
-"""Tables of mixed columns: their preparation, and pipelines that learn from them.
+"""Tables of mixed columns: the preparation of columns, and pipelines that use it.
 
-``recipe`` is imported when one of its names is asked for: scikit-learn's preparation of
-tables takes three times as long to import as all the rest of the package.
+The names here are those of ``recipe``, which is imported when one of them is used:
+scikit-learn's transformers for tables take three times as long to import as the rest of
+the package.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from skscratch.tabular.recipe import (
-        OF_CLASSIFIERS,
-        OF_REGRESSORS,
+        CLASSIFIER_RECIPE,
+        INCOMPATIBLE,
         RECIPE,
-        USELESS,
-        StandardisedTargets,
+        REGRESSOR_RECIPE,
+        StandardizedTargets,
         TablePipeline,
         make_tabular_classifier,
         make_tabular_regressor,
     )
 
 __all__ = [
-    "OF_CLASSIFIERS",
-    "OF_REGRESSORS",
+    "CLASSIFIER_RECIPE",
+    "INCOMPATIBLE",
     "RECIPE",
-    "USELESS",
-    "StandardisedTargets",
+    "REGRESSOR_RECIPE",
+    "StandardizedTargets",
     "TablePipeline",
     "make_tabular_classifier",
     "make_tabular_regressor",
 ]
 
+# Names before version 0.2, which still work.
+_OLD_NAMES = {
+    "OF_CLASSIFIERS": "CLASSIFIER_RECIPE",
+    "OF_REGRESSORS": "REGRESSOR_RECIPE",
+    "StandardisedTargets": "StandardizedTargets",
+    "USELESS": "INCOMPATIBLE",
+}
 
-def __getattr__(name):
-    if name not in __all__:
+
+def __getattr__(name: str) -> Any:
+    current = _OLD_NAMES.get(name, name)
+    if current not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from skscratch.tabular import recipe
 
-    return getattr(recipe, name)
+    return getattr(recipe, current)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

@@ -1,14 +1,16 @@
-"""A table's columns by what they hold, and what becomes of them.
+"""The columns of a table: which are numeric, which categorical, and their preparation.
 
-Numbers and truth values are told from categories; missing values of every kind are
-found; and all become the numbers that a network takes, with names.
+``make_preprocessor`` builds the transformer that turns a table into a network's inputs.
+How numbers are encoded is in ``encoders``; the pipelines are in ``recipe``.
 """
 
 import numbers
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
@@ -19,21 +21,21 @@ from skscratch.estimators.validation import is_of_dates
 
 __all__ = [
     "TableColumns",
-    "category_columns",
+    "categorical_columns",
     "category_name",
-    "number_columns",
-    "number_names",
-    "preparation",
+    "make_preprocessor",
+    "numeric_columns",
+    "numeric_names",
     "to_categories",
     "to_numbers",
 ]
 
-# Types of missing values, by name, for pandas may not be there to import.
-MISSING = ("NoneType", "NAType", "NaTType")
+# Types of missing values, by name: pandas may not be installed.
+MISSING_TYPES = ("NoneType", "NAType", "NaTType")
 
 
-def number_columns(X):
-    """Which columns hold numbers or truth values.
+def numeric_columns(X: Any) -> NDArray[np.bool_]:
+    """Find the columns of numbers or booleans.
 
     Parameters
     ----------
@@ -43,33 +45,39 @@ def number_columns(X):
     Returns
     -------
     ndarray of bool of shape (n_features,)
+        Mask of the columns.
 
     Raises
     ------
     ValueError
-        If a column holds dates, durations or complex numbers, or the table is sparse
-        or has no columns.
+        If a column holds dates, durations, complex numbers, lists or records, or if the
+        table is sparse or has no columns.
     """
-    return np.array([_holds_numbers(*column) for column in _columns(X)], dtype=bool)
+    return np.array([_is_numeric(*column) for column in _columns(X)], dtype=bool)
 
 
-def category_columns(X):
-    """Which columns hold anything else: text, categories and mixtures.
+def categorical_columns(X: Any) -> NDArray[np.bool_]:
+    """Find all other columns: text, categories and mixed types.
 
     Parameters
     ----------
     X : {array-like, DataFrame} of shape (n_samples, n_features)
-        As in ``number_columns``, and so are the errors.
 
     Returns
     -------
     ndarray of bool of shape (n_features,)
+        Mask of the columns.
+
+    Raises
+    ------
+    ValueError
+        As in ``numeric_columns``.
     """
-    return ~number_columns(X)
+    return ~numeric_columns(X)
 
 
-def to_numbers(X):
-    """Columns as float64, missing values of every kind as nan.
+def to_numbers(X: Any) -> NDArray[np.float64]:
+    """Convert columns to float64, and missing values of any kind to nan.
 
     Parameters
     ----------
@@ -82,33 +90,33 @@ def to_numbers(X):
     Raises
     ------
     ValueError
-        If a value is no number or infinity, or a column not what ``number_columns``
-        takes.
+        If a value is infinite or not a number, or as in ``numeric_columns``.
     """
-    columns = []
-    for name, column in _columns(X):
-        values: Any = _values(f"column {name!r}", column)[0]
-        if values.dtype.kind not in "biuf":
-            values = [np.nan if _is_missing(value) else value for value in values]
-        try:
-            columns.append(np.asarray(values, dtype=np.float64))
-            if columns[-1].ndim != 1:
-                raise ValueError("several numbers a row")
-        except (TypeError, ValueError, OverflowError) as error:
-            raise ValueError(
-                f"column {name!r} was taken for numbers in fit, but holds others: "
-                f"{error}"
-            ) from None
-        if np.isinf(columns[-1]).any():
-            raise ValueError(
-                f"column {name!r} contains infinity: make it a number, or a missing "
-                "value."
-            )
-    return np.stack(columns, axis=1)
+    return np.stack([_floats(name, column) for name, column in _columns(X)], axis=1)
 
 
-def to_categories(X):
-    """Columns as text, missing values of every kind as None.
+def _floats(name: Any, column: Any) -> NDArray[np.float64]:
+    values: Any = _values(name, column)[0]
+    if values.dtype.kind not in "biuf":
+        values = [np.nan if _is_missing(value) else value for value in values]
+    try:
+        floats = np.asarray(values, dtype=np.float64)
+        if floats.ndim != 1:
+            raise ValueError("several numbers per row")
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(
+            f"column {name!r} was numeric in fit, but has a value that is not: {error}"
+        ) from None
+    if np.isinf(floats).any():
+        raise ValueError(
+            f"column {name!r} contains infinity: replace it with a finite number or a "
+            "missing value."
+        )
+    return floats
+
+
+def to_categories(X: Any) -> NDArray[Any]:
+    """Convert columns to text, and missing values of any kind to None.
 
     Parameters
     ----------
@@ -121,181 +129,204 @@ def to_categories(X):
     Raises
     ------
     ValueError
-        If a column is not what ``number_columns`` takes.
+        As in ``numeric_columns``.
     """
     columns = []
     for name, column in _columns(X):
         text = np.empty(len(column), dtype=object)
-        values, _ = _values(f"column {name!r}", column)
+        values, _ = _values(name, column)
         text[:] = [_text(value) for value in values]
         columns.append(text)
     return np.stack(columns, axis=1)
 
 
-def _columns(X):
-    """Name, or place, and values of each column."""
+def _columns(X: Any) -> list[tuple[Any, Any]]:
+    """Name and values of each column; the name is the index in an array."""
     if issparse(X):
-        raise ValueError("a table must be dense, got a sparse matrix: X.toarray().")
+        raise ValueError(
+            "a table must be dense, got a sparse matrix: convert it with X.toarray()."
+        )
     if hasattr(X, "columns"):
         names = list(X.columns)
         if any(isinstance(name, tuple) for name in names):
             raise ValueError(
-                f"a table must have one name a column, got {names[:3]}: flatten them."
+                f"a table must have one name per column, got {names[:3]}: flatten the "
+                "names."
             )
         columns = [(name, X[name]) for name in names]
     else:
         X = np.asarray(X)
-        if X.ndim != 2:
-            raise ValueError(
-                f"a table must have rows and columns, got an array of shape {X.shape}."
-            )
+        _check_two_dimensional(X)
         columns = list(enumerate(X.T))
     if not columns:
-        raise ValueError("a table must have one column or more, got none.")
+        raise ValueError("a table must have at least one column, got none.")
     return columns
 
 
-def _values(what, column):
-    """Values of a column, and their types, unless they are of a kind that is refused.
+def _values(name: Any, column: Any) -> tuple[NDArray[Any], set[type]]:
+    """Values of a column, and their types, if these are supported.
 
-    The type of missing values is left out, but for nan, which is a number. Errors say
-    what it is that holds them.
+    Types of missing values are left out, except nan, which is a float.
     """
     values = np.asarray(column)
     types = {values.dtype.type}
     if values.dtype == object:
         types = set(map(type, values))
-        types = {kind for kind in types if kind.__name__ not in MISSING}
+        types = {kind for kind in types if kind.__name__ not in MISSING_TYPES}
     if any(map(is_of_dates, {values.dtype, *types})):
         raise ValueError(
-            f"{what} holds dates or durations: make numbers of them, such as "
-            "the year, the day of the week or the days since another date."
+            f"column {name!r} holds dates or durations: convert them to numbers, such "
+            "as the year, the day of the week or the days since a reference date."
         )
     if any(issubclass(kind, (complex, np.complexfloating)) for kind in types):
-        raise ValueError(f"{what} holds complex numbers.")
-    # Polars gives lists of one length, and records of one type, as further dimensions.
+        raise ValueError(f"column {name!r} holds complex numbers.")
+    # Polars converts lists of equal length, and records of one type, to more axes.
     if values.ndim > 1 or any(kind.__hash__ is None for kind in types):
         raise ValueError(
-            f"{what} holds lists or records: make a column of each of their parts."
+            f"column {name!r} holds lists or records: split them into one column per "
+            "part."
         )
     return values, types
 
 
-def _holds_numbers(name, column):
-    _, types = _values(f"column {name!r}", column)
+def _is_numeric(name: Any, column: Any) -> bool:
+    _, types = _values(name, column)
     if str(getattr(column, "dtype", "")).lower().startswith(("categor", "enum")):
         return False
     return all(issubclass(kind, (numbers.Real, Decimal, np.bool_)) for kind in types)
 
 
-def _text(value):
+def _text(value: Any) -> str | None:
     if _is_missing(value):
         return None
     is_float = isinstance(value, float | np.floating)
-    # Whole numbers are floats where others of the column are missing.
+    # Missing values turn a column of integers into one of floats.
     return str(int(value)) if is_float and value == value // 1 else str(value)
 
 
-def _is_missing(value):
-    """Whether a value is None, nan, or pandas' ``NA`` or ``NaT``."""
-    if type(value).__name__ in MISSING:
+def _is_missing(value: Any) -> bool:
+    """Whether a value is None, nan, or ``NA`` or ``NaT`` of pandas."""
+    if type(value).__name__ in MISSING_TYPES:
         return True
-    return isinstance(value, numbers.Real | Decimal) and value != value
+    return isinstance(value, numbers.Real | Decimal) and bool(value != value)
 
 
 class TableColumns(ColumnTransformer):
-    """``ColumnTransformer`` that says in words what is no table.
+    """``ColumnTransformer`` that checks its input, and says what is wrong with it.
 
-    Its parameters and attributes are those of
-    ``sklearn.compose.ColumnTransformer``.
+    Parameters and attributes are those of ``sklearn.compose.ColumnTransformer``.
     """
 
-    def fit_transform(self, X, y=None, **params):
-        """As ``ColumnTransformer`` does; what is no table is refused."""
-        _refuse_what_is_no_table(X)
-        with np.errstate(invalid="ignore"):  # Of infinities that cancel out.
+    def fit_transform(self, X: Any, y: Any = None, **params: Any) -> Any:
+        """Check the table, then call ``ColumnTransformer.fit_transform``."""
+        _check_table(X)
+        with np.errstate(invalid="ignore"):  # Infinities may cancel out.
             return super().fit_transform(X, y, **params)
 
-    def transform(self, X, **params):
-        """As ``ColumnTransformer`` does; what is no table is refused."""
-        _refuse_what_is_no_table(X)
-        # scikit-learn looks for them where all names are strings.
+    def transform(self, X: Any, **params: Any) -> Any:
+        """Check the table, then call ``ColumnTransformer.transform``."""
+        _check_table(X)
+        # scikit-learn checks this only if all names are strings.
         if hasattr(type(X), "columns") and hasattr(self, "feature_names_in_"):
             missing = set(self.feature_names_in_) - set(X.columns)
             if missing:
                 raise ValueError(
-                    "a table must have the columns that it had in fit, but there is "
-                    f"no {' and no '.join(map(repr, sorted(missing)))}."
+                    "a table must have all columns seen in fit, but these are missing: "
+                    f"{', '.join(map(repr, sorted(missing)))}."
                 )
         with np.errstate(invalid="ignore"):
             return super().transform(X, **params)
 
 
-def _refuse_what_is_no_table(X):
+def _check_table(X: Any) -> None:
     if hasattr(type(X), "columns"):
-        if not hasattr(X, "__len__"):  # As polars' LazyFrame.
+        if not hasattr(X, "__len__"):  # Such as a LazyFrame of Polars.
             raise ValueError(
-                f"a table must be in memory, got {type(X).__name__}: collect it first."
+                f"a table must be in memory, got {type(X).__name__}: call its collect "
+                "method first."
             )
-        return
-    if isinstance(X, (list, tuple)):
-        widths = {np.size(row) if np.ndim(row) == 1 else None for row in X}
-        if None in widths or len(widths) != 1:
-            raise ValueError(
-                "a table must be a DataFrame, an array or a list of rows of equal "
-                f"length, got a {type(X).__name__} of {len(X)} others."
-            )
+    elif isinstance(X, (list, tuple)):
+        _check_rows(X)
     elif not (hasattr(X, "shape") or hasattr(X, "__array__")):
         raise ValueError(
             "a table must be a DataFrame, an array or a list of rows, got "
             f"{type(X).__name__}."
         )
-    elif len(getattr(X, "shape", (1, 1))) != 2:
+    elif hasattr(X, "shape"):
+        _check_two_dimensional(X)
+
+
+def _check_rows(rows: list[Any] | tuple[Any, ...]) -> None:
+    """Check that rows are one-dimensional and of equal length."""
+    lengths = sorted({np.size(row) for row in rows})
+    if not rows:
+        found = f"an empty {type(rows).__name__}"
+    elif any(np.ndim(row) != 1 for row in rows):
+        found = f"a {type(rows).__name__} with items that are not rows"
+    elif len(lengths) > 1:
+        found = f"rows of {lengths[0]} to {lengths[-1]} values"
+    else:
+        return
+    raise ValueError(
+        "a table must be a DataFrame, an array or a list of rows of equal length, got "
+        f"{found}."
+    )
+
+
+def _check_two_dimensional(X: Any) -> None:
+    if len(X.shape) != 2:
         raise ValueError(
-            f"a table must have rows and columns, got an array of shape {X.shape}."
+            f"a table must be two-dimensional, got an array of shape {X.shape}."
         )
 
 
-def preparation(
-    encode,
+def make_preprocessor(
+    encoder: Any,
     *,
-    min_frequency,
-    numeric=number_columns,
-    categorical=category_columns,
-    dtype="float64",
-):
+    min_frequency: int,
+    numeric: list[str] | Callable[[Any], Any] = numeric_columns,
+    categorical: list[str] | Callable[[Any], Any] = categorical_columns,
+    dtype: str = "float64",
+) -> TableColumns:
     """Build the transformer that turns a table's columns into a network's inputs.
 
-    Numbers: missing ones become the median, with one more input that says so for
-    columns that lack some in ``fit``; then all are encoded. Categories, of which a
-    missing value is one: an input for each that is frequent enough, of the 99 most
-    frequent, and one for all the rest and for unseen ones, which is there if ``fit``
-    saw a rest.
+    In numeric columns, missing values become the median; a column that has some in
+    ``fit`` gets a further input that marks them. Then the numbers are encoded.
+
+    Categorical columns are one-hot encoded, a missing value being a category of its
+    own. Each of the 99 most frequent categories has an input, provided that it is
+    frequent enough. All others, and those that ``fit`` has not seen, share one input,
+    which exists if ``fit`` saw any such category.
 
     Parameters
     ----------
-    encode : transformer
-        Of numbers.
+    encoder : transformer
+        Encodes the numeric columns.
     min_frequency : int
-        Times that a category is seen, at the least, to have an input of its own.
-    numeric : list or callable, default=number_columns
-        The columns of numbers, as ``ColumnTransformer`` takes them.
-    categorical : list or callable, default=category_columns
-        The others.
+        Number of samples that a category needs to have an input of its own.
+    numeric : list or callable, default=numeric_columns
+        The numeric columns, in a form that ``ColumnTransformer`` accepts.
+    categorical : list or callable, default=categorical_columns
+        The categorical columns, likewise.
     dtype : {'float32', 'float64'}, default='float64'
-        Of the inputs of categories.
+        dtype of the inputs that encode categories.
 
     Returns
     -------
     TableColumns
         Not yet fitted.
     """
-    numbers_first = FunctionTransformer(to_numbers, feature_names_out=number_names)
-    text_first = FunctionTransformer(to_categories, feature_names_out="one-to-one")
-    impute = SimpleImputer(
-        strategy="median", add_indicator=True, keep_empty_features=True
-    )
-    indicate = OneHotEncoder(
+    numeric_steps = [
+        ("number", FunctionTransformer(to_numbers, feature_names_out=numeric_names)),
+        (
+            "impute",
+            SimpleImputer(
+                strategy="median", add_indicator=True, keep_empty_features=True
+            ),
+        ),
+        ("encode", encoder),
+    ]
+    one_hot = OneHotEncoder(
         handle_unknown="infrequent_if_exist",
         min_frequency=min_frequency,
         max_categories=100,
@@ -303,52 +334,54 @@ def preparation(
         dtype=dtype,
         feature_name_combiner=category_name,
     )
-    of_numbers = [("number", numbers_first), ("impute", impute), ("encode", encode)]
-    of_categories = [("text", text_first), ("indicate", indicate)]
+    categorical_steps = [
+        ("text", FunctionTransformer(to_categories, feature_names_out="one-to-one")),
+        ("indicate", one_hot),
+    ]
     return TableColumns(
         [
-            ("numbers", Pipeline(of_numbers), numeric),
-            ("categories", Pipeline(of_categories), categorical),
+            ("numbers", Pipeline(numeric_steps), numeric),
+            ("categories", Pipeline(categorical_steps), categorical),
         ]
     )
 
 
-def number_names(transformer, features):
-    """Names of columns of numbers, none of them one that ``SimpleImputer`` gives.
+def numeric_names(transformer: Any, features: Any) -> list[str]:
+    """Names of numeric columns that differ from all names ``SimpleImputer`` adds.
 
     Parameters
     ----------
     transformer : object
         Ignored.
     features : array-like of str
-        The columns.
+        Names of the columns.
 
     Returns
     -------
     list of str
-        Those that may be taken for an input that says that a number is missing are
-        quoted.
+        A name that could be mistaken for that of a missing-value indicator is quoted.
     """
-    unclear = ("missingindicator_", "'", '"')
-    return [repr(f) if f.startswith(unclear) else f for f in map(str, features)]
+    ambiguous = ("missingindicator_", "'", '"')
+    return [repr(f) if f.startswith(ambiguous) else f for f in map(str, features)]
 
 
-def category_name(feature, category):
-    """Name of a category's input, which no other category has, of any column.
+def category_name(feature: str, category: str | None) -> str:
+    """Name of a category's input, unique among the categories of all columns.
 
     Parameters
     ----------
     feature : str
-        The column.
+        Name of the column.
     category : str or None
-        As in ``to_categories``, or what ``OneHotEncoder`` calls rare ones.
+        A category, as ``to_categories`` returns it, or the name that ``OneHotEncoder``
+        gives to infrequent ones.
 
     Returns
     -------
     str
-        Column and category with "_" between them. Text is quoted where it may be taken
-        for a missing category, "None", for rare ones, "infrequent", or for a part of
-        another column's name.
+        Column and category, joined by "_". A category is quoted if the name could be
+        mistaken for that of a missing category, "None", of infrequent ones,
+        "infrequent", or of a category of another column.
 
     Examples
     --------
@@ -356,10 +389,11 @@ def category_name(feature, category):
     >>> [category_name("city", c) for c in ("Bern", None, "None", "Le_Mans")]
     ['city_Bern', 'city_None', "city_'None'", "city_'Le_Mans'"]
     """
-    if _is_missing(category):  # In a DataFrame of pandas None may become nan.
+    if _is_missing(category):  # pandas may turn None into nan.
         return f"{feature}_None"
     if category == "infrequent_sklearn":
         return f"{feature}_infrequent"
-    if category in ("None", "infrequent") or set(category) & set("_'\""):
-        category = repr(category)
-    return f"{feature}_{category}"
+    text = str(category)
+    if text in ("None", "infrequent") or set(text) & set("_'\""):
+        text = repr(text)
+    return f"{feature}_{text}"

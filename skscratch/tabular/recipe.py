@@ -1,11 +1,19 @@
-"""A recipe for tables of mixed columns: their preparation, and what trains on them.
+"""Pipelines for tables of mixed columns, with defaults tuned for such data.
 
-``make_tabular_classifier`` and ``make_tabular_regressor`` give a scikit-learn pipeline
-in three steps, which can be seen, tuned and replaced: columns become numbers, numbers
-become inputs that a network learns from, and an ensemble of small networks learns.
+``make_tabular_classifier`` and ``make_tabular_regressor`` make a scikit-learn pipeline
+of two steps, which can be inspected, tuned and replaced: "columns" turns the table into
+inputs, and "network" is an ensemble of small networks. The preparation of columns is in
+``columns`` and ``encoders``.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -13,28 +21,29 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
 from skscratch.estimators.attributes import rollback_on_error
+from skscratch.estimators.checkpoint import Checkpoint
 from skscratch.nn.checks import as_numbers
-from skscratch.tabular.columns import preparation
+from skscratch.tabular.columns import make_preprocessor
 from skscratch.tabular.encoders import PiecewiseLinearEncoder, SmoothClipScaler
 
 __all__ = [
-    "OF_CLASSIFIERS",
-    "OF_REGRESSORS",
+    "CLASSIFIER_RECIPE",
+    "INCOMPATIBLE",
     "RECIPE",
-    "USELESS",
-    "StandardisedTargets",
+    "REGRESSOR_RECIPE",
+    "StandardizedTargets",
     "TablePipeline",
     "make_tabular_classifier",
     "make_tabular_regressor",
 ]
 
-# Targets beyond this, or that differ by less, have squares, which standardising takes,
-# that no float holds.
+# Standardizing squares the targets: beyond these limits the squares overflow, or
+# underflow to 0.
 LARGEST_TARGET, SMALLEST_SPREAD = 1e150, 1e-150
 
-# What the networks of ``make_tabular_classifier`` and ``make_tabular_regressor`` have
-# other than by default: both, and each.
-RECIPE = {
+# Parameters of the networks that differ from the estimators' defaults: those of both
+# recipes, then those of each.
+RECIPE: dict[str, Any] = {
     "hidden_layer_sizes": (128, 128, 128),
     "init": "he",
     "solver": "adamw",
@@ -49,59 +58,62 @@ RECIPE = {
     "validation_fraction": 0.125,
     "dtype": "float32",
 }
-OF_CLASSIFIERS = {
+CLASSIFIER_RECIPE: dict[str, Any] = {
     "learning_rate_init": 0.005,
     "restore_best": "together",
     "label_smoothing": 0.1,
     "temperature_scaling": True,
 }
-OF_REGRESSORS = {
+REGRESSOR_RECIPE: dict[str, Any] = {
     "learning_rate_init": 0.002,
-    # Where all that is set aside has one target, as a rare count has, no epoch has a
-    # better coefficient of determination than the first.
+    # If all validation targets are equal, which happens with rare counts, R² is the
+    # same in every epoch and could not choose one.
     "scoring": "loss",
     "dropout": 0.1,
 }
-# What of this is left out where a given parameter has no use for it: it would be
-# refused, though nobody asked for it.
-USELESS = {
+# Parameters of the recipes that a given parameter is incompatible with. They are left
+# out: an error would name parameters that the user has not set.
+INCOMPATIBLE: dict[tuple[str, Any], tuple[str, ...]] = {
     ("early_stopping", False): ("scoring", "temperature_scaling"),
     ("solver", "lbfgs"): ("scoring", "temperature_scaling", "dropout"),
 }
 
 
-def make_tabular_classifier(**parameters):
-    """Pipeline that prepares a table of mixed columns and learns classes from it.
+def make_tabular_classifier(**parameters: Any) -> TablePipeline:
+    """Make a pipeline that classifies the rows of a table of mixed columns.
 
-    The table may be a DataFrame of pandas or polars, an array or a list of rows. A
-    column of numbers or truth values is scaled and cut into pieces; its missing values
-    become the median, with one more input that says so if ``fit`` saw any. Any other
-    column is of categories, each an input; a missing value is a category like the
-    others. Rare ones share an input: those that ``fit`` saw once, and those beyond the
-    99 most frequent. Unseen ones have it too; if there is none, their inputs are all 0.
+    The table may be a DataFrame of pandas or Polars, an array or a list of rows.
 
-    Columns are told apart by what they hold. Codes that are whole numbers become
-    categories by ``astype("category")``. A column of numerals with words among them is
-    one of categories: make missing values of the words if it is to be of numbers. A
-    DataFrame's columns are known by their names, in any order, but by their places if
-    the names are not text, as everywhere in scikit-learn.
+    - Columns of numbers or booleans are scaled, and encoded by the position among their
+      quantiles. Missing values become the median; a column that has some in ``fit``
+      gets a further input that marks them.
+    - All other columns are categorical and one-hot encoded. A missing value is a
+      category of its own. Infrequent categories share one input: those that occur once
+      in ``fit``, and those beyond the 99 most frequent. Unknown categories share it
+      too; if it does not exist, all inputs of the column are 0 for them.
+
+    The type of a column follows from its values. To make a column of integer codes
+    categorical, use ``astype("category")``. A column of numbers with a few words among
+    them is categorical, unless the words are replaced with missing values. Columns of a
+    DataFrame are identified by name, in any order, if all names are strings, and
+    otherwise by position, as usual in scikit-learn.
 
     Parameters
     ----------
     **parameters
-        Of ``ScratchMLPClassifier``, in the place of those of the recipe: ``RECIPE``
-        and ``OF_CLASSIFIERS``, of which is left out what ``USELESS`` names for a given
-        parameter, unless it is given too.
+        Parameters of ``ScratchMLPClassifier``. They override those of the recipe, which
+        are ``RECIPE`` and ``CLASSIFIER_RECIPE``. If a parameter is incompatible with
+        others of the recipe, these are left out, as listed in ``INCOMPATIBLE``.
 
     Returns
     -------
     TablePipeline
-        Of the steps "columns" and "network". What it is fitted on is validated by
-        rows that the network sets aside: ``X_val`` would have to be prepared first.
-        Sample weights are given to ``fit`` as ``network__sample_weight``; they are the
-        network's, and do not count in the preparation. As all members end at the
-        epoch in which they are best together, ``scoring`` does not choose it, unless
-        ``restore_best=True`` is given.
+        Pipeline with the steps "columns" and "network". Validation uses rows that are
+        held out from the data passed to ``fit``; ``X_val`` can't be used, as it would
+        have to be transformed first. Pass sample weights to ``fit`` as
+        ``network__sample_weight``; they have no effect on the preparation of columns.
+        The epoch whose weights are kept is the same for all members, and ``scoring``
+        does not choose it, unless ``restore_best=True``.
 
     Raises
     ------
@@ -111,7 +123,7 @@ def make_tabular_classifier(**parameters):
 
     See Also
     --------
-    make_tabular_regressor : The same for numbers.
+    make_tabular_regressor : The same for regression.
 
     Examples
     --------
@@ -122,40 +134,41 @@ def make_tabular_classifier(**parameters):
     >>> model.score(X[1::2], y[1::2]) > 0.9
     True
     """
-    network = ScratchMLPClassifier(**_with_recipe(OF_CLASSIFIERS, parameters))
-    return _pipeline(network, network.dtype)
+    network = ScratchMLPClassifier(**_with_recipe(CLASSIFIER_RECIPE, parameters))
+    return _make_pipeline(network, network.dtype)
 
 
-def make_tabular_regressor(**parameters):
-    """Pipeline that prepares a table of mixed columns and learns numbers from it.
+def make_tabular_regressor(**parameters: Any) -> TablePipeline:
+    """Make a pipeline for regression on a table of mixed columns.
 
-    What becomes of the columns is as in ``make_tabular_classifier``.
+    Columns are prepared as in ``make_tabular_classifier``.
 
     Parameters
     ----------
     **parameters
-        Of ``ScratchMLPRegressor``, in the place of those of the recipe: ``RECIPE`` and
-        ``OF_REGRESSORS``, of which is left out what ``USELESS`` names for a given
-        parameter, unless it is given too.
+        Parameters of ``ScratchMLPRegressor``. They override those of the recipe, which
+        are ``RECIPE`` and ``REGRESSOR_RECIPE``. If a parameter is incompatible with
+        others of the recipe, these are left out, as listed in ``INCOMPATIBLE``.
 
     Returns
     -------
     TablePipeline
-        Of the steps "columns" and "network", the network within
-        ``StandardisedTargets``, in whose units its losses and validation scores are.
-        Its parameters are ``network__regressor__alpha`` and so on, and the fitted one
-        is ``model["network"].regressor_``. Sample weights are as in
+        Pipeline with the steps "columns" and "network". The latter is a
+        ``StandardizedTargets`` around the network: losses and validation scores are
+        those of standardized targets, the network's parameters are named
+        ``network__regressor__alpha`` and so on, and the fitted network is
+        ``model["network"].regressor_``. Pass sample weights as in
         ``make_tabular_classifier``.
 
     Raises
     ------
     ValueError
-        By ``fit``, if a column is refused as in ``make_tabular_classifier``, or targets
-        are dates, durations or too large.
+        By ``fit``, if a column is refused as in ``make_tabular_classifier``, or if the
+        targets are dates, durations or too large.
 
     See Also
     --------
-    make_tabular_classifier : The same for classes.
+    make_tabular_classifier : The same for classification.
 
     Examples
     --------
@@ -166,32 +179,45 @@ def make_tabular_regressor(**parameters):
     >>> model.score(X[1::2], y[1::2]) > 0.3
     True
     """
-    regressor = ScratchMLPRegressor(**_with_recipe(OF_REGRESSORS, parameters))
-    return _pipeline(StandardisedTargets(regressor), regressor.dtype)
+    regressor = ScratchMLPRegressor(**_with_recipe(REGRESSOR_RECIPE, parameters))
+    return _make_pipeline(StandardizedTargets(regressor), regressor.dtype)
 
 
-def _with_recipe(of_kind, parameters):
-    """Return the parameters, and those of the recipe that they have a use for."""
-    recipe = RECIPE | of_kind
-    for (name, value), useless in USELESS.items():
+def _with_recipe(
+    own_recipe: dict[str, Any], parameters: dict[str, Any]
+) -> dict[str, Any]:
+    """Complete parameters by those of the recipe that are compatible with them."""
+    recipe = RECIPE | own_recipe
+    for (name, value), left_out in INCOMPATIBLE.items():
         if parameters.get(name) == value:
-            recipe = {key: v for key, v in recipe.items() if key not in useless}
+            recipe = {key: v for key, v in recipe.items() if key not in left_out}
     return recipe | parameters
 
 
-class StandardisedTargets(TransformedTargetRegressor):
-    """Regressor whose targets are standardised, but for counts, which stay positive.
+def _make_pipeline(network: Any, dtype: str) -> TablePipeline:
+    # The inputs are several times as large as the table: make them in the network's
+    # dtype rather than convert them later.
+    dtype = "float32" if dtype == "float32" else "float64"
+    scaled, pieces = SmoothClipScaler(dtype=dtype), PiecewiseLinearEncoder(dtype=dtype)
+    encoder = FeatureUnion([("scaled", scaled), ("pieces", pieces)])
+    columns = make_preprocessor(encoder, min_frequency=2, dtype=dtype)
+    return TablePipeline([("columns", columns), ("network", network)])
 
-    A ``TransformedTargetRegressor`` whose transformer, unless one is given, goes by the
-    regressor's loss at the time of ``fit``: targets get mean 0 and variance 1, and for
-    ``loss='poisson'`` are divided alone. All of them count alike, whatever the sample
-    weights. Predictions are in the units of the targets and of float64.
+
+class StandardizedTargets(TransformedTargetRegressor):
+    """Regressor with standardized targets; counts are only divided by their scale.
+
+    This is a ``TransformedTargetRegressor`` that chooses its transformer in ``fit`` by
+    the regressor's loss, unless one is given: targets get mean 0 and variance 1, but
+    for ``loss='poisson'`` they are only divided by their standard deviation and stay
+    positive. Sample weights have no effect on mean and variance. Predictions are in the
+    units of the targets, in float64.
 
     Parameters and attributes are those of ``TransformedTargetRegressor``.
     """
 
-    def fit(self, X, y, **fit_params):
-        """Fit the regressor to the targets as they are in its units.
+    def fit(self, X: ArrayLike, y: Any, **fit_params: Any) -> Self:
+        """Standardize the targets and fit the regressor.
 
         Parameters
         ----------
@@ -200,7 +226,7 @@ class StandardisedTargets(TransformedTargetRegressor):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         **fit_params : dict
-            Of the regressor's ``fit``.
+            Parameters of the regressor's ``fit``.
 
         Returns
         -------
@@ -209,21 +235,22 @@ class StandardisedTargets(TransformedTargetRegressor):
         Raises
         ------
         ValueError
-            If targets are dates or durations, or so large that their variance
-            overflows.
+            If targets are dates, durations, infinite or missing, or so large that their
+            variance overflows.
         """
-        _refuse_what_is_no_target(y)
+        _check_finite(y)
         fitted = TransformedTargetRegressor(**self.get_params(deep=False))
         if self.transformer is None and self.func is None:
-            _refuse_what_has_no_scale(y)
+            _check_scale(y)
             is_count = getattr(self.regressor, "loss", None) == "poisson"
-            fitted.set_params(transformer=_units(with_mean=not is_count))
+            fitted.set_params(transformer=_make_target_scaler(with_mean=not is_count))
         error = None
         try:
             fitted.fit(X, y, **fit_params)
         except Exception as caught:
-            # What interrupts a training keeps whole epochs, and what refuses it none.
-            if _curve(fitted) is None:
+            # After an error of a callback or scorer the finished epochs are kept; if
+            # there are none, the fit changes nothing.
+            if _loss_curve(fitted) is None:
                 raise
             error = caught
         self.__dict__.update(vars(fitted) | self.get_params(deep=False))
@@ -232,25 +259,64 @@ class StandardisedTargets(TransformedTargetRegressor):
         return self
 
 
-def _units(with_mean):
-    # A network of float32 predicts deviations: large means are added in float64.
+def _make_target_scaler(with_mean: bool) -> Pipeline:
+    # Predictions of a float32 network lose digits if a large mean is added in float32.
     as_float64 = FunctionTransformer(inverse_func=_as_float64, check_inverse=False)
     return Pipeline(
         [("scale", StandardScaler(with_mean=with_mean)), ("float64", as_float64)]
     )
 
 
-class TablePipeline(Pipeline):
-    """``Pipeline`` of a table's columns and a network: a refused fit changes nothing.
+def _as_float64(array: ArrayLike) -> NDArray[np.float64]:
+    return np.asarray(array, dtype=np.float64)
 
-    scikit-learn's has fitted its first step anew by the time that its last one refuses
-    the targets, and predicts no more. Here all steps stay as they were, but where the
-    network has learnt something: what interrupts a training keeps whole epochs. Its
-    parameters and attributes are those of ``sklearn.pipeline.Pipeline``.
+
+def _check_finite(y: Any) -> None:
+    if y is None or issparse(y):  # scikit-learn has messages for these.
+        return
+    y = as_numbers(y, "y")
+    if not np.isfinite(y).all():
+        found = "NaN" if np.isnan(y).any() else "infinity"
+        raise ValueError(f"Input y contains {found}.")
+
+
+def _check_scale(y: Any) -> None:
+    if y is None or issparse(y) or not np.size(y):
+        return
+    with np.errstate(over="ignore"):  # Of numbers too large for float64.
+        y = as_numbers(y, "y").astype(np.float64)
+    largest = np.abs(y).max()
+    if largest > LARGEST_TARGET:
+        raise ValueError(
+            f"y holds numbers too large to standardize, such as {largest:.1e}: their "
+            "squares overflow."
+        )
+    spread = np.ptp(y, axis=0)
+    if ((spread > 0) & (spread < SMALLEST_SPREAD)).any():
+        raise ValueError(
+            f"y holds numbers too close to standardize, {spread.min():.1e} apart: the "
+            "squares of their differences underflow."
+        )
+
+
+class TablePipeline(Pipeline):
+    """``Pipeline`` of a table's columns and a network, unchanged by a failed ``fit``.
+
+    If ``fit`` of scikit-learn's ``Pipeline`` fails in the last step, the first has
+    already been refitted and no longer matches the last. Here all steps stay as they
+    were, unless the network has trained: if a callback or a scorer raises an error in
+    the middle of training, both steps keep what they have learned.
+
+    A ``Checkpoint`` set on the pipeline saves the training of the network.
+
+    Parameters and attributes are those of ``sklearn.pipeline.Pipeline``.
     """
 
-    def fit(self, X, y=None, **params):
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Fit the columns and then the network, as ``Pipeline`` does.
+
+        Each ``Checkpoint`` among the pipeline's callbacks is set on the network during
+        the fit.
 
         Parameters
         ----------
@@ -259,7 +325,7 @@ class TablePipeline(Pipeline):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets.
         **params : dict
-            Of the steps' ``fit``, such as ``network__sample_weight``.
+            Parameters of the steps' ``fit``, such as ``network__sample_weight``.
 
         Returns
         -------
@@ -268,18 +334,19 @@ class TablePipeline(Pipeline):
         Raises
         ------
         ValueError
-            If the table, the targets or the parameters can't be used. All steps stay
-            as they were.
+            If the table, the targets or the parameters are invalid, or if there is a
+            ``Checkpoint`` but the last step is not a network of this package. All steps
+            stay as they were.
         """
-        learnt, before = _curve(self.steps[-1][1]), self.steps
-        steps = [step for _, step in before if hasattr(step, "__dict__")]
-        error = None
-        with rollback_on_error(self, *steps):
+        last_step = self.steps[-1][1]
+        old_curve, error = _loss_curve(last_step), None
+        steps = [step for _, step in self.steps if hasattr(step, "__dict__")]
+        with rollback_on_error(self, *steps), _checkpoints_on_network(self):
             try:
                 super().fit(X, y, **params)
             except Exception as caught:
-                now = _curve(self.steps[-1][1])
-                if now is None or now is learnt:
+                new_curve = _loss_curve(self.steps[-1][1])
+                if new_curve is None or new_curve is old_curve:
                     raise
                 error = caught
         if error is not None:
@@ -287,47 +354,46 @@ class TablePipeline(Pipeline):
         return self
 
 
-def _curve(network):
-    """Losses that a network has learnt by, a new list for each fit."""
-    return getattr(getattr(network, "regressor_", network), "loss_curve_", None)
+def _loss_curve(step: Any) -> list[float] | None:
+    """Losses of a fitted network, a new list for each fit; None before the first."""
+    curve: list[float] | None = getattr(
+        getattr(step, "regressor_", step), "loss_curve_", None
+    )
+    return curve
 
 
-def _refuse_what_is_no_target(y):
-    if y is None or issparse(y):  # Which scikit-learn refuses in so many words.
+@contextmanager
+def _checkpoints_on_network(pipeline: TablePipeline) -> Iterator[None]:
+    """Context in which a pipeline's checkpoints are set on its network, too.
+
+    scikit-learn propagates callbacks only if they ask for it, and not through a
+    ``TransformedTargetRegressor``.
+    """
+    checkpoints = [c for c in _callbacks(pipeline) if isinstance(c, Checkpoint)]
+    if not checkpoints:
+        yield
         return
-    y = as_numbers(y, "y")
-    if not np.isfinite(y).all():
-        found = "NaN" if np.isnan(y).any() else "infinity"
-        raise ValueError(f"Input y contains {found}.")
-
-
-def _refuse_what_has_no_scale(y):
-    if y is None or issparse(y) or not np.size(y):
-        return
-    with np.errstate(over="ignore"):  # Of what float64 does not hold.
-        y = as_numbers(y, "y").astype(np.float64)
-    largest = np.abs(y).max()
-    if largest > LARGEST_TARGET:
+    step = pipeline.steps[-1][1]
+    network = getattr(step, "regressor", step)
+    if not isinstance(network, (ScratchMLPClassifier, ScratchMLPRegressor)):
         raise ValueError(
-            f"y holds numbers too large to standardise, such as {largest:.1e}: their "
-            "squares overflow."
+            "Checkpoint needs a ScratchMLPClassifier or ScratchMLPRegressor as the "
+            f"network, got {network!r}."
         )
-    spread = np.ptp(y, axis=0)
-    if ((spread > 0) & (spread < SMALLEST_SPREAD)).any():
-        raise ValueError(
-            f"y holds numbers too close to standardise, {spread.min():.1e} apart: the "
-            "squares of their differences vanish."
-        )
+    # One that is set on the network already is not added: it would run twice.
+    added = [c for c in checkpoints if c not in _callbacks(network)]
+    network.set_callbacks(*_callbacks(network), *added)
+    try:
+        yield
+    finally:
+        # A regressor is cloned before it is fitted, and its callbacks with it.
+        trained: Any
+        for trained in (network, getattr(step, "regressor_", network)):
+            kept = [c for c in _callbacks(trained) if c not in added]
+            if kept != _callbacks(trained):
+                trained.set_callbacks(*kept)
 
 
-def _as_float64(array):
-    return np.asarray(array, dtype=np.float64)
-
-
-def _pipeline(network, dtype):
-    # Inputs, many times the table, are at once what the network would make of them.
-    dtype = "float32" if dtype == "float32" else "float64"
-    scaled, pieces = SmoothClipScaler(dtype=dtype), PiecewiseLinearEncoder(dtype=dtype)
-    encode = FeatureUnion([("scaled", scaled), ("pieces", pieces)])
-    columns = preparation(encode, min_frequency=2, dtype=dtype)
-    return TablePipeline([("columns", columns), ("network", network)])
+def _callbacks(estimator: Any) -> list[Any]:
+    """Callbacks of an estimator; scikit-learn has no public way to read them."""
+    return list(getattr(estimator, "_skl_callbacks", []))

@@ -1,4 +1,4 @@
-"""A table's columns: known by what they hold, and made numbers with names."""
+"""Columns of a table: detection of their types, and conversion to named inputs."""
 
 import datetime
 from decimal import Decimal
@@ -13,33 +13,31 @@ from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
 
-from skscratch import (
-    make_tabular_classifier,
-)
+from skscratch import make_tabular_classifier
 from skscratch.tabular.columns import (
-    category_columns,
+    categorical_columns,
     category_name,
-    number_columns,
+    numeric_columns,
     to_categories,
     to_numbers,
 )
 
 
-def test_columns_are_known_by_what_they_hold():
+def test_column_types_follow_from_the_values():
     frame, _ = table()
     numeric = ["whole", "real", "truth", "nullable", "numbers in objects"]
-    assert frame.columns[number_columns(frame)].tolist() == numeric
-    others = frame.columns[category_columns(frame)].tolist()
+    assert frame.columns[numeric_columns(frame)].tolist() == numeric
+    others = frame.columns[categorical_columns(frame)].tolist()
     assert others == ["text", "category", "mixed"]
-    assert number_columns(np.ones((3, 2))).tolist() == [True, True]
+    assert numeric_columns(np.ones((3, 2))).tolist() == [True, True]
     array = np.array(
         [[1, "a", Decimal("0.5"), np.True_], [None, "b", None, None]], dtype=object
     )
-    assert number_columns(array).tolist() == [True, False, True, True]
-    assert category_columns(np.array([["a", "b"]])).tolist() == [True, True]
+    assert numeric_columns(array).tolist() == [True, False, True, True]
+    assert categorical_columns(np.array([["a", "b"]])).tolist() == [True, True]
 
 
-def test_missing_values_of_every_kind_are_missing():
+def test_missing_values_of_every_kind_are_found():
     missing = np.array([[None], [np.nan], [pd.NA], [pd.NaT]], dtype=object)
     assert np.isnan(to_numbers(missing)).all()
     assert to_categories(missing).ravel().tolist() == [None] * 4
@@ -62,11 +60,11 @@ def test_missing_values_of_every_kind_are_missing():
         pd.period_range("2020", periods=30, freq="D"),
     ],
 )
-def test_dates_are_refused_by_name(column):
+def test_a_column_of_dates_is_refused_by_name(column):
     frame, y = table()
     frame["when"] = column
     with pytest.raises(
-        ValueError, match="column 'when' holds dates or durations: make"
+        ValueError, match="column 'when' holds dates or durations: convert"
     ):
         make_tabular_classifier(**QUICK).fit(frame, y)
 
@@ -76,15 +74,18 @@ def test_sparse_tables_are_refused():
         make_tabular_classifier(**QUICK).fit(sparse.eye_array(30).tocsr(), [0, 1] * 15)
 
 
-def test_polars_frames_are_tables_too():
+def test_polars_frames_give_the_same_predictions():
     polars = pytest.importorskip("polars")
     frame, y = table()
     kept = frame.loc[7:, ["whole", "real", "truth", "text"]]
     y = y[7:]
-    theirs = polars.DataFrame({name: kept[name].tolist() for name in kept})
-    assert number_columns(theirs).tolist() == [True, True, True, False]
-    ours, other = (make_tabular_classifier(**QUICK).fit(X, y) for X in (kept, theirs))
-    assert_array_equal(ours.predict_proba(kept), other.predict_proba(theirs))
+    same = polars.DataFrame({name: kept[name].tolist() for name in kept})
+    assert numeric_columns(same).tolist() == [True, True, True, False]
+    expected, found = (
+        make_tabular_classifier(**QUICK).fit(X, y).predict_proba(X)
+        for X in (kept, same)
+    )
+    assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize(
@@ -98,10 +99,10 @@ def test_polars_frames_are_tables_too():
     ],
 )
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_lists_and_records_are_refused_by_name(column, library):
+def test_a_column_of_lists_or_records_is_refused_by_name(column, library):
     frames = pytest.importorskip(library)
     if library == "polars" and isinstance(column[0], set):
-        pytest.skip("polars has no columns of sets")
+        pytest.skip("Polars has no columns of sets")
     frame = frames.DataFrame({"number": range(30), "several": column})
     with pytest.raises(ValueError, match="column 'several' holds lists or records"):
         make_tabular_classifier(**QUICK).fit(frame, [0, 1] * 15)
@@ -118,7 +119,8 @@ def test_infinity_is_refused_by_name():
                 call(infinite)
 
 
-def of_categories(column, new):
+def encode_categories(column, new):
+    """Names of the inputs that are 1 for each new category, and number of inputs."""
     X = np.array(column, dtype=object)[:, np.newaxis]
     columns = make_tabular_classifier()["columns"].fit(X)
     inputs = columns.transform(np.array(new, dtype=object)[:, np.newaxis])
@@ -126,39 +128,39 @@ def of_categories(column, new):
     return [names[row == 1].tolist() for row in inputs], len(names)
 
 
-def test_rare_and_unseen_categories_share_an_input():
-    rare = ["categories__x0_infrequent"]
+def test_infrequent_and_unknown_categories_share_an_input():
+    infrequent = ["categories__x0_infrequent"]
     seen = ["a", "a", "b", "b"]
-    ours, _ = of_categories([*seen, "c"], ["a", "c", "d", None])
-    assert ours == [["categories__x0_a"], rare, rare, rare]
-    # A missing value is a category like the others: rare where it is seen once.
-    ours, _ = of_categories([*seen, None, None, "c"], [None, "c"])
-    assert ours == [["categories__x0_None"], rare]
-    ours, n_inputs = of_categories([*seen, None], ["a", None])
-    assert (ours, n_inputs) == ([["categories__x0_a"], rare], 3)
-    # Without rare ones there is no such input.
-    ours, n_inputs = of_categories(seen, ["d", None])
-    assert (ours, n_inputs) == ([[], []], 2)
+    encoded, _ = encode_categories([*seen, "c"], ["a", "c", "d", None])
+    assert encoded == [["categories__x0_a"], infrequent, infrequent, infrequent]
+    # A missing value is a category like the others: infrequent if it occurs once.
+    encoded, _ = encode_categories([*seen, None, None, "c"], [None, "c"])
+    assert encoded == [["categories__x0_None"], infrequent]
+    encoded, n_inputs = encode_categories([*seen, None], ["a", None])
+    assert (encoded, n_inputs) == ([["categories__x0_a"], infrequent], 3)
+    # Without infrequent categories there is no such input.
+    encoded, n_inputs = encode_categories(seen, ["d", None])
+    assert (encoded, n_inputs) == ([[], []], 2)
 
 
 @pytest.mark.parametrize("n_categories", [99, 100, 101, 150])
-def test_all_but_the_99_most_frequent_categories_are_rare(n_categories):
+def test_all_but_the_99_most_frequent_categories_are_infrequent(n_categories):
     names = [f"{i:03}" for i in range(n_categories)]
-    ours, n_inputs = of_categories([*(names * 2), *names[:20]], names)
-    assert ours.count(["categories__x0_infrequent"]) == n_categories - 99
-    assert len({*map(tuple, ours)}) == n_inputs == min(n_categories, 100)
+    encoded, n_inputs = encode_categories([*(names * 2), *names[:20]], names)
+    assert encoded.count(["categories__x0_infrequent"]) == n_categories - 99
+    assert len({*map(tuple, encoded)}) == n_inputs == min(n_categories, 100)
 
 
 names = st.text("a_'\"\\", max_size=6)
 categories = st.one_of(names, st.sampled_from([None, "None", "infrequent"]))
-of_rare = "infrequent_sklearn"
+infrequent = "infrequent_sklearn"
 
 
 @given(
-    one=st.tuples(names, categories | st.just(of_rare)),
-    other=st.tuples(names, categories | st.just(of_rare)),
+    one=st.tuples(names, categories | st.just(infrequent)),
+    other=st.tuples(names, categories | st.just(infrequent)),
 )
-def test_categories_of_one_name_are_one(one, other):
+def test_different_categories_have_different_names(one, other):
     is_same = category_name(*one) == category_name(*other)
     assert isinstance(category_name(*one), str)
     assert is_same == (one == other)
@@ -166,7 +168,7 @@ def test_categories_of_one_name_are_one(one, other):
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars", "default"])
-def test_names_of_inputs_are_text_and_all_different(library):
+def test_names_of_inputs_are_unique_strings(library):
     if library != "default":
         pytest.importorskip(library)
     random = np.random.RandomState(0)
@@ -198,10 +200,10 @@ def test_names_of_inputs_are_text_and_all_different(library):
     assert list(getattr(inputs, "columns", names)) == names
 
 
-def test_words_where_numbers_were_are_refused_by_name():
+def test_a_column_of_another_type_than_in_fit_is_refused_by_name():
     frame, y = table()
     model = make_tabular_classifier(**QUICK).fit(frame, y)
-    with pytest.raises(ValueError, match="column 'real' was taken for numbers in fit"):
+    with pytest.raises(ValueError, match="column 'real' was numeric in fit, but has a"):
         model.predict(frame.assign(real="much"))
     with pytest.raises(ValueError, match="column 'real' holds dates or durations"):
         model.predict(frame.assign(real=pd.Timestamp("2020-01-01")))
@@ -212,7 +214,7 @@ def test_words_where_numbers_were_are_refused_by_name():
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        (np.arange(30.0), r"rows and columns, got an array of shape \(30,\)"),
+        (np.arange(30.0), r"two-dimensional, got an array of shape \(30,\)"),
         (np.ones((30, 2)) * 1j, "column 0 holds complex numbers"),
         (np.array([[1j, 2]] * 30, dtype=object), "column 0 holds complex numbers"),
         (pd.DataFrame(np.ones((30, 2)), columns=["a", "a"]), "unique column names"),
@@ -220,32 +222,39 @@ def test_words_where_numbers_were_are_refused_by_name():
             pd.DataFrame(
                 np.ones((30, 1)), columns=pd.MultiIndex.from_tuples([("a", 1)])
             ),
-            r"one name a column, got \[\('a', 1\)\]",
+            r"one name per column, got \[\('a', 1\)\]",
         ),
-        (pd.DataFrame(index=range(30)), "one column or more, got none"),
-        (np.array([[10**400]] * 30, dtype=object), "column 0 was taken for numbers"),
+        (pd.DataFrame(index=range(30)), "at least one column, got none"),
+        (
+            np.array([[10**400]] * 30, dtype=object),
+            "column 0 was numeric in fit, but has a value that is not",
+        ),
         (np.full((30, 1), np.inf), "column 0 contains infinity"),
+        ([], "list of rows of equal length, got an empty list"),
+        ([1, 2], "got a list with items that are not rows"),
+        (([1], [1, 2], [1, 2, 3]), "got rows of 1 to 3 values"),
+        ({"a": [1, 2]}, "an array or a list of rows, got dict"),
     ],
 )
-def test_what_is_no_table_is_refused(X, message):
+def test_invalid_tables_are_refused(X, message):
     with pytest.raises(ValueError, match=message):
         make_tabular_classifier(**QUICK).fit(X, [0, 1] * 15)
 
 
-def test_columns_with_numbers_for_names_are_not_mixed_up():
+def test_columns_are_identified_by_names_that_are_strings_or_by_position():
     frame, y = table()
     named = frame[["text", "real"]].fillna({"text": "none"})
     by_number = named.set_axis([1, 0], axis=1)
-    ours, other = (
+    expected, found = (
         make_tabular_classifier(**QUICK).fit(X, y).predict_proba(X)
         for X in (named, by_number)
     )
-    assert_array_equal(ours, other)
+    assert_array_equal(found, expected)
     model = make_tabular_classifier(**QUICK).fit(named, y)
-    assert_array_equal(model.predict_proba(named[["real", "text"]]), ours)
+    assert_array_equal(model.predict_proba(named[["real", "text"]]), expected)
 
 
-def test_columns_of_several_values_a_row_are_refused_by_name():
+def test_a_polars_column_of_records_is_refused_by_name():
     polars = pytest.importorskip("polars")
     nested = polars.DataFrame({"a": [{"x": 1, "y": 2}] * 30})
     with pytest.raises(ValueError, match="column 'a' holds lists or records"):
@@ -255,5 +264,5 @@ def test_columns_of_several_values_a_row_are_refused_by_name():
 def test_tables_that_are_not_in_memory_are_refused():
     polars = pytest.importorskip("polars")
     lazy = polars.DataFrame({"a": np.arange(30.0)}).lazy()
-    with pytest.raises(ValueError, match="must be in memory, got LazyFrame: collect"):
+    with pytest.raises(ValueError, match="must be in memory, got LazyFrame: call its"):
         make_tabular_classifier(**QUICK).fit(lazy, [0, 1] * 15)

@@ -1,4 +1,4 @@
-"""Encoders of numbers: scaled, and told by where they lie among their quantiles."""
+"""Encoders of numeric features: the robust scaler and the piecewise linear encoder."""
 
 import numpy as np
 import pandas as pd
@@ -10,10 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.preprocessing import RobustScaler, SplineTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skscratch import (
-    PiecewiseLinearEncoder,
-    SmoothClipScaler,
-)
+from skscratch import PiecewiseLinearEncoder, SmoothClipScaler
 
 KINDS = ["ramps", "hats", "both"]
 columns_of_numbers = npst.arrays(
@@ -33,12 +30,12 @@ columns_of_numbers = npst.arrays(
         *(PiecewiseLinearEncoder(n_bins=4, kind=kind) for kind in KINDS),
     ]
 )
-def test_transformers_pass_the_checks_of_scikit_learn(estimator, check):
+def test_encoders_pass_the_checks_of_scikit_learn(estimator, check):
     check(estimator)
 
 
 @given(X=columns_of_numbers)
-def test_scaled_features_stay_in_order_and_within_the_limit(X):
+def test_scaling_keeps_the_order_and_stays_within_the_limit(X):
     scaled = SmoothClipScaler(limit=2.0).fit_transform(X)
     assert (np.abs(scaled) <= 2).all()
     for before, after in zip(X.T, scaled.T, strict=True):
@@ -56,7 +53,7 @@ def test_without_a_limit_scaling_is_robust_scaling():
     assert_allclose(scaled, RobustScaler().fit_transform(X), rtol=1e-12, atol=0)
 
 
-def test_a_feature_that_hardly_changes_is_scaled_by_its_range():
+def test_a_feature_without_interquartile_range_is_scaled_by_its_range():
     X = np.zeros((20, 1))
     X[0] = 8.0
     scaler = SmoothClipScaler().fit(X)
@@ -69,13 +66,13 @@ def test_a_feature_that_hardly_changes_is_scaled_by_its_range():
 
 
 @given(X=columns_of_numbers, n_bins=st.integers(1, 6))
-def test_ramps_rise_one_after_the_other_and_hats_sum_to_one(X, n_bins):
+def test_ramps_are_cumulative_and_hats_sum_to_one(X, n_bins):
     both = PiecewiseLinearEncoder(n_bins, "both").fit(X)
     encoded = both.transform(X)
     assert ((encoded >= 0) & (encoded <= 1)).all()
     ramps = PiecewiseLinearEncoder(n_bins, "ramps").fit_transform(X)
     hats = PiecewiseLinearEncoder(n_bins, "hats").fit_transform(X)
-    at_ramp = at_hat = 0
+    first_ramp = first_hat = 0
     for column, knots in zip(X.T, both.knots_, strict=True):
         assert len(knots) <= n_bins + 1
         assert (np.diff(knots) > 0).all()
@@ -84,8 +81,8 @@ def test_ramps_rise_one_after_the_other_and_hats_sum_to_one(X, n_bins):
             continue
         assert knots[0] == column.min()
         assert knots[-1] == column.max()
-        own = ramps[:, at_ramp : at_ramp + len(knots) - 1]
-        # The encoding keeps the value: steps by the knots' distances give it back.
+        own = ramps[:, first_ramp : first_ramp + len(knots) - 1]
+        # The value can be recovered: it is a weighted sum of knot distances.
         assert_allclose(
             knots[0] + own @ np.diff(knots),
             column,
@@ -93,12 +90,14 @@ def test_ramps_rise_one_after_the_other_and_hats_sum_to_one(X, n_bins):
             atol=1e-6 * np.ptp(knots),
         )
         assert (np.diff(own, axis=1) <= 1e-12).all()
-        own = hats[:, at_hat : at_hat + len(knots)]
+        own = hats[:, first_hat : first_hat + len(knots)]
         assert_allclose(own.sum(axis=1), 1)
         assert_allclose(own @ knots, column, rtol=1e-6, atol=1e-6 * np.ptp(knots))
         assert ((own > 0).sum(axis=1) <= 2).all()
-        at_ramp, at_hat = at_ramp + len(knots) - 1, at_hat + len(knots)
-    assert at_ramp + at_hat == encoded.shape[1] == len(both.get_feature_names_out())
+        first_ramp, first_hat = first_ramp + len(knots) - 1, first_hat + len(knots)
+    assert (
+        first_ramp + first_hat == encoded.shape[1] == len(both.get_feature_names_out())
+    )
 
 
 def test_hats_are_the_splines_of_scikit_learn():
@@ -111,7 +110,7 @@ def test_hats_are_the_splines_of_scikit_learn():
     assert_allclose(encoder.transform(new), splines.transform(new), atol=1e-9)
 
 
-def test_tied_quantiles_give_way_to_those_of_distinct_values():
+def test_tied_quantiles_are_replaced_by_quantiles_of_distinct_values():
     column = np.r_[np.zeros(900), np.linspace(1, 100, 100)]
     (knots,) = PiecewiseLinearEncoder(n_bins=8).fit(column[:, None]).knots_
     assert len(knots) > 6
@@ -119,7 +118,7 @@ def test_tied_quantiles_give_way_to_those_of_distinct_values():
     assert np.median(knots) > 30
 
 
-def test_frequent_values_are_knots_where_one_value_has_most_samples():
+def test_frequent_values_are_knots_if_most_samples_share_one_value():
     random = np.random.RandomState(0)
     frequent = [7688, 15024, 5555]
     column = np.r_[
@@ -129,7 +128,7 @@ def test_frequent_values_are_knots_where_one_value_has_most_samples():
     (given,) = PiecewiseLinearEncoder(n_bins=8).fit(column[:, None]).knots_
     assert knots.tolist() == sorted({*given, *frequent})
     assert len(given) < len(knots)
-    # None of nine samples, and none where no value has more than half of them.
+    # Nine samples are too few, and one value must have more than half of all samples.
     rare = column[column != 5555]
     (knots,) = PiecewiseLinearEncoder().fit(np.r_[rare, [8888] * 9][:, None]).knots_
     assert 8888 not in knots
@@ -139,17 +138,17 @@ def test_frequent_values_are_knots_where_one_value_has_most_samples():
     assert_array_equal(knots, given)
 
 
-def test_frequent_values_are_no_more_than_there_is_room_for():
-    often = np.r_[np.zeros(1000), np.repeat(np.arange(1, 91), 10)]
-    X = np.tile(often[:, None], 40)
+def test_knots_for_frequent_values_keep_to_the_maximum_number_of_ramps():
+    frequent = np.r_[np.zeros(1000), np.repeat(np.arange(1, 91), 10)]
+    X = np.tile(frequent[:, None], 40)
     encoder = PiecewiseLinearEncoder(kind="ramps").fit(X)
     assert encoder.n_bins_ == 8
     assert encoder.transform(X).shape[1] <= 480
     # The most frequent come first.
-    some = np.r_[often, [50.0] * 5]
-    for knots in encoder.fit(np.tile(some[:, None], 48)).knots_:
+    uneven = np.r_[frequent, [50.0] * 5]
+    for knots in encoder.fit(np.tile(uneven[:, None], 48)).knots_:
         assert 50 in knots
-    assert len(encoder.fit(np.tile(often[:, None], 60)).knots_[0]) <= 9
+    assert len(encoder.fit(np.tile(frequent[:, None], 60)).knots_[0]) <= 9
 
 
 @pytest.mark.parametrize(
@@ -162,7 +161,7 @@ def test_many_features_have_fewer_bins(n_features, n_bins):
     assert encoder.transform(X).shape == (50, n_bins * n_features)
 
 
-def test_names_of_the_encoding_say_what_it_is_of():
+def test_names_of_the_output_contain_feature_and_kind():
     X = pd.DataFrame({"age": [1.0, 2, 3, 4], "flag": [0.0, 1, 0, 1]})
     encoder = PiecewiseLinearEncoder(n_bins=2, kind="both").fit(X)
     names = ["age_ramp0", "age_ramp1", "age_hat0", "age_hat1", "age_hat2"]
@@ -189,20 +188,20 @@ def test_parameters_are_checked(transformer, message):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("own", [np.float32, np.float64])
-def test_what_is_given_is_of_the_dtype_that_is_asked_for(dtype, own):
-    X = np.random.RandomState(0).standard_normal((50, 3)).astype(own)
+@pytest.mark.parametrize("input_dtype", [np.float32, np.float64])
+def test_the_output_has_the_requested_dtype(dtype, input_dtype):
+    X = np.random.RandomState(0).standard_normal((50, 3)).astype(input_dtype)
     for transformer in (SmoothClipScaler(), PiecewiseLinearEncoder(kind="both")):
         plain = transformer.fit_transform(X)
-        assert plain.dtype == own
+        assert plain.dtype == input_dtype
         cast = transformer.set_params(dtype=dtype).fit_transform(X)
         assert cast.dtype == dtype
-        # Rounded once, at the end.
+        # It is rounded once, at the end.
         assert_array_equal(cast.astype(np.float32), plain.astype(np.float32))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_largest_numbers_are_numbers(kind):
+def test_the_largest_numbers_do_not_overflow(kind):
     largest = np.finfo(np.float64).max
     X = np.array([[-largest], [0.0], [1.0], [largest / 2], [largest]])
     for transformer in (SmoothClipScaler(), PiecewiseLinearEncoder(3, kind)):
@@ -216,8 +215,8 @@ def test_the_largest_numbers_are_numbers(kind):
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_smallest_numbers_are_numbers(kind, dtype):
-    """Which have no half, and by which others can't be divided."""
+def test_the_smallest_numbers_do_not_underflow(kind, dtype):
+    """Subnormal numbers can be neither halved nor divisors."""
     tiny = np.finfo(dtype).smallest_subnormal
     X = np.array([[0], [tiny], [3 * tiny], [1]], dtype)
     encoder = PiecewiseLinearEncoder(3, kind).fit(X)

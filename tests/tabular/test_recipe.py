@@ -1,4 +1,4 @@
-"""Pipelines of tables: the recipe, targets, faults, and tables of every kind."""
+"""Pipelines for tables: recipes, targets, callbacks, failures and unusual tables."""
 
 import copy
 import datetime
@@ -26,14 +26,51 @@ from skscratch import (
     ScratchMLPRegressor,
     make_tabular_classifier,
     make_tabular_regressor,
+    tabular,
 )
+from skscratch.tabular import recipe
 from skscratch.tabular.recipe import (
-    OF_CLASSIFIERS,
-    OF_REGRESSORS,
+    CLASSIFIER_RECIPE,
+    INCOMPATIBLE,
     RECIPE,
-    USELESS,
-    StandardisedTargets,
+    REGRESSOR_RECIPE,
+    StandardizedTargets,
 )
+
+each_recipe = pytest.mark.parametrize(
+    "make", [make_tabular_classifier, make_tabular_regressor]
+)
+
+
+def network_of(model):
+    """Network of a recipe's pipeline, fitted if the pipeline is."""
+    step = model["network"]
+    return getattr(step, "regressor_", getattr(step, "regressor", step))
+
+
+@pytest.mark.parametrize("name", tabular.__all__)
+def test_the_package_has_the_names_of_the_recipe(name):
+    assert getattr(tabular, name) is getattr(recipe, name)
+    assert name in dir(tabular)
+
+
+@pytest.mark.parametrize(
+    ("old", "current"),
+    [
+        ("OF_CLASSIFIERS", "CLASSIFIER_RECIPE"),
+        ("OF_REGRESSORS", "REGRESSOR_RECIPE"),
+        ("StandardisedTargets", "StandardizedTargets"),
+        ("USELESS", "INCOMPATIBLE"),
+    ],
+)
+def test_old_names_still_work(old, current):
+    assert getattr(tabular, old) is getattr(tabular, current)
+    assert old not in tabular.__all__
+
+
+def test_the_package_has_no_other_names():
+    with pytest.raises(AttributeError, match=r"'skscratch\.tabular' has no attribute"):
+        tabular.NOTHING  # noqa: B018
 
 
 def test_a_table_of_every_kind_of_column_trains_and_predicts():
@@ -51,18 +88,18 @@ def test_a_table_of_every_kind_of_column_trains_and_predicts():
     inputs = model["columns"].transform(frame)
     assert inputs.shape == (30, len(names))
     assert np.isfinite(inputs).all()
-    # What comes later: unseen and missing values where there were none.
-    later = frame.copy()
-    later["text"] = "purple"
-    later.loc[:, "whole"] = 10**9
-    later["truth"] = pd.array([None] * 30, dtype="boolean")
-    assert np.isfinite(model.predict_proba(later)).all()
+    # Unknown categories, and missing values in columns that had none.
+    new = frame.copy()
+    new["text"] = "purple"
+    new.loc[:, "whole"] = 10**9
+    new["truth"] = pd.array([None] * 30, dtype="boolean")
+    assert np.isfinite(model.predict_proba(new)).all()
     assert_array_equal(
         pickle.loads(pickle.dumps(model)).predict(frame), model.predict(frame)
     )
 
 
-def test_a_column_that_never_changed_in_training_tells_nothing_later():
+def test_a_column_that_was_constant_in_training_has_no_effect():
     X = np.random.RandomState(0).standard_normal((40, 2))
     X[:, 1] = 7
     model = make_tabular_classifier(**QUICK).fit(X, X[:, 0] > 0)
@@ -71,34 +108,31 @@ def test_a_column_that_never_changed_in_training_tells_nothing_later():
     assert_array_equal(model.predict_proba(X), before)
 
 
-@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
-@pytest.mark.parametrize("kinds", [["real"], ["text"], ["truth"], ["real", "text"]])
-def test_tables_of_one_kind_of_column(make, kinds):
+@each_recipe
+@pytest.mark.parametrize("names", [["real"], ["text"], ["truth"], ["real", "text"]])
+def test_a_table_may_have_columns_of_one_type(make, names):
     frame, y = table()
-    model = make(**QUICK).fit(frame[kinds], y)
-    assert model.predict(frame[kinds]).shape == (30,)
+    model = make(**QUICK).fit(frame[names], y)
+    assert model.predict(frame[names]).shape == (30,)
 
 
 @pytest.mark.parametrize("form", [np.asarray, list, pd.DataFrame])
-def test_arrays_and_lists_are_tables_too(form):
+def test_a_table_may_be_an_array_or_a_list(form):
     X, y = load_wine(return_X_y=True)
     X = X.tolist() if form is list else form(X)
     model = make_tabular_classifier(**QUICK).fit(X, y)
     assert model.predict(X).shape == (178,)
 
 
-def test_empty_and_constant_columns_do_no_harm():
+def test_columns_that_are_empty_constant_or_huge_are_accepted():
     frame, y = table()
-    frame["empty"], frame["constant"], frame["huge"] = (
-        np.nan,
-        5,
-        np.geomspace(1, 1e30, 30),
-    )
+    frame["empty"], frame["constant"] = np.nan, 5
+    frame["huge"] = np.geomspace(1, 1e30, 30)
     model = make_tabular_classifier(**QUICK).fit(frame, y)
     assert np.isfinite(model["columns"].transform(frame)).all()
 
 
-def test_steps_can_be_seen_tuned_and_replaced():
+def test_steps_can_be_inspected_tuned_and_replaced():
     X, y = load_wine(return_X_y=True, as_frame=True)
     model = make_tabular_classifier(**QUICK)
     assert is_classifier(model)
@@ -116,45 +150,45 @@ def test_steps_can_be_seen_tuned_and_replaced():
         error_score="raise",
     )
     assert search.fit(X, y).best_score_ > 0.3
-    for name, value in (RECIPE | OF_CLASSIFIERS).items():
+    for name, value in (RECIPE | CLASSIFIER_RECIPE).items():
         if name not in QUICK:
             assert getattr(model["network"], name) == value
     assert clone(model).get_params()["network"].max_iter == 3
 
 
-def test_a_regressor_standardises_its_targets():
+def test_a_regressor_standardizes_its_targets():
     X, y = load_diabetes(return_X_y=True)
     options = QUICK | {"max_iter": 40, "random_state": 1}
     model = make_tabular_regressor(**options)
     assert is_regressor(model)
     model.fit(X, y)
     assert isinstance(model["network"].regressor_, ScratchMLPRegressor)
-    for name, value in (RECIPE | OF_REGRESSORS).items():
+    for name, value in (RECIPE | REGRESSOR_RECIPE).items():
         if name not in options:
             assert getattr(model["network"].regressor_, name) == value
     assert model.score(X, y) > 0.4
     other = clone(model).fit(X, 1000 * y + 7)
     assert_allclose(other.predict(X), 1000 * model.predict(X) + 7, rtol=1e-3)
-    # Deviations from a mean that float32 has no digits for.
+    # The mean is so large that float32 would lose the deviations from it.
     far = clone(model).fit(X, y + 2.0**33)
     assert_allclose(far.predict(X) - 2.0**33, model.predict(X), rtol=0.02)
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "poisson"])
 @pytest.mark.parametrize("target", ["constant", "rare"])
-def test_a_target_that_hardly_changes_is_learnt(loss, target):
+def test_a_nearly_constant_target_is_learned(loss, target):
     random = np.random.RandomState(0)
     X = pd.DataFrame(random.randn(120, 3), columns=list("abc"))
     y = np.full(120, 7.0) if target == "constant" else (X["a"] > 1.7) * 100.0
     model = make_tabular_regressor(random_state=0, loss=loss).fit(X, y)
     epochs = [member.best_epoch_ for member in model["network"].regressor_.estimators_]
-    # None keeps weights that are hardly trained for want of a score that tells.
+    # No member keeps the weights of its first epochs, for want of a useful score.
     assert min(epochs) > 10
     error = np.abs(model.predict(X) - y).mean()
     assert error < (1 if target == "constant" else 0.5 * np.abs(y - y.mean()).mean())
 
 
-def test_the_loss_may_be_searched_for():
+def test_the_loss_can_be_tuned():
     random = np.random.RandomState(0)
     X = random.standard_normal((60, 2))
     y = random.poisson(np.exp(X[:, 0]))
@@ -167,7 +201,7 @@ def test_the_loss_may_be_searched_for():
     assert_array_equal(changed.predict(X), alone.predict(X))
     assert (changed.predict(X) > 0).all()
     assert changed["network"].transformer is None
-    # What is given stands, and a mean of 0 is not what a count can have.
+    # A given transformer is used, and counts can't have the mean 0.
     changed.set_params(network__transformer=StandardScaler())
     with pytest.raises(ValueError, match="y must not be negative for loss='poisson'"):
         changed.fit(X, y)
@@ -176,10 +210,10 @@ def test_the_loss_may_be_searched_for():
     assert changed["network"].transformer_.func is np.log1p
 
 
-def test_targets_are_scaled_whatever_the_regressor_and_refused_calls_change_nothing():
+def test_standardized_targets_work_with_any_regressor():
     X, y = load_diabetes(return_X_y=True, as_frame=True)
     y = y + 1e6
-    model = StandardisedTargets(Ridge()).fit(X, y, sample_weight=np.ones(len(y)))
+    model = StandardizedTargets(Ridge()).fit(X, y, sample_weight=np.ones(len(y)))
     assert_allclose(model.predict(X), Ridge().fit(X, y).predict(X))
     assert model.feature_names_in_.tolist() == X.columns.tolist()
     assert model.predict(X).dtype == np.float64
@@ -211,54 +245,52 @@ def test_targets_are_scaled_whatever_the_regressor_and_refused_calls_change_noth
         (None, "requires y to be passed"),
     ],
 )
-def test_what_is_no_target_is_refused(y, message):
+def test_invalid_targets_are_refused(y, message):
     frame, _ = table()
     with pytest.raises(ValueError, match=message):
         make_tabular_regressor(**QUICK).fit(frame, y)
 
 
-@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
-@pytest.mark.parametrize("chosen", USELESS)
+@each_recipe
+@pytest.mark.parametrize("chosen", INCOMPATIBLE)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_what_a_given_parameter_has_no_use_for_is_left_out(make, chosen):
+def test_incompatible_parameters_of_the_recipe_are_left_out(make, chosen):
     frame, y = table()
     model = make(**QUICK | dict([chosen]))
     assert model.fit(frame, y).predict(frame).shape == (30,)
-    network = model["network"]
-    network = getattr(network, "regressor", network)
-    of_kind = OF_CLASSIFIERS if network is model["network"] else OF_REGRESSORS
-    for name, value in (RECIPE | of_kind | QUICK | dict([chosen])).items():
-        left_out = getattr(type(network)(), name)
-        expected = left_out if name in USELESS[chosen] else value
+    network, own_recipe = network_of(model), CLASSIFIER_RECIPE
+    if make is make_tabular_regressor:
+        own_recipe = REGRESSOR_RECIPE
+    for name, value in (RECIPE | own_recipe | QUICK | dict([chosen])).items():
+        default = getattr(type(network)(), name)
+        expected = default if name in INCOMPATIBLE[chosen] else value
         assert getattr(network, name) == expected
-    # What is given too is refused rather than left out.
-    name = next(name for name in USELESS[chosen] if name in of_kind)
+    # A parameter that the user has set is refused rather than left out.
+    name = next(name for name in INCOMPATIBLE[chosen] if name in own_recipe)
     with pytest.raises(ValueError, match=f"{name}=.* needs early_stopping=True"):
-        make(**QUICK | dict([chosen]) | {name: of_kind[name]}).fit(frame, y)
+        make(**QUICK | dict([chosen]) | {name: own_recipe[name]}).fit(frame, y)
 
 
-@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
-def test_inputs_are_of_the_dtype_of_the_network(make):
+@each_recipe
+def test_inputs_have_the_dtype_of_the_network(make):
     frame, y = table()
     inputs = []
     for options in ({}, {"dtype": "float64"}, {"dtype": "auto"}):
         model = make(**QUICK | options).fit(frame, y)
-        network = model["network"]
-        network = getattr(network, "regressor_", network)
         inputs.append(model["columns"].transform(frame))
-        assert inputs[-1].dtype == network.network_.dtype
-    assert [of.dtype for of in inputs] == ["float32", "float64", "float64"]
+        assert inputs[-1].dtype == network_of(model).network_.dtype
+    assert [array.dtype for array in inputs] == ["float32", "float64", "float64"]
     assert_array_equal(inputs[0], inputs[1].astype(np.float32))
 
 
-@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
-def test_a_small_table_is_nothing_to_warn_of(make, recwarn):
+@each_recipe
+def test_a_small_table_causes_no_warning(make, recwarn):
     frame, y = table()
     make(random_state=0, n_estimators=2).fit(frame, y)
     assert not recwarn.list
 
 
-def test_counts_stay_counts():
+def test_predicted_counts_are_positive():
     random = np.random.RandomState(0)
     X = random.standard_normal((80, 2))
     y = random.poisson(np.exp(X[:, 0]))
@@ -267,20 +299,20 @@ def test_counts_stay_counts():
     assert np.corrcoef(model.predict(X), np.exp(X[:, 0]))[0, 1] > 0.5
 
 
-def test_the_recipe_learns():
+def test_the_recipe_is_accurate():
     X, y = load_wine(return_X_y=True, as_frame=True)
     model = make_tabular_classifier(random_state=0)
     assert cross_val_score(model, X, y, cv=3).mean() > 0.95
 
 
-@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
-def test_a_fitted_pipeline_can_be_kept_in_a_file_of_skops(make):
+@each_recipe
+def test_a_fitted_pipeline_can_be_saved_by_skops(make):
     skops_io = pytest.importorskip("skops.io")
     frame, y = table()
     model = make(**QUICK).fit(frame, y)
     file = skops_io.dumps(model)
     types = skops_io.get_untrusted_types(data=file)
-    # NumPy's dtypes are what scikit-learn's own transformers keep.
+    # scikit-learn's own transformers hold NumPy's dtypes.
     assert {n for n in types if not n.startswith("skscratch.")} <= {"numpy.dtype"}
     loaded = skops_io.loads(file, trusted=types)
     assert_array_equal(loaded.predict(frame), model.predict(frame))
@@ -297,11 +329,11 @@ def by_cloudpickle(model):
     return pickle.loads(cloudpickle.dumps(model))
 
 
-@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+@each_recipe
 @pytest.mark.parametrize(
     "copied", [copy.copy, copy.deepcopy, by_joblib, by_cloudpickle]
 )
-def test_copies_predict_the_same_bits_and_can_be_fitted(make, copied):
+def test_copies_predict_the_same_and_can_be_fitted(make, copied):
     frame, y = table()
     unfitted = make(**QUICK)
     model = make(**QUICK).fit(frame, y)
@@ -310,11 +342,11 @@ def test_copies_predict_the_same_bits_and_can_be_fitted(make, copied):
     assert_array_equal(copied(unfitted).fit(frame, y).predict(frame), before)
 
 
-@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+@each_recipe
 def test_an_interrupt_of_training_leaves_a_usable_pipeline(make, fail_at):
     frame, y = table()
     model = make(**QUICK).fit(frame, y)
-    fail_at(2, KeyboardInterrupt())  # In the second of epochs of a batch each.
+    fail_at(2, KeyboardInterrupt())  # In the second epoch: each has one batch.
     fewer = frame[["real", "text"]]
     with pytest.warns(UserWarning, match="interrupted by user.*finished 1 epochs"):
         model.fit(fewer, y)
@@ -325,21 +357,19 @@ def test_an_interrupt_of_training_leaves_a_usable_pipeline(make, fail_at):
     ("make", "target"),
     [(make_tabular_classifier, "classes"), (make_tabular_regressor, "numbers")],
 )
-@pytest.mark.parametrize("spoil", ["columns", "targets", "parameters", "interrupt"])
-def test_a_fit_that_is_refused_leaves_a_pipeline_as_it_was(
-    make, target, spoil, monkeypatch
-):
-    """Though its columns had been fitted anew by then."""
+@pytest.mark.parametrize("fault", ["columns", "targets", "parameters", "interrupt"])
+def test_a_fit_that_is_refused_changes_nothing(make, target, fault, monkeypatch):
+    """Not even the columns, which have been refitted by then."""
     frame, y = table()
     y = y if target == "classes" else frame["whole"] * 1.5
     model = make(**QUICK).fit(frame, y)
     steps, before = model.steps, model.predict(frame)
     other, bad, error = frame[["whole", "text"]], y, ValueError
-    if spoil == "columns":
+    if fault == "columns":
         other = other.assign(inf=np.inf)
-    elif spoil == "targets":
+    elif fault == "targets":
         bad = np.full(30, np.nan)
-    elif spoil == "parameters":
+    elif fault == "parameters":
         model.set_params(
             **{f"network__{'regressor__' * (target == 'numbers')}alpha": -1.0}
         )
@@ -358,14 +388,14 @@ def test_a_fit_that_is_refused_leaves_a_pipeline_as_it_was(
     assert list(model["columns"].feature_names_in_) == list(frame)
 
 
-@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+@each_recipe
 @pytest.mark.parametrize("fitted", [False, True])
-def test_an_error_of_a_callback_keeps_columns_and_epochs_together(make, fitted):
+def test_an_error_of_a_callback_keeps_both_steps_consistent(make, fitted):
     frame, y = table()
 
     class Failing:
         def setup(self, estimator, context):
-            """Nothing to set up."""
+            """Do nothing."""
 
         teardown = on_fit_task_begin = setup
 
@@ -376,13 +406,12 @@ def test_an_error_of_a_callback_keeps_columns_and_epochs_together(make, fitted):
     model = make(**QUICK)
     if fitted:
         model.fit(frame, y)
-    network = model["network"]
-    getattr(network, "regressor", network).set_callbacks(Failing())
+    step = model["network"]
+    getattr(step, "regressor", step).set_callbacks(Failing())
     fewer = frame[["real", "text"]]
     with pytest.raises(RuntimeError, match="no more"):
         model.fit(fewer, y)
-    fitted_network = getattr(model["network"], "regressor_", model["network"])
-    assert fitted_network.n_iter_ == 2
+    assert network_of(model).n_iter_ == 2
     assert model.predict(fewer).shape == (30,)
 
 
@@ -392,8 +421,8 @@ SHAPES = {
     "one class": (np.arange(30.0)[:, None], [7] * 30),
     "a class of one sample": (np.arange(30.0)[:, None], [0, 1] * 14 + [1, 2]),
     "constant columns": (np.ones((30, 3)), [0, 1] * 15),
-    "rows alike": (np.tile([[1.0, 2.0]], (30, 1)), [0, 1, 2] * 10),
-    "nothing but missing values": (np.full((30, 2), np.nan), [0, 1] * 15),
+    "equal rows": (np.tile([[1.0, 2.0]], (30, 1)), [0, 1, 2] * 10),
+    "only missing values": (np.full((30, 2), np.nan), [0, 1] * 15),
     "10,000 columns": (np.random.RandomState(0).uniform(size=(12, 10_000)), [0, 1] * 6),
     "a class for each of 1,000 rows": (np.arange(1000.0)[:, None], np.arange(1000)),
     "as many categories as rows": (
@@ -403,10 +432,10 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+@each_recipe
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.filterwarnings("ignore:The number of unique classes:UserWarning")
-def test_small_and_odd_tables_work(make, shape):
+def test_unusual_tables_are_accepted(make, shape):
     X, y = SHAPES[shape]
     model = make(**QUICK).fit(X, y)
     predicted = model.predict(X)
@@ -415,9 +444,9 @@ def test_small_and_odd_tables_work(make, shape):
     model.score(X, y)
 
 
-@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+@each_recipe
 @pytest.mark.parametrize("n_rows", [1, 2])
-def test_too_few_rows_to_set_any_aside_are_refused_or_train_without(make, n_rows):
+def test_too_few_rows_for_validation_are_refused_or_trained_without(make, n_rows):
     X, y = np.arange(6.0).reshape(3, 2)[:n_rows], [0, 1][:n_rows]
     with pytest.raises(ValueError, match="early stopping needs at least"):
         make(**QUICK).fit(X, y)
