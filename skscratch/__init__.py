@@ -4,13 +4,20 @@ from typing import TYPE_CHECKING
 
 from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
 from skscratch.estimators.checkpoint import Checkpoint
-from skscratch.nn.activations import ACTIVATIONS, d_sigmoid, d_tanh, sigmoid, tanh
+from skscratch.nn.activations import (
+    ACTIVATIONS,
+    Activation,
+    d_sigmoid,
+    d_tanh,
+    sigmoid,
+    tanh,
+)
 from skscratch.nn.gradient_check import GradientCheck, check_gradients
 from skscratch.nn.layer import Layer
-from skscratch.nn.losses import LOSSES, d_logloss, logloss
+from skscratch.nn.losses import LOSSES, Loss, d_logloss, logloss
 from skscratch.nn.network import Network
+from skscratch.nn.stack import Stack
 from skscratch.tabular.encoders import PiecewiseLinearEncoder, SmoothClipScaler
-from skscratch.training.joint import Stack
 from skscratch.training.optimizers import OPTIMIZERS
 from skscratch.training.schedules import SCHEDULES
 from skscratch.version import __version__
@@ -23,9 +30,11 @@ __all__ = [
     "LOSSES",
     "OPTIMIZERS",
     "SCHEDULES",
+    "Activation",
     "Checkpoint",
     "GradientCheck",
     "Layer",
+    "Loss",
     "Network",
     "PiecewiseLinearEncoder",
     "ScratchMLPClassifier",

@@ -29,7 +29,8 @@ from skscratch._sklearn import (
     callbacks_of,
     fit_context,
 )
-from skscratch.backends.buffers import FRESH
+from skscratch.backends.buffered import PredictionOperations
+from skscratch.backends.operations import ALLOCATING
 from skscratch.estimators.attributes import LayerViews, bare_copy, unchanged_if_refused
 from skscratch.estimators.checkpoint import Checkpoint, Running, fingerprint
 from skscratch.estimators.members import Members
@@ -51,15 +52,15 @@ from skscratch.estimators.validation import (
 )
 from skscratch.estimators.validator import Validation, common_error
 from skscratch.nn.checks import is_size
-from skscratch.nn.losses import LOSSES
+from skscratch.nn.losses import resolve_loss
 from skscratch.nn.network import (
     MOST_PARAMETERS,
     Network,
     count_parameters,
     hidden_activations,
 )
-from skscratch.training.batches import Batches, Dropout, smooth
-from skscratch.training.joint import Stack
+from skscratch.nn.stack import Stack
+from skscratch.training.batches import Batches
 from skscratch.training.loop import (
     ENDS,
     Average,
@@ -69,6 +70,7 @@ from skscratch.training.loop import (
     train,
 )
 from skscratch.training.optimizers import OPTIMIZERS
+from skscratch.training.regularization import Dropout, smooth
 from skscratch.training.schedules import SCHEDULES
 from skscratch.version import __version__
 
@@ -278,8 +280,6 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
             if not self.n_iter_:
                 raise caught.error from None
             error = caught.error
-        finally:
-            self.network_.forget()
         return error
 
     def _fit_network(
@@ -397,7 +397,7 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
     def _initialise(self, X, Y, random_state):
         """Make a new network, with no history."""
         sizes = self._sizes(X, Y)
-        self.network_ = Network.initialised(
+        self.network_ = Network.initialized(
             sizes,
             self.activation,
             self._loss(),
@@ -456,7 +456,6 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
         # it tries parameters that it may not take: the estimator has those it took.
         network = self.network_.astype(np.float64)
         X = X.astype(np.float64, copy=False)
-        network.reuse_buffers()
         if self._smoothing() is not None:
             Y = Y.astype(np.float64)
             smooth(Y, *self._smoothing())
@@ -575,7 +574,6 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
             first_epoch=1 + (running.n_epochs if running.goes_on else n_epochs),
             **self._training_options(held_out, incremental),
         )
-        self.network_.reuse_buffers()
         published = partial(self._published, running.state)
         try:
             outcome = self._follow(epochs, n_epochs, running, tasks, published)
@@ -597,7 +595,6 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
             X,
             Y,
             self._batch_length(X.shape[0] if rows is None else len(rows)),
-            self.network_.dtype,
             weights=weights,
             rows=rows,
             # The mean over a stream is not known: there weights count as given.
@@ -798,7 +795,7 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
         return False
 
     def _trained_loss(self):
-        return LOSSES[self.network_.loss]
+        return resolve_loss(self.network_.loss)
 
     def _batch_length(self, n_samples):
         if self.batch_size in BATCH_SIZES:
@@ -882,23 +879,23 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
         if issparse(X):
             X = X.tocsr()
         n_rows = max(AT_A_TIME // network.width, FEWEST_ROWS)
-        rooms, outputs = network.rooms(), None
+        operations, outputs = PredictionOperations(network.dtype), None
         for start in range(0, n_samples, n_rows):
             chunk = slice(start, start + n_rows)
             taken = X[chunk if rows is None else rows[chunk]]
-            finished = finish(self._raw_outputs(taken, rooms)).T
+            finished = finish(self._raw_outputs(taken, operations)).T
             if outputs is None:
                 outputs = np.empty((n_samples, finished.shape[1]), finished.dtype)
             outputs[chunk] = finished
         return outputs
 
-    def _raw_outputs(self, X, rooms=(FRESH, FRESH)):
+    def _raw_outputs(self, X, operations=ALLOCATING):
         """Raw outputs, (n_outputs, n_samples); an ensemble's give its mean."""
-        Z = self.network_.raw_outputs(X.T, rooms)
+        Z = self.network_.forward(X.T, operations=operations)
         temperature = self.__dict__.get("temperature_", 1.0)
         if temperature != 1:
             Z = Z / temperature
-        return self.network_.combined(Z)
+        return self.network_.average_members(Z)
 
     def _outputs_for(self, X, finish=_as_it_is):
         """As ``_outputs``, for a user's samples."""

@@ -19,8 +19,9 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skscratch.nn.network import Network
-from skscratch.training.batches import Batches, Dropout
+from skscratch.training.batches import Batches
 from skscratch.training.loop import TrainingState
+from skscratch.training.regularization import Dropout
 
 __all__ = ["Checkpoint", "Running", "fingerprint"]
 

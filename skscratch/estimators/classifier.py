@@ -18,8 +18,8 @@ from skscratch._sklearn import Interval, StrOptions, fit_context
 from skscratch.estimators.base import BaseScratchMLP
 from skscratch.estimators.docs import documented
 from skscratch.estimators.validator import pooled
-from skscratch.nn.losses import best_temperature
-from skscratch.training.batches import smooth
+from skscratch.training.calibration import best_temperature
+from skscratch.training.regularization import smooth
 
 __all__ = ["ScratchMLPClassifier"]
 

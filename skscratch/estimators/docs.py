@@ -7,7 +7,7 @@ import inspect
 import textwrap
 
 from skscratch.nn.activations import ACTIVATIONS
-from skscratch.nn.network import INITS
+from skscratch.nn.initializers import INITIALIZERS
 from skscratch.training.optimizers import OPTIMIZERS
 from skscratch.training.schedules import SCHEDULES
 
@@ -206,7 +206,7 @@ def documented(score):
                     activations=_names(ACTIVATIONS),
                     solvers=_names([*OPTIMIZERS, "lbfgs"]),
                     schedules=_names(SCHEDULES),
-                    inits=_names(INITS),
+                    inits=_names(INITIALIZERS),
                     score=score,
                 )
             )

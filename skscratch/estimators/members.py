@@ -14,7 +14,8 @@ from scipy.sparse import issparse
 
 from skscratch.estimators.monitor import FromOutside, Silence, Tasks
 from skscratch.estimators.validator import Validation
-from skscratch.training.joint import Stack, can_join, history, summary, train_together
+from skscratch.nn.stack import Stack
+from skscratch.training.joint import can_join, history, summary, train_together
 
 __all__ = ["Members"]
 
@@ -198,8 +199,6 @@ class Members:
                     if member.n_iter_:
                         keep(member, held)
                     raise
-                finally:
-                    member.network_.forget()
                 # One that was interrupted at once is none; L-BFGS may need no step.
                 is_whole = outcome != "interrupted" or member.n_iter_
                 if is_whole or not held_outs:

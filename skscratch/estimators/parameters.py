@@ -13,7 +13,7 @@ from sklearn.metrics import get_scorer_names
 from skscratch._sklearn import Interval, Options, StrOptions, callbacks_of
 from skscratch.estimators.checkpoint import Checkpoint
 from skscratch.nn.activations import ACTIVATIONS
-from skscratch.nn.network import INITS
+from skscratch.nn.initializers import INITIALIZERS
 from skscratch.training.optimizers import OPTIMIZERS
 from skscratch.training.schedules import SCHEDULES
 
@@ -66,7 +66,7 @@ CONSTRAINTS: dict = {
     "max_fun": [Interval(numbers.Integral, 1, None, closed="left")],
     "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
     "restore_best": ["boolean", StrOptions({"together"})],
-    "init": [StrOptions(set(INITS))],
+    "init": [StrOptions(set(INITIALIZERS))],
     "dropout": [Interval(numbers.Real, 0, 1, closed="left"), "array-like"],
     "weight_decay": [Interval(numbers.Real, 0, None, closed="left")],
     "warmup_fraction": [Interval(numbers.Real, 0, 1, closed="left"), None],

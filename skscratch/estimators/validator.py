@@ -8,7 +8,7 @@ from sklearn.metrics import check_scoring
 
 from skscratch.estimators.attributes import bare_copy
 from skscratch.estimators.monitor import from_outside
-from skscratch.nn.losses import mean_of_each
+from skscratch.training.calibration import mean_of_each
 
 __all__ = ["Validation", "common_error", "pooled"]
 

@@ -1,136 +1,23 @@
-"""Several networks trained as one: the leading axis of a stack.
+"""Several networks trained as one ``Stack``.
 
-What a ``Network`` computes is written for the last two axes of its arrays, so that the
-same lines serve networks of one architecture side by side, (networks, neurons,
-samples): each with its own weights and batches, in one call of the product for a layer
-and one pass of the optimizer.
+Each has its own weights and batches; they share each product of a layer and one pass of
+the optimizer.
 """
 
 import contextlib
-import copy
 import itertools
-import math
 import statistics
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 
-from skscratch.backends.buffers import Buffers, add_scaled, norm
-from skscratch.nn.layer import Layer
-from skscratch.nn.losses import LOSSES
-from skscratch.nn.network import Network
+from skscratch.backends.buffered import BufferedOperations
+from skscratch.backends.buffers import Buffers
+from skscratch.nn.stack import Stack
 from skscratch.training.loop import ENDS, Epoch, Record, keep_least, train_epoch
 
-__all__ = ["Stack", "can_join", "history", "summary", "train_together"]
-
-
-class Stack(Network):
-    """Networks of one architecture over one array of parameters.
-
-    Parameters
-    ----------
-    networks : list of Network
-        Of equal layers, loss and dtype. The stack takes them over: their numbers become
-        views of its rows, until another stack takes them over.
-
-    Attributes
-    ----------
-    parameters, gradients : ndarray of shape (n_networks, n_parameters)
-    weights, weight_gradients : ndarray of shape (n_networks, n_weights)
-        As in ``Network``, a row a network.
-
-    Raises
-    ------
-    ValueError
-        If there are none, or they are not of one architecture.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skscratch import Network, Stack
-    >>> sizes = [4, 5, 3]
-    >>> stack = Stack([Network.glorot(sizes, random_state=i) for i in range(2)])
-    >>> stack.raw_outputs(np.ones((4, 10))).shape
-    (2, 3, 10)
-    >>> stack.predict(np.ones((4, 10))).shape
-    (3, 10)
-    """
-
-    def __init__(self, networks):
-        given, networks = networks, list(networks) if np.iterable(networks) else []
-        are_different = len({id(network) for network in networks}) == len(networks)
-        if (
-            not all(isinstance(network, Network) for network in networks)
-            or any(isinstance(network, Stack) for network in networks)
-            or not are_different
-            or len({_architecture(network) for network in networks}) != 1
-        ):
-            raise ValueError(
-                "networks must be one or more Network objects, none of them a Stack or "
-                f"there twice, of equal layers, loss and dtype, got {given!r}."
-            )
-        first = networks[0]
-        layers = [
-            Layer.from_arrays(
-                np.stack([layer.W for layer in alike]),
-                np.stack([layer.b for layer in alike]),
-                alike[0].activation,
-            )
-            for alike in zip(*(network.layers for network in networks), strict=True)
-        ]
-        super().__init__(layers, first.loss, dtype=first.dtype)
-        for i, network in enumerate(networks):
-            network._view(self.parameters[i], self.gradients[i])
-
-    @property
-    def networks(self):
-        """The networks, whose numbers are views of the rows."""
-        return [self._network(i) for i in range(len(self.parameters))]
-
-    def _network(self, i):
-        layers = [
-            Layer.from_arrays(layer.W[i], layer.b[i], layer.activation)
-            for layer in self.layers
-        ]
-        network = Network(layers, self.loss)
-        network._view(self.parameters[i], self.gradients[i])
-        return network
-
-    def combined(self, Z):
-        """Raw outputs whose predictions are the mean of the networks'."""
-        return LOSSES[self.loss].combined(Z)
-
-    @classmethod
-    def initialised(cls, *args, **kwargs):
-        """Refuse: a stack is made of networks, which have drawn their weights."""
-        raise TypeError("a Stack is made of networks: Stack([Network.glorot(…), …]).")
-
-    def is_finite(self):
-        """Whether the parameters of all networks are finite numbers."""
-        return all(math.isfinite(norm(row)) for row in self.parameters)
-
-    def astype(self, dtype):
-        """Copy of the stack with all numbers of another dtype."""
-        return Stack([network.astype(dtype) for network in self.networks])
-
-    def _penalty(self, strength):
-        squares = np.vecdot(self.weights, self.weights)
-        return 0.5 * np.reshape(strength, -1) * squares
-
-    def _add_penalty_gradient(self, strength):
-        strengths = np.broadcast_to(np.reshape(strength, -1), len(self.weights))
-        for row, weights, factor in zip(
-            self.weight_gradients, self.weights, strengths.tolist(), strict=True
-        ):
-            add_scaled(row, weights, factor)
-
-    def __repr__(self):
-        return f"{len(self.parameters)} networks of {self._network(0)!r}"
-
-
-def _architecture(network):
-    layers = [(layer.W.shape, layer.activation) for layer in network.layers]
-    return (*layers, network.loss, network.dtype)
+__all__ = ["can_join", "history", "summary", "train_together"]
 
 
 def can_join(optimizers):
@@ -297,7 +184,7 @@ class _Together:
     def __init__(self, runs, share_batches):
         self.runs = runs
         self.stack = Stack([run.network for run in runs])
-        self.stack.reuse_buffers()
+        self.operations = BufferedOperations(self.stack.dtype)
         self.batches = runs[0].batches
         if self.batches.order is not None and not share_batches:
             self.batches = _StackedBatches([run.batches for run in runs])
@@ -325,6 +212,7 @@ class _Together:
             (number - 1) * n_batches,
             max_epochs * n_batches,
             dropout=self.dropout,
+            operations=self.operations,
             **options,
         )
         for run in self.runs:
@@ -339,21 +227,20 @@ class _Together:
 
 
 class _StackedBatches:
-    """Batches of several trainings on the same data, with a leading axis."""
+    """Rows of the batches of several trainings on the same data, a row for each."""
 
     def __init__(self, several):
-        self._several, self._first = several, copy.copy(several[0])
-        self.n_samples, self.n_batches = self._first.n_samples, self._first.n_batches
-        if self._first.weights is not None:
-            means = [batches.mean_weight for batches in several]
-            self._first.mean_weight = np.reshape(means, (-1, 1, 1))
+        first, self._several = several[0], several
+        self.n_samples, self.n_batches = first.n_samples, first.n_batches
+        self.batch_size, self.data = first.batch_size, first.data
+        if self.data.weights is not None:
+            means = [batches.data.mean_weight for batches in several]
+            self.data = replace(self.data, mean_weight=np.reshape(means, (-1, 1, 1)))
 
     def __iter__(self):
         orders = np.stack([batches.next_order() for batches in self._several])
-        for start in range(0, self.n_samples, self._first.batch_size):
-            yield self._first.gathered(
-                orders[:, start : start + self._first.batch_size]
-            )
+        for start in range(0, self.n_samples, self.batch_size):
+            yield orders[:, start : start + self.batch_size]
 
 
 class _StackedDropout:

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import minimize
 
-from skscratch.backends.buffers import add_scaled, aligned, norm
+from skscratch.backends.buffered import BufferedOperations
+from skscratch.backends.linalg import add_scaled, aligned, norm
 from skscratch.backends.threads import one_scipy_thread
 from skscratch.training.optimizers import Optimizer
 from skscratch.training.schedules import Constant
@@ -241,6 +242,7 @@ def train(
         by_error=error is not None,
         first_epoch=first_epoch,
     )
+    operations = BufferedOperations(network.dtype)
     with closing(record):
         for number in range(first_epoch, max_epochs + 1):
             record.begin()
@@ -253,6 +255,7 @@ def train(
                 alpha=alpha,
                 dropout=dropout,
                 max_grad_norm=max_grad_norm,
+                operations=operations,
             )
             epoch = record.end(number, loss, batches.n_samples)
             if error is not None and epoch.outcome != "diverged":
@@ -383,7 +386,16 @@ def _averaged(network, average):
 # What overflows is seen when the epoch ends.
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def train_epoch(
-    network, batches, state, n_done, n_steps, *, alpha, dropout, max_grad_norm
+    network,
+    batches,
+    state,
+    n_done,
+    n_steps,
+    *,
+    alpha,
+    dropout,
+    max_grad_norm,
+    operations,
 ):
     """Take one step of the optimizer for each batch.
 
@@ -395,15 +407,18 @@ def train_epoch(
         Number of steps before this epoch, and in all.
     alpha, dropout, max_grad_norm
         As in ``train``.
+    operations : Operations
+        What computes; the same in all epochs.
 
     Returns
     -------
     float or ndarray of shape (n_networks,)
         Mean loss over the batches.
     """
-    update, schedule, average = state.optimizer.update, state.schedule, state.average
+    schedule, average = state.schedule, state.average
     loss_sum = 0.0
-    for step, (A1, Y, weights, total) in enumerate(batches, start=n_done):
+    for step, rows in enumerate(batches, start=n_done):
+        A1, Y, weights, total = operations.batch(batches.data, rows)
         schedule.reached(step / n_steps)
         loss = network.cost_and_gradients(
             A1,
@@ -412,11 +427,14 @@ def train_epoch(
             weights=weights,
             total=total,
             masks=() if dropout is None else dropout.masks(A1.shape[-1]),
+            operations=operations,
         )
         loss_sum += loss * A1.shape[-1]
         if max_grad_norm is not None:
             _shorten(network.gradients, max_grad_norm)
-        update(network.parameters, network.gradients, schedule.rate)
+        operations.update(
+            state.optimizer, network.parameters, network.gradients, schedule.rate
+        )
         if average is not None:
             average.update(network.parameters)
     return loss_sum / batches.n_samples
@@ -506,6 +524,7 @@ def minimise_lbfgs(
         Of ``scipy.optimize.minimize``.
     """
     total = X.shape[0] if weights is None else float(weights.sum())
+    operations = BufferedOperations(network.dtype)
     chunks = [
         (
             X[rows].T,
@@ -522,7 +541,12 @@ def minimise_lbfgs(
         cost, gradients, penalty = 0.0, np.zeros_like(parameters), alpha
         for A1, targets, shares in chunks:
             cost += network.cost_and_gradients(
-                A1, targets, alpha=penalty, weights=shares, total=total
+                A1,
+                targets,
+                alpha=penalty,
+                weights=shares,
+                total=total,
+                operations=operations,
             )
             gradients += network.gradients
             penalty = 0.0  # The penalty counts once.

@@ -8,8 +8,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
-
 from skscratch.backends.tapes import REHEARSALS
+
 from skscratch.nn.activations import ACTIVATIONS
 from skscratch.nn.network import Network
 from skscratch.training.batches import Batches
