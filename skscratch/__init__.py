@@ -1,13 +1,21 @@
-"""A neural network from scratch on NumPy, with a scikit-learn face."""
+"""A neural network written from scratch on NumPy, with scikit-learn's API."""
 
 from typing import TYPE_CHECKING
 
 from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
 from skscratch.estimators.checkpoint import Checkpoint
-from skscratch.nn.activations import ACTIVATIONS, d_sigmoid, d_tanh, sigmoid, tanh
+from skscratch.nn.activations import (
+    ACTIVATIONS,
+    Activation,
+    d_sigmoid,
+    d_tanh,
+    sigmoid,
+    tanh,
+)
 from skscratch.nn.gradient_check import GradientCheck, check_gradients
+from skscratch.nn.initializers import INITIALIZERS
 from skscratch.nn.layer import Layer
-from skscratch.nn.losses import LOSSES, d_logloss, logloss
+from skscratch.nn.losses import LOSSES, Loss, d_logloss, logloss
 from skscratch.nn.network import Network
 from skscratch.nn.stack import Stack
 from skscratch.tabular.encoders import PiecewiseLinearEncoder, SmoothClipScaler
@@ -21,13 +29,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ACTIVATIONS",
+    "INITIALIZERS",
     "LOSSES",
     "OPTIMIZERS",
     "SCHEDULES",
     "SOLVERS",
+    "Activation",
     "Checkpoint",
     "GradientCheck",
     "Layer",
+    "Loss",
     "Network",
     "Optimizer",
     "PiecewiseLinearEncoder",

@@ -67,7 +67,8 @@ def make_run(
 ):
     """Run of a network, with ``score`` in the place of a validator."""
     config = TrainingConfig(**DEFAULTS | options)
-    data = FitData(batches.X, batches.Y, batches.Y, batches.weights)
+    arrays = batches.data
+    data = FitData(arrays.X, arrays.Y, arrays.Y, arrays.weights)
     return TrainingRun(
         network, config, data, state, batches, dropout, None, score, random_state
     )

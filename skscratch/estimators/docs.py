@@ -7,7 +7,7 @@ import inspect
 import textwrap
 
 from skscratch.nn.activations import ACTIVATIONS
-from skscratch.nn.network import INITS
+from skscratch.nn.initializers import INITIALIZERS
 from skscratch.training.schedules import SCHEDULES
 from skscratch.training.solvers import SOLVERS
 
@@ -210,7 +210,7 @@ def documented(score):
                     activations=_names(ACTIVATIONS),
                     solvers=_names(SOLVERS),
                     schedules=_names(SCHEDULES),
-                    inits=_names(INITS),
+                    inits=_names(INITIALIZERS),
                     score=score,
                 )
             )

@@ -126,7 +126,7 @@ def _make_random_state(random_state):
 
 
 def _new_network(config, random_state):
-    return Network.initialised(
+    return Network.initialized(
         config.sizes,
         config.activation,
         config.loss,

@@ -12,8 +12,8 @@ from sklearn.metrics import get_scorer_names
 
 from skscratch._sklearn import Interval, Options, RegisteredOptions, StrOptions
 from skscratch.estimators.checkpoint import Checkpoint
-from skscratch.nn.activations import ACTIVATIONS
-from skscratch.nn.network import INITS
+from skscratch.nn.activations import ACTIVATIONS, Activation
+from skscratch.nn.initializers import INITIALIZERS
 from skscratch.training.schedules import SCHEDULES, find_schedule, is_schedule
 from skscratch.training.solvers import find_solver, is_solver, solver_names
 
@@ -28,12 +28,25 @@ UNBOUNDED = (
     "max_grad_norm",
 )
 
+
+def _is_activation(value):
+    # What stands in parentheses is checked when the network is made.
+    return isinstance(value, Activation) or (isinstance(value, str) and "(" in value)
+
+
 CONSTRAINTS: dict = {
     "hidden_layer_sizes": [
         "array-like",
         Interval(numbers.Integral, 1, None, closed="left"),
     ],
-    "activation": [StrOptions(set(ACTIVATIONS)), "array-like"],
+    "activation": [
+        RegisteredOptions(
+            lambda: ACTIVATIONS,
+            _is_activation,
+            ", such a name with a parameter as in 'leaky_relu(0.2)', an Activation",
+        ),
+        "array-like",
+    ],
     "solver": [
         RegisteredOptions(solver_names, is_solver, ", an Optimizer class or a Solver")
     ],
@@ -70,7 +83,7 @@ CONSTRAINTS: dict = {
     "max_fun": [Interval(numbers.Integral, 1, None, closed="left")],
     "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
     "restore_best": ["boolean", StrOptions({"together"})],
-    "init": [StrOptions(set(INITS))],
+    "init": [RegisteredOptions(lambda: INITIALIZERS, callable, " or a callable")],
     "dropout": [Interval(numbers.Real, 0, 1, closed="left"), "array-like"],
     "weight_decay": [Interval(numbers.Real, 0, None, closed="left")],
     "warmup_fraction": [Interval(numbers.Real, 0, 1, closed="left"), None],

@@ -12,17 +12,25 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
-from skscratch._sklearn import StrOptions, fit_context
+from skscratch._sklearn import RegisteredOptions, fit_context
 from skscratch.estimators.base import BaseScratchMLP
 from skscratch.estimators.docs import documented
 from skscratch.estimators.targets import NumericTargets
 from skscratch.nn.activations import Activation
-from skscratch.nn.losses import Loss
+from skscratch.nn.losses import LOSSES, Loss
 from skscratch.training.optimizers import Optimizer
 from skscratch.training.schedules import Schedule
 from skscratch.training.solvers import Solver
 
 __all__ = ["ScratchMLPRegressor"]
+
+
+def _loss_names():
+    return [name for name, loss in LOSSES.items() if loss.task == "regression"]
+
+
+def _is_loss(value):
+    return isinstance(value, Loss) and value.task == "regression"
 
 
 @documented(score="the coefficient of determination")
@@ -68,7 +76,7 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
 
     _parameter_constraints: dict = {
         **BaseScratchMLP._parameter_constraints,
-        "loss": [StrOptions({"squared_error", "poisson"})],
+        "loss": [RegisteredOptions(_loss_names, _is_loss, " or a Loss")],
     }
 
     def __init__(

@@ -5,7 +5,7 @@ Both have the same methods, so that nothing else asks which of the two it has.
 """
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
-from skscratch.nn.losses import LOSSES
+from skscratch.nn.losses import resolve_loss
 
 __all__ = ["ClassTargets", "NumericTargets"]
 
@@ -313,7 +313,7 @@ class ClassTargets:
         -------
         ndarray of shape (n_classes, n_samples)
         """
-        predictions = LOSSES[self.loss].predictions
+        predictions = resolve_loss(self.loss).predictions
         if self.n_raw_outputs > 1 or self.is_multilabel:
             return predictions(Z)
         if len(self.classes) == 1:
@@ -328,7 +328,7 @@ class ClassTargets:
         small = np.finfo(P.dtype).eps > P
         log_P = np.log(np.where(small, 1, P))
         if small.any():
-            exact = LOSSES[self.loss].log_predictions
+            exact = resolve_loss(self.loss).log_predictions
             Z = Z if len(P) == len(Z) else np.concatenate([-Z, Z])
             log_P[small] = exact(Z)[small]
         return log_P
@@ -415,17 +415,25 @@ class NumericTargets:
             )
 
     @property
-    def _loss(self):
-        return LOSSES[self.loss]
-
-    @property
     def n_raw_outputs(self):
         """Number of raw outputs of the network."""
-        return self.n_targets
+        return resolve_loss(self.loss).n_raw_outputs(self.n_targets)
 
     def with_fitted_loss(self, Y, weights):
-        """Copy whose loss has learned what it needs to know of the targets."""
-        return self
+        """Copy whose loss has learned what it needs to know of the targets.
+
+        Parameters
+        ----------
+        Y : ndarray of shape (n_samples, n_outputs)
+        weights : ndarray of shape (n_samples,) or None
+
+        Returns
+        -------
+        NumericTargets
+        """
+        loss = resolve_loss(self.loss)
+        fitted = loss.fitted(Y.T, weights)
+        return self if fitted is loss else replace(self, loss=fitted)
 
     def attributes(self):
         """Fitted attributes that describe the targets, by name."""
@@ -452,10 +460,7 @@ class NumericTargets:
         Y = y[:, np.newaxis] if y.ndim == 1 else y
         if Y.dtype.kind not in "biuf":
             raise ValueError(f"{name} must hold numbers, got {Y.dtype}.")
-        if self.loss == "poisson" and (Y < 0).any():
-            raise ValueError(
-                f"{name} must not be negative for loss='poisson', got {Y.min()}."
-            )
+        resolve_loss(self.loss).check_targets(Y, name)
         return Y * 1 if Y.dtype == bool else Y
 
     def encode_validation(self, y):
@@ -489,7 +494,7 @@ class NumericTargets:
         -------
         ndarray of shape (n_outputs, n_samples)
         """
-        return self._loss.predictions(Z)
+        return resolve_loss(self.loss).predictions(Z)
 
     def score(self, Z, Y, weights, loss):
         """Coefficient of determination of raw outputs.

@@ -85,7 +85,8 @@ def validate_fit_data(
     if class_weight is not None:
         name = "sample_weight times class_weight"
     weights = _cast(targets.weights(class_weight, y, Y, weights), X.dtype, name)
-    targets = targets.with_fitted_loss(Y, weights)
+    if reset:
+        targets = targets.with_fitted_loss(Y, weights)
     data = FitData(X, y, Y, weights)
     X_val, y_val, weights_val = validation
     if X_val is None:

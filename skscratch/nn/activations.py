@@ -1,37 +1,42 @@
-"""The activation functions, each beside its derivative.
+"""The activation functions, each next to its derivative.
 
-A new activation is one function, one derivative and one entry in ``ACTIVATIONS``;
-parameter validation, error messages and the parametrised tests follow from there.
+A new activation is one function, one derivative and one ``Activation`` record. In the
+registry ``ACTIVATIONS`` it is known by name everywhere; error messages, documentation
+and parametrised tests follow. Where a name is accepted, so is the record itself.
 """
 
+import inspect
 import math
+import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.special import expit, ndtr
 
-from skscratch.backends.tapes import one_call
+from skscratch.backends.blockwise import by_blocks, clip
 
 __all__ = [
     "ACTIVATIONS",
     "Activation",
-    "check_activation",
     "d_identity",
     "d_sigmoid",
     "d_tanh",
+    "resolve_activation",
     "sigmoid",
     "tanh",
 ]
 
-# Numbers that a formula of several passes takes at a time.
-_BLOCK = 4096
-
-# Beyond ±_FAR, exp(-|Z|) and its like are 0 in every precision. What multiplies them is
-# held within, as 0 times infinity is nan.
+# Beyond ±_FAR, exp(-|Z|) and the like are 0 in every precision. Their factors are
+# clipped to this range, because 0 times infinity is nan.
 _FAR = 1e3
 
 _LEAK = 0.01
+
+# A decimal number as text, which excludes infinity, nan and underscores.
+_NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 
 # The fixed point of Klambauer et al. (2017), eq. 14: a standard normal Z gives
 # A of mean 0 and variance 1.
@@ -39,49 +44,103 @@ _SELU_ALPHA = 1.6732632423543772
 _SELU_SCALE = 1.0507009873554805
 
 
-class Activation(NamedTuple):
-    """An activation function and what training needs to know about it.
+@dataclass(frozen=True)
+class Activation:
+    """An activation function, and what training needs to know about it.
+
+    Only ``function`` and ``derivative`` are required. The other fields make training
+    faster, or initial weights better.
 
     Attributes
     ----------
     function : callable
-        ``function(Z, out=None)`` returns ``A``, element by element, in ``out`` where
-        one is given. The identity returns ``Z`` itself.
+        ``function(Z)`` returns ``A``, element by element, and leaves ``Z`` as it is.
+        If it has a parameter ``out``, the result is written there; ``out`` may be
+        ``Z``.
     derivative : callable
-        ``derivative(Z, A, out=None)`` returns dA/dZ, element by element. ``A`` is
-        ``function(Z)``, at hand from the forward pass, so that nothing is computed
-        twice.
+        ``derivative(Z, A)`` returns dA/dZ, element by element. ``A`` is
+        ``function(Z)``, from the forward pass, so that nothing is computed twice. It
+        may have a parameter ``out`` too.
     variance_factor : float, default=6.0
-        ``c`` in the bound ``sqrt(c / (fan_in + fan_out))`` of the uniform initial
-        weights. Those of scikit-learn's activations are scikit-learn's: Glorot and
-        Bengio (2010), eq. 16. The others are ``6 / E[f(z)²]``, ``z`` standard normal,
+        ``c`` in the bound ``sqrt(c / (fan_in + fan_out))`` of uniform initial weights.
+        Those of scikit-learn's activations are scikit-learn's: Glorot and Bengio
+        (2010), eq. 16. The others are ``6 / E[f(z)²]`` for a standard normal ``z``,
         which keeps the second moment of the signal: He et al. (2015), section 2.2,
         https://arxiv.org/abs/1502.01852, whose argument holds for any ``f``.
     kinks : tuple of float, default=()
-        Where the derivative jumps, which a finite difference must keep away from.
-    needs_Z : bool, default=False
-        Whether the derivative reads ``Z``. Where it does not, training lets ``A``
-        take the place of ``Z`` in memory.
+        Where the derivative jumps. Finite differences must keep away from there.
+    needs_Z : bool, default=True
+        Whether the derivative reads ``Z``. If not, ``A`` may be written over ``Z``.
     in_place : bool, default=False
-        Whether the derivative may be written over ``A``.
+        Whether the derivative can be written over ``A``: ``out`` may be ``A``.
+    factory : callable, default=None
+        ``factory(parameter)`` returns the activation for a value of its parameter,
+        which a name can give in parentheses: ``"leaky_relu(0.2)"``. It raises
+        ValueError for values out of range. None means that there is no parameter.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skscratch import Activation, Layer
+    >>> def sine(Z):
+    ...     return np.sin(Z)
+    >>> def d_sine(Z, A):
+    ...     return np.cos(Z)
+    >>> layer = Layer(2, 3, Activation(sine, d_sine), random_state=0)
+    >>> layer.feedforward(np.ones((2, 4))).shape
+    (3, 4)
     """
 
     function: Callable[..., np.ndarray]
     derivative: Callable[..., np.ndarray]
     variance_factor: float = 6.0
     kinks: tuple[float, ...] = ()
-    needs_Z: bool = False
+    needs_Z: bool = True
     in_place: bool = False
+    factory: Callable[[float], "Activation"] | None = None
 
-    @property
-    def room_of_A(self):
-        """Name of the buffer that ``A`` is written into."""
-        return "A" if self.needs_Z else "Z"
+    @cached_property
+    def takes_out(self):
+        """Whether ``function`` has a parameter ``out``."""
+        return _takes_out(self.function)
 
-    @property
-    def room_of_dZ(self):
-        """Name of the buffer that the derivative is written into."""
-        return self.room_of_A if self.in_place else "dZ"
+    @cached_property
+    def derivative_takes_out(self):
+        """Whether ``derivative`` has a parameter ``out``."""
+        return _takes_out(self.derivative)
+
+    @cached_property
+    def is_identity(self):
+        """Whether it is the identity, whose derivative need not be multiplied by."""
+        return self.derivative is d_identity
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __getstate__(self):
+        return {name: vars(self)[name] for name in self.__dataclass_fields__}
+
+
+def _takes_out(function):
+    try:
+        return "out" in inspect.signature(function).parameters
+    except (TypeError, ValueError):  # NumPy's ufuncs have no signature in old versions.
+        return isinstance(function, np.ufunc)
+
+
+@dataclass(frozen=True)
+class _WithParameter:
+    """A function of an activation for one value of its parameter."""
+
+    function: Callable[..., np.ndarray]
+    name: str
+    value: float
+
+    def __call__(self, *operands, out=None):
+        return self.function(*operands, out=out, **{self.name: self.value})
 
 
 def identity(Z, out=None):
@@ -125,7 +184,7 @@ def d_tanh(Z, A=None, out=None):
 def relu(Z, out=None):
     """Rectified linear unit ``max(Z, 0)``."""
     # Clipping takes many numbers at a time, and the maximum with a number one by one.
-    return Z.clip(0.0, np.inf, out=out)
+    return clip(Z, 0.0, np.inf, out=out)
 
 
 def d_relu(Z, A=None, out=None):
@@ -135,19 +194,33 @@ def d_relu(Z, A=None, out=None):
     return np.greater(Z, 0.0, out=np.empty_like(Z) if out is None else out)
 
 
-def leaky_relu(Z, out=None):
-    """Leaky rectified linear unit: ``Z`` where ``Z > 0``, else ``Z / 100``.
+def leaky_relu(Z, out=None, slope=_LEAK):
+    """Leaky rectified linear unit: ``Z`` where ``Z > 0``, else ``slope · Z``.
 
     Maas, Hannun and Ng (2013), Rectifier nonlinearities improve neural network acoustic
     models.
     """
-    return _by_blocks(lambda Z: np.maximum(Z, _LEAK * Z), Z, out=out)
+    return by_blocks(lambda Z: np.maximum(Z, slope * Z), Z, out=out)
 
 
-def d_leaky_relu(Z, A=None, out=None):
-    """Derivative of the leaky rectified linear unit: 1 where ``Z > 0``, else 0.01."""
-    slope = d_relu(Z, A, out=out)
-    return np.maximum(slope, _LEAK, out=slope)
+def d_leaky_relu(Z, A=None, out=None, slope=_LEAK):
+    """Derivative of the leaky rectified linear unit: 1 where ``Z > 0``, else slope."""
+    derivative = d_relu(Z, A, out=out)
+    return np.maximum(derivative, slope, out=derivative)
+
+
+def _leaky_relu_of(slope):
+    """Leaky rectified linear unit of another slope."""
+    if not 0 <= slope < 1:
+        raise ValueError("its slope must be at least 0 and less than 1")
+    return Activation(
+        _WithParameter(leaky_relu, "slope", slope),
+        _WithParameter(d_leaky_relu, "slope", slope),
+        variance_factor=12 / (1 + slope**2),
+        kinks=(0.0,),
+        needs_Z=False,
+        in_place=True,
+    )
 
 
 def elu(Z, out=None):
@@ -156,7 +229,7 @@ def elu(Z, out=None):
     Clevert, Unterthiner and Hochreiter (2016), https://arxiv.org/abs/1511.07289, with
     their alpha of 1, for which it is the larger of the two.
     """
-    return _by_blocks(
+    return by_blocks(
         lambda Z: np.maximum(Z, np.expm1(np.minimum(Z, 0))),
         Z,
         out=out,
@@ -171,6 +244,38 @@ def d_elu(Z, A=None, out=None):
     return slope
 
 
+def _elu(Z, alpha, out=None):
+    """Exponential linear unit of any alpha: ``alpha (exp(Z) - 1)`` on the left."""
+    return by_blocks(
+        lambda Z: np.maximum(Z, 0) + alpha * np.expm1(np.minimum(Z, 0)), Z, out=out
+    )
+
+
+def _d_elu(Z, A=None, out=None, *, alpha):
+    """Its derivative: 1 where ``A > 0``, else ``A + alpha``."""
+    return by_blocks(
+        lambda A: np.minimum(A, 0) + alpha + (1 - alpha) * d_relu(A),
+        _elu(Z, alpha) if A is None else A,
+        out=out,
+    )
+
+
+def _elu_of(alpha):
+    """Exponential linear unit of another alpha."""
+    if not 0 < alpha < math.inf:
+        raise ValueError("its alpha must be positive")
+    # E[(exp(z) - 1)²] over the negative half, by completing the square.
+    left = math.e**2 * ndtr(-2) - 2 * math.sqrt(math.e) * ndtr(-1) + 0.5
+    return Activation(
+        _WithParameter(_elu, "alpha", alpha),
+        _WithParameter(_d_elu, "alpha", alpha),
+        variance_factor=float(6 / (0.5 + alpha**2 * left)),
+        kinks=() if alpha == 1 else (0.0,),
+        needs_Z=False,
+        in_place=True,
+    )
+
+
 def selu(Z, out=None):
     """Scaled exponential linear unit: λZ where ``Z > 0``, else λα (exp(Z) - 1).
 
@@ -182,7 +287,7 @@ def selu(Z, out=None):
         rise = np.clip(Z, 0, 0.95 * np.finfo(Z.dtype).max)
         return _SELU_SCALE * (rise + _SELU_ALPHA * np.expm1(np.minimum(Z, 0)))
 
-    return _by_blocks(formula, Z, out=out)
+    return by_blocks(formula, Z, out=out)
 
 
 def d_selu(Z, A=None, out=None):
@@ -191,7 +296,7 @@ def d_selu(Z, A=None, out=None):
     A sum of its parts takes half the time of a choice for each number.
     """
     left = _SELU_SCALE * _SELU_ALPHA
-    return _by_blocks(
+    return by_blocks(
         lambda A: np.minimum(A, 0) + left + (_SELU_SCALE - left) * d_relu(A),
         selu(Z) if A is None else A,
         out=out,
@@ -204,7 +309,7 @@ def gelu(Z, out=None):
     Hendrycks and Gimpel (2016), https://arxiv.org/abs/1606.08415; exact, where others
     approximate it by a hyperbolic tangent.
     """
-    return _by_blocks(lambda Z: np.maximum(Z, -_FAR) * ndtr(Z), Z, out=out)
+    return by_blocks(lambda Z: np.maximum(Z, -_FAR) * ndtr(Z), Z, out=out)
 
 
 def d_gelu(Z, A=None, out=None):
@@ -214,7 +319,7 @@ def d_gelu(Z, A=None, out=None):
         Z = np.clip(Z, -_FAR, _FAR)
         return ndtr(Z) + Z * np.exp(-0.5 * Z * Z) / math.sqrt(2 * math.pi)
 
-    return _by_blocks(formula, Z, out=out)
+    return by_blocks(formula, Z, out=out)
 
 
 def silu(Z, out=None):
@@ -222,7 +327,7 @@ def silu(Z, out=None):
 
     Elfwing, Uchibe and Doya (2018), https://arxiv.org/abs/1702.03118.
     """
-    return _by_blocks(lambda Z: np.maximum(Z, -_FAR) * sigmoid(Z), Z, out=out)
+    return by_blocks(lambda Z: np.maximum(Z, -_FAR) * sigmoid(Z), Z, out=out)
 
 
 def d_silu(Z, A=None, out=None):
@@ -232,7 +337,7 @@ def d_silu(Z, A=None, out=None):
         S = sigmoid(Z)
         return S + np.minimum(A, _FAR) * (1 - S)
 
-    return _by_blocks(formula, Z, silu(Z) if A is None else A, out=out)
+    return by_blocks(formula, Z, silu(Z) if A is None else A, out=out)
 
 
 def mish(Z, out=None):
@@ -240,7 +345,7 @@ def mish(Z, out=None):
 
     Misra (2020), https://arxiv.org/abs/1908.08681.
     """
-    return _by_blocks(lambda Z: np.maximum(Z, -_FAR) * _tanh_softplus(Z), Z, out=out)
+    return by_blocks(lambda Z: np.maximum(Z, -_FAR) * _tanh_softplus(Z), Z, out=out)
 
 
 def d_mish(Z, A=None, out=None):
@@ -250,7 +355,7 @@ def d_mish(Z, A=None, out=None):
         T = _tanh_softplus(Z)
         return T + np.clip(Z, -_FAR, _FAR) * (1 - T * T) * sigmoid(Z)
 
-    return _by_blocks(formula, Z, out=out)
+    return by_blocks(formula, Z, out=out)
 
 
 def _tanh_softplus(Z):
@@ -266,9 +371,7 @@ def softplus(Z, out=None):
     Dugas et al. (2001), Incorporating second-order functional knowledge for better
     option pricing.
     """
-    return _by_blocks(
-        lambda Z: np.maximum(Z, 0) + np.log1p(np.exp(-abs(Z))), Z, out=out
-    )
+    return by_blocks(lambda Z: np.maximum(Z, 0) + np.log1p(np.exp(-abs(Z))), Z, out=out)
 
 
 def d_softplus(Z, A=None, out=None):
@@ -279,68 +382,90 @@ def d_softplus(Z, A=None, out=None):
     return np.negative(slope, out=slope)
 
 
-@one_call
-def _by_blocks(formula, *operands, out):
-    """Fill ``out`` with a formula of the operands, element by element.
-
-    The formula may be written as it is read: its temporaries are as small as a block,
-    so that they stay in the processor's cache, and ``out`` may be an operand.
-    """
-    out = np.empty_like(operands[0]) if out is None else out
-    modes: list[Any] = [["readonly"]] * len(operands) + [["writeonly"]]
-    blocks = np.nditer(
-        [*operands, out],
-        flags=["buffered", "external_loop", "zerosize_ok"],
-        op_flags=modes,
-        buffersize=_BLOCK,
-    )
-    with blocks:
-        for *parts, result in blocks:
-            result[...] = formula(*parts)
-    return out
-
-
-_LOGISTIC = Activation(sigmoid, d_sigmoid, variance_factor=2.0)
+_LOGISTIC = Activation(sigmoid, d_sigmoid, variance_factor=2.0, needs_Z=False)
+# What the derivatives of most of them have in common.
+_BY_A: dict[str, Any] = {"needs_Z": False, "in_place": True}
+_BY_Z: dict[str, Any] = {"needs_Z": True, "in_place": True}
 
 ACTIVATIONS: dict[str, Activation] = {
-    "identity": Activation(identity, d_identity, in_place=True),
+    "identity": Activation(identity, d_identity, **_BY_A),
     "logistic": _LOGISTIC,
     "sigmoid": _LOGISTIC,
-    "tanh": Activation(tanh, d_tanh, in_place=True),
-    "relu": Activation(relu, d_relu, kinks=(0.0,), in_place=True),
+    "tanh": Activation(tanh, d_tanh, **_BY_A),
+    "relu": Activation(relu, d_relu, kinks=(0.0,), **_BY_A),
     "leaky_relu": Activation(
-        leaky_relu, d_leaky_relu, variance_factor=11.999, kinks=(0.0,), in_place=True
+        leaky_relu,
+        d_leaky_relu,
+        variance_factor=11.999,
+        kinks=(0.0,),
+        factory=_leaky_relu_of,
+        **_BY_A,
     ),
-    "elu": Activation(elu, d_elu, variance_factor=9.3031, in_place=True),
-    "selu": Activation(selu, d_selu, variance_factor=6.0, kinks=(0.0,), in_place=True),
-    "gelu": Activation(
-        gelu, d_gelu, variance_factor=14.110, needs_Z=True, in_place=True
-    ),
-    "silu": Activation(
-        silu, d_silu, variance_factor=16.865, needs_Z=True, in_place=True
-    ),
-    "mish": Activation(
-        mish, d_mish, variance_factor=13.264, needs_Z=True, in_place=True
-    ),
-    "softplus": Activation(softplus, d_softplus, variance_factor=6.5129, in_place=True),
+    "elu": Activation(elu, d_elu, variance_factor=9.3031, factory=_elu_of, **_BY_A),
+    "selu": Activation(selu, d_selu, variance_factor=6.0, kinks=(0.0,), **_BY_A),
+    "gelu": Activation(gelu, d_gelu, variance_factor=14.110, **_BY_Z),
+    "silu": Activation(silu, d_silu, variance_factor=16.865, **_BY_Z),
+    "mish": Activation(mish, d_mish, variance_factor=13.264, **_BY_Z),
+    "softplus": Activation(softplus, d_softplus, variance_factor=6.5129, **_BY_A),
 }
 
+# Records of names with a parameter, each with the one that its factory came from.
+_MADE: dict[str, tuple[Activation, Activation]] = {}
 
-def check_activation(name):
-    """Return the name of an activation, if it is one.
+
+def resolve_activation(activation):
+    """Return the record of an activation.
 
     Parameters
     ----------
-    name : str
-        A key of ``ACTIVATIONS``.
+    activation : str or Activation
+        A key of ``ACTIVATIONS``, also with a parameter, such as
+        ``"leaky_relu(0.2)"``, or a record itself.
+
+    Returns
+    -------
+    Activation
+        The same object for the same string.
 
     Raises
     ------
     ValueError
-        If it is not; the message lists those there are.
+        If the activation is not known, or its parameter is not accepted.
     """
-    if not isinstance(name, str) or name not in ACTIVATIONS:
+    if isinstance(activation, Activation):
+        return activation
+    if isinstance(activation, str):
+        if activation in ACTIVATIONS:
+            return ACTIVATIONS[activation]
+        name, has_parameter, rest = activation.partition("(")
+        if has_parameter and rest.endswith(")") and name in ACTIVATIONS:
+            return _with_parameter(activation, name, rest[:-1])
+    raise ValueError(
+        f"activation must be one of {sorted(ACTIVATIONS)}, got {activation!r}. A "
+        "parameter may follow a name, as in 'leaky_relu(0.2)', and an Activation is "
+        "accepted too."
+    )
+
+
+def _with_parameter(activation, name, parameter):
+    base = ACTIVATIONS[name]
+    made = _MADE.get(activation)
+    if made is not None and made[0] is base:
+        return made[1]
+    if base.factory is None:
+        having = sorted(n for n, record in ACTIVATIONS.items() if record.factory)
         raise ValueError(
-            f"activation must be one of {sorted(ACTIVATIONS)}, got {name!r}."
+            f"activation {name!r} takes no parameter, those that do are {having}, got "
+            f"{activation!r}."
         )
-    return name
+    if not re.fullmatch(_NUMBER, parameter.strip()):
+        raise ValueError(
+            f"activation must have a number in parentheses, such as '{name}(0.5)', got "
+            f"{activation!r}."
+        )
+    try:
+        record = base.factory(float(parameter))
+    except ValueError as error:
+        raise ValueError(f"activation {activation!r} is not known: {error}.") from None
+    _MADE[activation] = base, record
+    return record

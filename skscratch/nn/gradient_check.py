@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skscratch.nn.checks import as_numbers, random_source
-from skscratch.nn.losses import LOSSES
+from skscratch.nn.losses import resolve_loss
 from skscratch.nn.network import Network
 
 __all__ = ["GradientCheck", "check_gradients"]
@@ -180,7 +180,7 @@ class _Cost:
 
     def __init__(self, network, X, y, alpha, sample_weight, masks):
         self.network = network.astype(np.float64)
-        layers, self.loss = network.layers, LOSSES[network.loss]
+        layers, self.loss = network.layers, resolve_loss(network.loss)
         X = _finite(X, "X")
         if X.ndim != 2 or X.shape[1] != layers[0].inputs:
             raise ValueError(
@@ -217,7 +217,7 @@ class _Cost:
         reported = self.network.cost(self.A1, self.Y, **(self.options | {"alpha": 0}))
         # A loss may report less than it descends, the penalty aside. Of a stack, each
         # parameter is in the cost of one network.
-        return np.sum(cost + (self.loss.descended(len(self.Y)) - 1) * reported)
+        return np.sum(cost + (self.loss.gradient_scale(len(self.Y)) - 1) * reported)
 
     def rounding(self, step):
         """Difference that a few of the cost's last bits make."""

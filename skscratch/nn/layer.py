@@ -1,17 +1,58 @@
-"""One layer of a network: the article's ``Layer``, which is what trains here too.
+"""A layer of a neural network: forward pass, backward pass and one step of descent.
 
-A batch is ``(inputs, samples)``, one column a sample; ``W`` is ``(neurons, inputs)``
-and ``b`` is ``(neurons, 1)``.
+It grew from Aditi Mittal's article *Writing Python Code for Neural Networks from
+Scratch* (2020). This is the article's program: a network of two layers learns XOR. In
+a batch, each column is one sample.
+
+>>> import numpy as np
+>>> from skscratch import Layer, d_logloss, logloss
+>>> x_train = np.array([[0, 0, 1, 1], [0, 1, 0, 1]])
+>>> y_train = np.array([[0, 1, 1, 0]])
+>>> m = 4
+>>> epochs = 1500
+>>> layers = [
+...     Layer(2, 3, "tanh", random_state=1),
+...     Layer(3, 1, "sigmoid", random_state=2),
+... ]
+>>> costs = []
+>>> for epoch in range(epochs):
+...     A = x_train
+...     for layer in layers:
+...         A = layer.feedforward(A)
+...     cost = 1 / m * np.sum(logloss(y_train, A))
+...     costs.append(cost)
+...     dA = d_logloss(y_train, A)
+...     for layer in reversed(layers):
+...         dA = layer.backprop(dA)
+>>> costs[-1] < costs[0]
+True
+
+``feedforward`` computes ``Z = W A1 + b`` and ``A = activation(Z)`` from the outputs
+``A1`` of the layer before. ``backprop`` receives ``dA``, the gradient of the cost by
+``A``, and applies the chain rule: ``dZ = dA · activation'(Z)``, ``dW = dZ A1ᵀ / m``,
+``db = sum(dZ) / m``, ``dA1 = Wᵀ dZ``. Then it takes a step: ``W`` moves by
+``-learning_rate · dW``, and ``b`` alike.
+
+These lines are written out in ``skscratch.backends.operations``, which ``Layer`` calls,
+so that training can replace them by faster ones that compute the same.
 """
 
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 
-from skscratch.backends.buffers import FRESH, product, product_transposed, row_sums
-from skscratch.nn.activations import ACTIVATIONS, check_activation, d_identity
-from skscratch.nn.checks import is_size, random_source
+from skscratch.backends.operations import ALLOCATING
+from skscratch.nn.activations import resolve_activation
+from skscratch.nn.checks import (
+    as_batch,
+    check_arrays,
+    check_assigned,
+    check_gradient,
+    check_inputs,
+    check_mask,
+    is_size,
+    random_source,
+)
 
 __all__ = ["Layer"]
 
@@ -22,11 +63,12 @@ class Layer:
     Parameters
     ----------
     inputs : int
-        Number of inputs, the neurons of the layer before.
+        Number of inputs: the neurons of the layer before.
     neurons : int
         Number of neurons, which is the number of outputs.
-    activation : str
-        Name of the activation function, a key of ``ACTIVATIONS``.
+    activation : str or Activation
+        Activation function: a key of ``ACTIVATIONS``, also with a parameter, such as
+        ``"leaky_relu(0.2)"``, or an ``Activation``.
     random_state : int, RandomState, Generator or None, default=None
         Source of the initial weights, drawn from a standard normal distribution.
         Pass an int for the same weights at each call.
@@ -40,13 +82,12 @@ class Layer:
     dW, db : ndarray
         Their gradients, of their shapes: the mean over the samples of the batch.
     A1 : ndarray of shape (inputs, samples)
-        The inputs of the last ``feedforward``.
+        Inputs of the last ``feedforward``.
     Z, A : ndarray of shape (neurons, samples)
-        Its pre-activations and outputs. Where buffers are used again, as in training,
-        they may share memory, and ``gradients`` may write over them.
+        Its pre-activations and outputs.
     learning_rate : float, default=0.1
-        Length of the step of ``backprop``. An attribute of the class, which an
-        instance may override.
+        Learning rate of ``backprop``. A class attribute, which an instance may
+        override.
 
     Raises
     ------
@@ -63,10 +104,6 @@ class Layer:
     """
 
     learning_rate = 0.1
-    # Where the results of a batch are written, and whether a sample's neurons lie
-    # together in memory ("F") or a neuron's samples ("C").
-    buffers = staticmethod(FRESH)
-    order = "F"
     # None until there is a batch.
     A1: Any = None
     Z = A = mask = dW = db = A1
@@ -94,12 +131,12 @@ class Layer:
         Parameters
         ----------
         W : ndarray of shape (neurons, inputs)
-            Or (networks, neurons, inputs), the weights of a layer in each of several
-            networks, whose batches are (networks, inputs, samples), or the same batch
-            for all.
+            Or (networks, neurons, inputs): the weights of a layer in each of several
+            networks. Their batches are (networks, inputs, samples), or one batch
+            (inputs, samples) for all.
         b : ndarray of shape (neurons, 1)
             Or (networks, neurons, 1).
-        activation : str
+        activation : str or Activation
             As in the constructor.
 
         Returns
@@ -110,31 +147,16 @@ class Layer:
         ------
         ValueError
             If the shapes do not fit each other, there is no neuron or no input, the
-            activation is not known, or these are no arrays of floating-point numbers,
-            which alone can be trained in place.
+            activation is not known, or the arrays are not of floating-point numbers,
+            the only ones that can be trained in place.
         """
-        if np.ndim(W) < 2 or np.shape(b) != (*np.shape(W)[:-1], 1):
-            raise ValueError(
-                "W and b must have shapes (neurons, inputs) and (neurons, 1), got "
-                f"{np.shape(W)} and {np.shape(b)}."
-            )
-        for name, array in (("W", W), ("b", b)):
-            if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
-                kind = getattr(array, "dtype", type(array).__name__)
-                raise ValueError(
-                    f"{name} must be an array of floating-point numbers, which the "
-                    f"layer keeps without a copy, got {kind}."
-                )
-        if not W.size:
-            raise ValueError(
-                f"W must have a neuron and an input at least, got shape {W.shape}."
-            )
+        check_arrays(W, b)
         layer = cls.__new__(cls)
         layer.activation, layer._W, layer._b = activation, W, b
         return layer
 
     def feedforward(self, A1, mask=None):
-        """Outputs of the layer for a batch; keeps ``A1``, ``Z`` and ``A``.
+        """Outputs for a batch; ``A1``, ``Z`` and ``A`` are kept for the gradients.
 
         Parameters
         ----------
@@ -152,35 +174,15 @@ class Layer:
         ------
         ValueError
             If ``A1`` has another number of rows than the layer has inputs, or the mask
-            is not of the outputs' shape.
+            has not the shape of the outputs.
         """
-        A1 = A1 if issparse(A1) else np.asarray(A1)
-        Z, A = self.forward(A1, self.buffers)
-        if mask is not None and getattr(mask, "shape", None) != A.shape:
-            raise self._wrong_mask(mask, A)
+        A1 = as_batch(A1)
+        Z, A, output = self.forward(A1, mask)
         self.A1, self.Z, self.A, self.mask = A1, Z, A, mask
-        if mask is None:
-            return A
-        room = self.buffers("masked A", mask.shape, self.order)
-        return np.multiply(A, mask, out=room)
-
-    def forward(self, A1, buffers=FRESH):
-        """Compute ``Z = W A1 + b`` and ``A = activation(Z)``, keeping nothing."""
-        networks = self._W.shape[:-2]
-        if A1.shape[-2:-1] != self._W.shape[-1:] or A1.shape[:-2] not in ((), networks):
-            raise self._wrong_shape("A1", A1, self.inputs)
-        shape = (*self._W.shape[:-1], A1.shape[-1])
-        Z = product(self._W, A1, out=buffers("Z", shape, self.order))
-        Z += self._b
-        activation = ACTIVATIONS[self._activation]
-        room = buffers(activation.room_of_A, shape, self.order)
-        return Z, activation.function(Z, out=room)
+        return output
 
     def gradients(self, dA, *, count=None, input_gradient=True):
-        """Gradients of the cost at the last ``feedforward``; changes no weight.
-
-        ``dZ = dA · activation'(Z)``, ``dW = dZ A1ᵀ / m`` and ``db = sum(dZ) / m`` over
-        the ``m`` samples, and ``dA1 = Wᵀ dZ``.
+        """Gradients of the cost at the last ``feedforward``; weights stay as they are.
 
         Parameters
         ----------
@@ -190,7 +192,8 @@ class Layer:
             What the sums over the batch are divided by to give ``dW`` and ``db``;
             None means the number of samples, for the mean.
         input_gradient : bool, default=True
-            Whether ``dA1`` is wanted: the first layer of a network saves its product.
+            Whether to compute ``dA1``, which the first layer of a network can do
+            without.
 
         Returns
         -------
@@ -202,35 +205,17 @@ class Layer:
         ValueError
             If there was no ``feedforward`` yet, or ``dA`` is not of its shape.
         """
-        if self.Z is None:
-            raise ValueError("call feedforward before gradients or backprop.")
-        dA = np.asarray(dA)
-        if dA.shape != self.Z.shape:
-            raise self._wrong_shape("dA", dA, *self.Z.shape)
-        if self.mask is not None:
-            room = self.buffers("masked dA", dA.shape, self.order)
-            dA = np.multiply(dA, self.mask, out=room)
-        activation = ACTIVATIONS[self._activation]
-        if activation.derivative is d_identity:  # Multiplying by 1 takes a while too.
-            dZ = dA
-        else:
-            room = self.buffers(activation.room_of_dZ, dA.shape, self.order)
-            dZ = activation.derivative(self.Z, self.A, out=room)
-            dZ *= dA
-        self.dW = product_transposed(dZ, self.A1, out=self.dW)
-        self.db = row_sums(dZ, out=self.db)
-        if count is None:
-            count = dZ.shape[-1]
-        if count != 1:
-            self.dW /= count
-            self.db /= count
-        if not input_gradient:
-            return None
-        shape = (*self._W.shape[:-2], self._W.shape[-1], dZ.shape[-1])
-        return product(self._W.mT, dZ, out=self.buffers("dA1", shape, "F"))
+        dA = check_gradient(dA, self.Z)
+        dA1 = self.backward(
+            dA, self.A1, self.Z, self.A, self.mask, input_gradient=input_gradient
+        )
+        m = dA.shape[-1] if count is None else count
+        self.dW /= m
+        self.db /= m
+        return dA1
 
     def backprop(self, dA):
-        """Descend one step, ``W ← W - learning_rate · dW``, and ``b`` alike.
+        """Take one step of gradient descent: ``W ← W - learning_rate · dW``.
 
         Parameters
         ----------
@@ -240,17 +225,73 @@ class Layer:
         Returns
         -------
         dA1 : ndarray of shape (inputs, samples)
-            By the weights from before the step.
+            Computed with the weights from before the step.
         """
         dA1 = self.gradients(dA)
         self._W -= self.learning_rate * self.dW
         self._b -= self.learning_rate * self.db
         return dA1
 
-    def forget(self):
-        """Let go of the last batch and of the buffers."""
-        self.A1 = self.Z = self.A = self.mask = None
-        self.buffers = FRESH
+    def forward(self, A1, mask=None, *, operations=ALLOCATING, key=-1):
+        """Forward pass that keeps nothing: ``Z = W A1 + b`` and ``A = activation(Z)``.
+
+        Parameters
+        ----------
+        A1 : {ndarray, sparse array} of shape (inputs, samples)
+        mask : ndarray of shape (neurons, samples), default=None
+            As in ``feedforward``.
+        operations : Operations, default=ALLOCATING
+            What computes, and where results are written.
+        key : int, default=-1
+            Position of the layer in a network, counted from the output.
+
+        Returns
+        -------
+        Z, A, output : ndarray of shape (neurons, samples)
+            ``output`` is ``A``, times the mask where there is one.
+        """
+        check_inputs(A1, self._W)
+        if mask is not None:
+            check_mask(mask, self._W, A1)
+        f = resolve_activation(self._activation)
+        return operations.dense(key, self._W, self._b, A1, f, mask)
+
+    def backward(
+        self,
+        dA,
+        A1,
+        Z,
+        A,
+        mask=None,
+        *,
+        operations=ALLOCATING,
+        key=-1,
+        input_gradient=True,
+    ):
+        """Backward pass: sums over the batch go to ``dW`` and ``db``.
+
+        Parameters
+        ----------
+        dA : ndarray of shape (neurons, samples)
+            Gradient by the output.
+        A1 : {ndarray, sparse array} of shape (inputs, samples)
+        Z, A : ndarray of shape (neurons, samples)
+            From ``forward``. The operations may consume them, and ``dA``.
+        mask : ndarray of shape (neurons, samples), default=None
+        operations : Operations, default=ALLOCATING
+            Those of the forward pass.
+        key : int, default=-1
+        input_gradient : bool, default=True
+            Whether to compute ``dA1``.
+
+        Returns
+        -------
+        dA1 : ndarray of shape (inputs, samples) or None
+        """
+        f = resolve_activation(self._activation)
+        dZ = operations.back(key, dA, Z, A, f, mask)
+        self.dW, self.db = operations.weight_gradients(key, dZ, A1, self.dW, self.db)
+        return operations.input_gradient(key, self._W, dZ) if input_gradient else None
 
     @property
     def W(self):
@@ -259,7 +300,7 @@ class Layer:
 
     @W.setter
     def W(self, values):
-        self._write("W", self._W, values)
+        self._W[...] = check_assigned(self._W, values, "W")
 
     @property
     def b(self):
@@ -268,16 +309,17 @@ class Layer:
 
     @b.setter
     def b(self, values):
-        self._write("b", self._b, values)
+        self._b[...] = check_assigned(self._b, values, "b")
 
     @property
     def activation(self):
-        """Name of the activation function."""
+        """Activation function, as it was given: a name or an ``Activation``."""
         return self._activation
 
     @activation.setter
-    def activation(self, name):
-        self._activation = check_activation(name)
+    def activation(self, activation):
+        resolve_activation(activation)
+        self._activation = activation
 
     @property
     def inputs(self):
@@ -297,24 +339,3 @@ class Layer:
     def __getstate__(self):
         kept = ("_activation", "_W", "_b", "learning_rate")
         return {name: value for name, value in vars(self).items() if name in kept}
-
-    def _write(self, name, array, values):
-        try:
-            values = np.asarray(values)
-        except ValueError as error:
-            raise ValueError(f"{name} must be an array of numbers: {error}.") from None
-        if values.shape != array.shape:
-            raise self._wrong_shape(name, values, *array.shape)
-        if values.dtype.kind not in "biuf":  # NumPy would drop what is imaginary.
-            raise ValueError(f"{name} must be an array of numbers, got {values.dtype}.")
-        array[...] = values
-
-    @staticmethod
-    def _wrong_mask(mask, A):
-        came = getattr(mask, "shape", type(mask).__name__)
-        return ValueError(f"mask must be an array of shape {A.shape}, got {came}.")
-
-    @staticmethod
-    def _wrong_shape(name, array, rows, columns="samples"):
-        shape = np.shape(array)
-        return ValueError(f"{name} must have shape ({rows}, {columns}), got {shape}.")

@@ -1,35 +1,33 @@
-"""The losses: what training minimises, and how its gradient starts.
+"""The losses: what training minimizes, and how its gradient starts.
 
 First the article's ``logloss``, on probabilities. Then the losses that networks are
 trained with: they take the network's raw outputs ``Z`` (logits), which no saturated
-probability can spoil, and own value, gradient and predictions. Shapes are the
-article's: ``Z`` and the targets ``Y`` are (n_outputs, n_samples), or of several
-networks at once (networks, n_outputs, n_samples), which have a cost each.
+probability can spoil, and own value, gradient and predictions.
+
+A new loss is one ``Loss`` record. In the registry ``LOSSES`` it is known by name
+everywhere, and where a name is accepted, so is the record itself. Shapes are the
+article's, one column per sample; several networks at once have a leading axis, and a
+cost each.
 """
 
-import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.sparse import csr_array
 from scipy.special import expit, log_expit, log_softmax, xlog1py, xlogy
 
-from skscratch.backends.buffers import FRESH
+from skscratch.backends.blockwise import clip
+from skscratch.backends.operations import ALLOCATING
 
 __all__ = [
     "LOSSES",
     "Loss",
-    "best_temperature",
     "d_logloss",
+    "divide_by_total",
     "logloss",
-    "mean_of",
-    "mean_of_each",
+    "resolve_loss",
 ]
-
-# Bounds of the logarithm of a temperature.
-_LOG_TEMPERATURES = (-math.log(50), math.log(50))
 
 
 def logloss(y, a):
@@ -71,19 +69,10 @@ def _unsaturated(a):
 
 
 @cache
-def _epsilon(dtype):
-    """Smallest probability that a reported log-loss knows, as in scikit-learn."""
-    return np.finfo(dtype).eps
-
-
-def _dot(x, y):
-    """Sum of the products of all numbers, or of those of each network of a stack.
-
-    One pass, where multiplying first and then adding up takes two.
-    """
-    n_numbers = x.shape[-2] * x.shape[-1]
-    shape = n_numbers if x.ndim == y.ndim == 2 else (-1, n_numbers)
-    return np.vecdot(x.reshape(shape), y.reshape(shape))
+def _bounds(dtype):
+    """Smallest and largest probability in a reported log-loss, as in scikit-learn."""
+    epsilon = np.finfo(dtype).eps
+    return np.array(epsilon), np.array(1 - epsilon)
 
 
 def _log_mean_exp(L):
@@ -92,61 +81,149 @@ def _log_mean_exp(L):
     return np.log(np.exp(L - largest).mean(axis=0)) + largest
 
 
+@dataclass(frozen=True)
 class Loss(ABC):
     """A loss on raw outputs, with the predictions that belong to it.
 
-    Each loss goes with the output function that is its canonical link's inverse, so
-    that the gradient by the raw outputs is ``predictions - targets`` for all of them
-    (McCullagh and Nelder, *Generalized Linear Models*, 1989, section 2.5).
+    A subclass has to define ``losses``. The other methods have defaults: predictions
+    are the raw outputs, and the gradient is ``predictions - targets``, which holds for
+    every loss with its canonical link (McCullagh and Nelder, *Generalized Linear
+    Models*, 1989, section 2.5). Parameters of a loss are fields of a frozen dataclass,
+    so that records are equal by value and can be pickled.
 
-    Attributes
-    ----------
-    output : str
-        Name of the output function, as in scikit-learn's ``out_activation_``.
+    Two class attributes describe it. ``output`` is the name of the function that turns
+    raw outputs into predictions, as in scikit-learn's ``out_activation_``; the default
+    is ``"identity"``. ``task`` is ``"regression"``, the default, or
+    ``"classification"``: the kind of estimator that accepts the loss.
+
+    In the methods, ``Z`` is (..., n_outputs, n_samples), ``P`` is ``predictions(Z)``,
+    and ``Y`` is (..., n_targets, n_samples); the leading axis, where there is one, is
+    that of several networks. ``Y`` may lack it: then all networks have the same
+    targets.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> import numpy as np
+    >>> from skscratch import Loss, Network
+    >>> @dataclass(frozen=True)
+    ... class LogCosh(Loss):
+    ...     def losses(self, Z, P, Y):
+    ...         return np.log(np.cosh(P - Y))
+    ...
+    ...     def gradient(self, Z, P, Y):
+    ...         return np.tanh(P - Y)
+    >>> network = Network.glorot([2, 5, 1], loss=LogCosh(), random_state=0)
+    >>> network.cost_and_gradients(np.ones((2, 3)), np.zeros((1, 3))) > 0
+    True
     """
 
-    output: str
+    output = "identity"
+    task = "regression"
 
     @abstractmethod
-    def predictions(self, Z, buffers=FRESH):
-        """Probabilities or means, (n_outputs, n_samples), from raw outputs ``Z``."""
+    def losses(self, Z, P, Y):
+        """Losses whose sum over all axes but that of the networks is minimized.
 
-    def log_predictions(self, Z):
-        """Logarithm of the predictions, finite where they underflow."""
-        return np.log(self.predictions(Z))
+        Returns
+        -------
+        ndarray of shape (..., n_rows, n_samples)
+            As many rows as there are parts of a sample's loss.
+        """
 
-    @abstractmethod
-    def combined(self, Z):
+    def predictions(self, Z):
+        """Predictions from raw outputs, such as probabilities or means.
+
+        Returns
+        -------
+        ndarray of shape (..., n_predictions, n_samples)
+            A new array, or ``Z`` itself.
+        """
+        return Z
+
+    def gradient(self, Z, P, Y):
+        """Gradient of each sample's loss by ``Z``, without weights.
+
+        Returns
+        -------
+        ndarray of shape (..., n_outputs, n_samples)
+        """
+        return P - Y
+
+    def loss_sum(self, Z, P, Y, weights=None):
+        """Sum of all samples' losses, each times its weight; one for each network."""
+        losses = self.losses(Z, P, Y)
+        if weights is not None:
+            losses = losses * weights
+        return losses.sum(axis=(-2, -1))
+
+    def average_members(self, Z):
         """Raw outputs whose predictions are the mean of several networks'.
+
+        The default suits predictions that are linear in ``Z``.
 
         Parameters
         ----------
-        Z : ndarray of shape (networks, n_outputs, n_samples)
+        Z : ndarray of shape (n_networks, n_outputs, n_samples)
 
         Returns
         -------
         ndarray of shape (n_outputs, n_samples)
         """
+        return Z.mean(axis=0)
 
-    @abstractmethod
-    def summed(self, Z, P, Y, weights=None, buffers=FRESH):
-        """Sum of all samples' losses, each by its weight; of a stack, one for each.
+    def n_raw_outputs(self, n_targets):
+        """Count the raw outputs of a network for a number of targets."""
+        return n_targets
 
-        ``P`` is ``predictions(Z)``.
+    def fitted(self, Y, weights=None):
+        """Loss with what it learns from the targets before training.
+
+        Parameters
+        ----------
+        Y : ndarray of shape (n_targets, n_samples)
+        weights : ndarray of shape (n_samples,), default=None
+
+        Returns
+        -------
+        Loss
+            The default learns nothing and returns the loss itself.
         """
+        return self
 
-    def descended(self, n_outputs):
-        """What times the reported cost is the one whose gradient is taken."""
+    def check_targets(self, Y, name):
+        """Refuse targets that the loss is not defined for.
+
+        Parameters
+        ----------
+        Y : ndarray
+            Of any shape.
+        name : str
+            What to call the targets in an error.
+
+        Raises
+        ------
+        ValueError
+            If there are any; the default accepts all.
+        """
+        return None
+
+    def gradient_scale(self, n_targets):
+        """Ratio of the cost that is minimized to the one that is reported."""
         return 1
 
+    def log_predictions(self, Z):
+        """Logarithm of the predictions, finite where they underflow."""
+        return np.log(self.predictions(Z))
+
     def cost(self, Z, Y, weights=None, total=None):
-        """Sum of the samples' losses, each by its weight, divided by ``total``.
+        """Sum of the samples' losses, each times its weight, divided by ``total``.
 
         Parameters
         ----------
         Z : ndarray of shape (n_outputs, n_samples)
             Raw outputs.
-        Y : ndarray of shape (n_outputs, n_samples)
+        Y : ndarray of shape (n_targets, n_samples)
             Targets: indicators of the class, or numbers.
         weights : ndarray of shape (n_samples,), default=None
             Sample weights; None means 1 for each.
@@ -157,11 +234,12 @@ class Loss(ABC):
         -------
         float
         """
+        self._check_shapes(Z, Y)
         total = _total(Z, weights) if total is None else total
-        summed = self._summed(Z, self.predictions(Z), Y, weights, FRESH)
-        return mean_of(summed, total)
+        loss_sum = self.loss_sum(Z, self.predictions(Z), Y, weights)
+        return divide_by_total(loss_sum, total)
 
-    def cost_and_gradient(self, Z, Y, weights=None, total=None, buffers=FRESH):
+    def cost_and_gradient(self, Z, Y, weights=None, total=None):
         """Cost and its gradient by ``Z``; see ``cost`` for the parameters.
 
         Returns
@@ -171,174 +249,281 @@ class Loss(ABC):
             Weights and ``total`` are in it already: the layers only sum.
         """
         total = _total(Z, weights) if total is None else total
-        summed, dZ = self.sum_and_gradient(Z, Y, weights, total, buffers)
-        return mean_of(summed, total), dZ
+        loss_sum, dZ = self.sum_and_gradient(Z, Y, weights, total)
+        return divide_by_total(loss_sum, total), dZ
 
-    def sum_and_gradient(self, Z, Y, weights, total, buffers=FRESH):
-        """As ``cost_and_gradient``, but the cost is yet to be divided by ``total``."""
-        P = self.predictions(Z, buffers)
-        summed = self._summed(Z, P, Y, weights, buffers)
-        dZ = np.subtract(P, Y, out=P)
-        if weights is None:
-            dZ *= 1 / total
-        else:
-            shares = np.divide(weights, total, out=buffers("shares", weights.shape))
-            dZ *= shares
-        return summed, dZ
+    def sum_and_gradient(self, Z, Y, weights, total, operations=ALLOCATING):
+        """Sum of the losses, and gradient of their mean: ``Operations.loss``.
 
-    def _summed(self, Z, P, Y, weights, buffers):
-        # Of several networks the targets may be the same.
-        if Y.ndim < 2 or Y.shape != Z.shape[-Y.ndim :]:
+        Losses that compute with ``operations.array`` and ``operations.call`` override
+        this to be as fast as the library's. By default, the methods above are one call
+        of the operations.
+        """
+        self._check_shapes(Z, Y)
+        return operations.call(
+            self._sum_and_gradient,
+            Z,
+            Y,
+            weights,
+            total,
+            operations.array("loss sum", Z.shape[:-2]),
+            operations.array("dA", Z.shape),
+        )
+
+    def _sum_and_gradient(self, Z, Y, weights, total, loss_sum_out, dA_out):
+        P = self.predictions(Z)
+        loss_sum, gradient = self.loss_sum(Z, P, Y, weights), self.gradient(Z, P, Y)
+        shares = 1 / total if weights is None else weights / total
+        if dA_out is None:
+            return loss_sum, (gradient * shares).astype(Z.dtype, copy=False)
+        loss_sum_out[...] = loss_sum
+        np.multiply(gradient, shares, out=dA_out, casting="same_kind")
+        return loss_sum_out, dA_out
+
+    def _check_shapes(self, Z, Y):
+        n_targets, *samples = Y.shape[-2:] if Y.ndim > 1 else (0,)
+        rows = self.n_raw_outputs(n_targets)
+        # Several networks may have the same targets.
+        if Y.ndim < 2 or (*Y.shape[:-2], rows, *samples) != Z.shape[-Y.ndim :]:
+            if n_targets and rows != n_targets:
+                raise ValueError(
+                    f"Y must have shape (n_targets, {Z.shape[-1]}), where n_targets "
+                    f"targets make {Z.shape[-2]} raw outputs, got {Y.shape}."
+                )
             raise ValueError(
                 f"Y must have the shape of the outputs, {Z.shape}, got {Y.shape}."
             )
-        return self.summed(Z, P, Y, weights, buffers)
 
 
-def mean_of(summed, total):
+def divide_by_total(loss_sum, total):
     """Cost of a batch from the sum of its losses, of one network or of each.
 
     Parameters
     ----------
-    summed : float or ndarray of shape (n_networks,)
+    loss_sum : float or ndarray of shape (n_networks,)
     total : float or ndarray of n_networks numbers
 
     Returns
     -------
     float or ndarray of shape (n_networks,)
     """
-    if np.ndim(summed):
-        return summed / np.reshape(total, -1)
-    return float(summed) / float(total)
+    if np.ndim(loss_sum):
+        return loss_sum / np.reshape(total, -1)
+    return float(loss_sum) / float(total)
 
 
 def _total(Z, weights):
     return Z.shape[-1] if weights is None else weights.sum()
 
 
-class LogLoss(Loss):
+class _FastLoss(Loss):
+    """A loss that computes in the arrays of the operations, call by call.
+
+    Its ``loss_sum`` is the sum of its ``losses`` in fewer passes, and the gradient is
+    written over the predictions.
+    """
+
+    @abstractmethod
+    def predictions(self, Z, operations=ALLOCATING):
+        """Predictions in an array of their own, (n_outputs, n_samples)."""
+
+    @abstractmethod
+    def loss_sum(self, Z, P, Y, weights=None, operations=ALLOCATING):
+        """Sum of all samples' losses; see ``Loss.loss_sum``."""
+
+    def sum_and_gradient(self, Z, Y, weights, total, operations=ALLOCATING):
+        """Sum of the losses, and gradient of their mean: ``Operations.loss``."""
+        self._check_shapes(Z, Y)
+        call = operations.call
+        P = self.predictions(Z, operations)
+        loss_sum = self.loss_sum(Z, P, Y, weights, operations)
+        dZ = call(np.subtract, P, Y, P)
+        if weights is None:
+            shares = 1 / total
+        else:
+            shares = operations.array("shares", weights.shape)
+            shares = call(np.divide, weights, total, shares)
+        return loss_sum, call(np.multiply, dZ, shares, dZ)
+
+
+def _dot(x, y, name, operations):
+    """Sum of the products of all numbers, or of those of each network of a stack.
+
+    One pass, where multiplying first and then adding up takes two.
+    """
+    n_numbers = x.shape[-2] * x.shape[-1]
+    shape = (n_numbers,) if x.ndim == y.ndim == 2 else (-1, n_numbers)
+    out = operations.array(name, x.shape[:-2] or y.shape[:-2])
+    if x.flags.c_contiguous and y.flags.c_contiguous:
+        return operations.call(np.vecdot, x.reshape(shape), y.reshape(shape), out)
+    # To reshape is to copy, which belongs to the call.
+    return operations.call(_reshaped_dot, x, y, shape, out)
+
+
+def _reshaped_dot(x, y, shape, out):
+    return np.vecdot(x.reshape(shape), y.reshape(shape), out)
+
+
+class LogLoss(_FastLoss):
     """Log-loss of one class among several, by softmax (multinomial)."""
 
     output = "softmax"
+    task = "classification"
 
-    def predictions(self, Z, buffers=FRESH):
+    def losses(self, Z, P, Y):
+        """``-Y log P``, with ``P`` clipped at the dtype's epsilon."""
+        return -Y * np.log(clip(P, *_bounds(P.dtype)))
+
+    def predictions(self, Z, operations=ALLOCATING):
         """Softmax over the outputs; shifted by the largest, so it can't overflow."""
-        room = buffers("per sample", (*Z.shape[:-2], 1, Z.shape[-1]))
-        largest = np.maximum.reduce(Z, axis=-2, keepdims=True, out=room)
+        call = operations.call
+        per_sample = operations.array("per sample", (*Z.shape[:-2], 1, Z.shape[-1]))
+        largest = call(np.maximum.reduce, Z, -2, None, per_sample, True)
         with np.errstate(over="ignore"):  # From -inf, exp comes to 0 as it should.
-            P = np.subtract(Z, largest, out=buffers("P", Z.shape))
-        np.exp(P, out=P)
-        P /= np.add.reduce(P, axis=-2, keepdims=True, out=room)
-        return P
+            P = call(np.subtract, Z, largest, operations.array("P", Z.shape))
+        call(np.exp, P, P)
+        sums = call(np.add.reduce, P, -2, None, per_sample, True)
+        return call(np.divide, P, sums, P)
 
     def log_predictions(self, Z):
         """Logarithm of the predictions, finite where they underflow."""
         return log_softmax(Z, axis=-2)
 
-    def combined(self, Z):
+    def average_members(self, Z):
         """Logarithm of the mean probabilities: softmax gives them back."""
         return _log_mean_exp(self.log_predictions(Z))
 
-    def summed(self, Z, P, Y, weights=None, buffers=FRESH):
+    def loss_sum(self, Z, P, Y, weights=None, operations=ALLOCATING):
         """``-sum(Y log P)``, with ``P`` clipped at the dtype's epsilon."""
-        epsilon = _epsilon(P.dtype)
-        log_P = P.clip(epsilon, 1 - epsilon, out=buffers("log P", Z.shape))
-        np.log(log_P, out=log_P)
+        call = operations.call
+        log_P = operations.array("log P", Z.shape)
+        log_P = call(clip, P, *_bounds(P.dtype), log_P)
+        call(np.log, log_P, log_P)
         if weights is not None:
-            log_P *= weights
-        return -_dot(Y, log_P)
+            call(np.multiply, log_P, weights, log_P)
+        return _negative(_dot(Y, log_P, "sum", operations), operations)
 
 
-class BinaryLogLoss(Loss):
+def _negative(value, operations):
+    out = value if isinstance(value, np.ndarray) else None
+    return operations.call(np.negative, value, out)
+
+
+class BinaryLogLoss(_FastLoss):
     """Log-loss of independent yes-or-no outputs, by the logistic sigmoid."""
 
     output = "logistic"
+    task = "classification"
 
-    def predictions(self, Z, buffers=FRESH):
+    def losses(self, Z, P, Y):
+        """``-(Y log P + (1 - Y) log(1 - P))``, with ``P`` clipped at epsilon."""
+        P = clip(P, *_bounds(P.dtype))
+        return -(Y * np.log(P) + (1 - Y) * np.log(1 - P))
+
+    def predictions(self, Z, operations=ALLOCATING):
         """Logistic sigmoid of each output."""
-        return expit(Z, out=buffers("P", Z.shape))
+        return operations.call(expit, Z, operations.array("P", Z.shape))
 
     def log_predictions(self, Z):
         """Logarithm of the predictions, finite where they underflow."""
         return log_expit(Z)
 
-    def combined(self, Z):
+    def average_members(self, Z):
         """Logit of the mean probabilities."""
         return _log_mean_exp(log_expit(Z)) - _log_mean_exp(log_expit(-Z))
 
-    def summed(self, Z, P, Y, weights=None, buffers=FRESH):
+    def loss_sum(self, Z, P, Y, weights=None, operations=ALLOCATING):
         """``-sum(Y log P + (1 - Y) log(1 - P))``, with ``P`` clipped at epsilon.
 
         From ``P``, where the logits would tell more of saturated samples: it is what
         scikit-learn reports, and what decides when its training stops.
         """
-        epsilon = _epsilon(P.dtype)
-        log_P = P.clip(epsilon, 1 - epsilon, out=buffers("log P", Z.shape))
-        log_Q = np.subtract(1.0, log_P, out=buffers("log Q", Z.shape))
+        call, array = operations.call, operations.array
+        log_P = call(clip, P, *_bounds(P.dtype), array("log P", Z.shape))
+        log_Q = call(np.subtract, 1.0, log_P, array("log Q", Z.shape))
         for log in (log_P, log_Q):
-            np.log(log, out=log)
+            call(np.log, log, log)
             if weights is not None:
-                log *= weights
-        not_Y = np.subtract(1.0, Y, out=buffers("1 - Y", Y.shape))
-        return -(_dot(Y, log_P) + _dot(not_Y, log_Q))
+                call(np.multiply, log, weights, log)
+        not_Y = call(np.subtract, 1.0, Y, array("1 - Y", Y.shape))
+        of_P = _dot(Y, log_P, "sum", operations)
+        of_Q = _dot(not_Y, log_Q, "sum of the others", operations)
+        out = of_P if isinstance(of_P, np.ndarray) else None
+        return _negative(call(np.add, of_P, of_Q, out), operations)
 
 
-class SquaredError(Loss):
+class SquaredError(_FastLoss):
     """Half the squared error; the cost is the mean over the outputs.
 
     The gradient is that of the sum over the outputs, as in scikit-learn.
     """
 
-    output = "identity"
+    def losses(self, Z, P, Y):
+        """``(P - Y)² / (2 n_outputs)``."""
+        return np.square(P - Y) / (2 * Z.shape[-2])
 
-    def predictions(self, Z, buffers=FRESH):
+    def predictions(self, Z, operations=ALLOCATING):
         """Return the raw outputs, as a copy."""
-        return np.positive(Z, out=buffers("P", Z.shape))
+        return operations.call(np.positive, Z, operations.array("P", Z.shape))
 
-    def combined(self, Z):
-        """Mean of the raw outputs."""
-        return Z.mean(axis=0)
+    def gradient_scale(self, n_targets):
+        """The sum over the outputs is minimized, their mean is reported."""
+        return n_targets
 
-    def descended(self, n_outputs):
-        """The sum over the outputs is descended, their mean is reported."""
-        return n_outputs
-
-    def summed(self, Z, P, Y, weights=None, buffers=FRESH):
+    def loss_sum(self, Z, P, Y, weights=None, operations=ALLOCATING):
         """``sum((P - Y)²) / (2 n_outputs)``."""
-        errors = weighted = np.subtract(P, Y, out=buffers("errors", Z.shape))
+        call = operations.call
+        errors = call(np.subtract, P, Y, operations.array("errors", Z.shape))
+        weighted = errors
         if weights is not None:
-            room = buffers("weighted", Z.shape)
-            weighted = np.multiply(errors, weights, out=room)
-        return _dot(errors, weighted) * (0.5 / Z.shape[-2])
+            weighted = operations.array("weighted errors", Z.shape)
+            weighted = call(np.multiply, errors, weights, weighted)
+        squares = _dot(errors, weighted, "sum", operations)
+        out = squares if isinstance(squares, np.ndarray) else None
+        return call(np.multiply, squares, 0.5 / Z.shape[-2], out)
 
 
-class PoissonDeviance(Loss):
+class PoissonDeviance(_FastLoss):
     """Half the Poisson deviance of counts, by their expected value ``exp(Z)``."""
 
     output = "exp"
 
-    def predictions(self, Z, buffers=FRESH):
+    def check_targets(self, Y, name):
+        """Refuse negative targets; see ``Loss.check_targets``."""
+        if (Y < 0).any():
+            raise ValueError(
+                f"{name} must not be negative for loss='poisson', got {Y.min()}."
+            )
+
+    def losses(self, Z, P, Y):
+        """``Y log(Y / P) - Y + P``, with ``log P = Z``."""
+        return xlogy(Y, Y) - Y * Z - Y + P
+
+    def predictions(self, Z, operations=ALLOCATING):
         """Exponential of each output."""
         with np.errstate(over="ignore"):  # Training notices a cost that is infinite.
-            return np.exp(Z, out=buffers("P", Z.shape))
+            return operations.call(np.exp, Z, operations.array("P", Z.shape))
 
     def log_predictions(self, Z):
         """Return the raw outputs, as a copy."""
         return Z.copy()
 
-    def combined(self, Z):
+    def average_members(self, Z):
         """Logarithm of the mean of the expected values."""
         return _log_mean_exp(Z)
 
-    def summed(self, Z, P, Y, weights=None, buffers=FRESH):
+    def loss_sum(self, Z, P, Y, weights=None, operations=ALLOCATING):
         """``sum(Y log(Y / P) - Y + P)``, with ``log P = Z``."""
-        values = np.multiply(Y, Z, out=buffers("values", Z.shape))
-        np.subtract(xlogy(Y, Y, out=buffers("Y log Y", Y.shape)), values, out=values)
-        values -= Y
-        values += P
+        call = operations.call
+        values = call(np.multiply, Y, Z, operations.array("values", Z.shape))
+        Y_log_Y = call(xlogy, Y, Y, operations.array("Y log Y", Y.shape))
+        call(np.subtract, Y_log_Y, values, values)
+        call(np.subtract, values, Y, values)
+        call(np.add, values, P, values)
         if weights is not None:
-            values *= weights
-        return values.sum(axis=(-2, -1))
+            call(np.multiply, values, weights, values)
+        loss_sum = operations.array("sum", Z.shape[:-2])
+        return call(np.add.reduce, values, (-2, -1), None, loss_sum)
 
 
 LOSSES: dict[str, Loss] = {
@@ -349,62 +534,27 @@ LOSSES: dict[str, Loss] = {
 }
 
 
-def mean_of_each(samples, n_samples):
-    """Matrix that turns predictions into their mean for each sample.
+def resolve_loss(loss):
+    """Return the record of a loss.
 
     Parameters
     ----------
-    samples : ndarray of int of shape (n_predictions,)
-        Which sample each prediction is of.
-    n_samples : int
+    loss : str or Loss
+        A key of ``LOSSES``, or a record itself.
 
     Returns
     -------
-    csr_array of shape (n_samples, n_predictions)
+    Loss
+
+    Raises
+    ------
+    ValueError
+        If the loss is not known.
     """
-    shares = 1 / np.bincount(samples, minlength=n_samples)[samples]
-    places = (samples, np.arange(len(samples)))
-    return csr_array((shares, places), (n_samples, len(samples)))
-
-
-def best_temperature(loss, Z, Y, weights=None, samples=None):
-    """Number to divide raw outputs by so that their log-loss is least.
-
-    Parameters
-    ----------
-    loss : Loss
-        A log-loss.
-    Z : ndarray of shape (n_outputs, n_predictions)
-        Raw outputs for samples that training has not seen.
-    Y : ndarray of shape (n_outputs, n_samples)
-        Their targets.
-    weights : ndarray of shape (n_samples,), default=None
-        Sample weights.
-    samples : ndarray of int of shape (n_predictions,), default=None
-        Which sample each prediction is of, where several networks predict some; it is
-        their mean that is judged. None means one prediction a sample, in order.
-
-    Returns
-    -------
-    float
-        From 1 / 50 to 50.
-    """
-    Z = np.asarray(Z, dtype=np.float64)
-    if samples is None:
-        samples = np.arange(Z.shape[-1])
-    mean = mean_of_each(samples, Y.shape[-1])
-
-    def log_means(scaled):
-        means = (mean @ loss.predictions(scaled).T).T
-        return np.log(np.maximum(means, np.finfo(np.float64).tiny))
-
-    def cost(logarithm):
-        # Not the reported cost, whose probabilities are clipped at float's epsilon.
-        scaled = Z / math.exp(logarithm)
-        log_likelihoods = Y * log_means(scaled)
-        if loss.output == "logistic":
-            log_likelihoods += (1 - Y) * log_means(-scaled)
-        return -np.average(log_likelihoods.sum(axis=0), weights=weights)
-
-    found = minimize_scalar(cost, bounds=_LOG_TEMPERATURES, method="bounded")
-    return math.exp(found.x) if found.fun < cost(0.0) else 1.0
+    if isinstance(loss, Loss):
+        return loss
+    if isinstance(loss, str) and loss in LOSSES:
+        return LOSSES[loss]
+    raise ValueError(
+        f"loss must be one of {sorted(LOSSES)}, got {loss!r}. A Loss is accepted too."
+    )

@@ -3,6 +3,9 @@
 import numpy as np
 from scipy.sparse import issparse
 
+from skscratch.backends.buffered import PredictionOperations
+from skscratch.backends.operations import ALLOCATING
+
 __all__ = ["Predictor"]
 
 # Elements of a layer's output that are computed at a time: few enough to stay in a
@@ -48,21 +51,22 @@ class Predictor:
         network, finish = self.network, finish or np.asarray
         n_samples = X.shape[0] if rows is None else len(rows)
         if rows is None and n_samples <= SMALL_INPUT:
-            return finish(self._of_batch(network.raw_outputs(X.T))).T
+            return finish(self._of_batch(X.T, ALLOCATING)).T
         if issparse(X):
             X = X.tocsr()
         n_rows = max(CHUNK_ELEMENTS // network.width, MIN_CHUNK_ROWS)
-        rooms, outputs = network.rooms(), None
+        operations, outputs = PredictionOperations(network.dtype), None
         for start in range(0, n_samples, n_rows):
             chunk = slice(start, start + n_rows)
             taken = X[chunk if rows is None else rows[chunk]]
-            finished = finish(self._of_batch(network.raw_outputs(taken.T, rooms))).T
+            finished = finish(self._of_batch(taken.T, operations)).T
             if outputs is None:
                 outputs = np.empty((n_samples, finished.shape[1]), finished.dtype)
             outputs[chunk] = finished
         return outputs
 
-    def _of_batch(self, Z):
+    def _of_batch(self, A1, operations):
+        Z = self.network.forward(A1, operations=operations)
         if self.temperature != 1:
             Z = Z / self.temperature
-        return self.network.combined(Z)
+        return self.network.average_members(Z)

@@ -1,12 +1,17 @@
-"""Several networks of one architecture over one array: the leading axis of a stack."""
+"""Several networks side by side: the leading axis of a stack.
+
+What a ``Network`` computes is written for the last two axes of its arrays. So the same
+lines serve several networks of one architecture, (networks, neurons, samples), each
+with its own weights and batches: a layer is one call of the product for all of them.
+"""
 
 import math
 
 import numpy as np
 
-from skscratch.backends.buffers import add_scaled, norm
+from skscratch.backends.linalg import norm
 from skscratch.nn.layer import Layer
-from skscratch.nn.losses import LOSSES
+from skscratch.nn.losses import resolve_loss
 from skscratch.nn.network import Network
 
 __all__ = ["Stack"]
@@ -84,12 +89,12 @@ class Stack(Network):
         network._view(self.parameters[i], self.gradients[i])
         return network
 
-    def combined(self, Z):
+    def average_members(self, Z):
         """Raw outputs whose predictions are the mean of the networks'."""
-        return LOSSES[self.loss].combined(Z)
+        return resolve_loss(self.loss).average_members(Z)
 
     @classmethod
-    def initialised(cls, *args, **kwargs):
+    def initialized(cls, *args, **kwargs):
         """Refuse: a stack is made of networks, which have drawn their weights."""
         raise TypeError("a Stack is made of networks: Stack([Network.glorot(…), …]).")
 
@@ -100,17 +105,6 @@ class Stack(Network):
     def astype(self, dtype):
         """Copy of the stack with all numbers of another dtype."""
         return Stack([network.astype(dtype) for network in self.networks])
-
-    def _penalty(self, strength):
-        squares = np.vecdot(self.weights, self.weights)
-        return 0.5 * np.reshape(strength, -1) * squares
-
-    def _add_penalty_gradient(self, strength):
-        strengths = np.broadcast_to(np.reshape(strength, -1), len(self.weights))
-        for row, weights, factor in zip(
-            self.weight_gradients, self.weights, strengths.tolist(), strict=True
-        ):
-            add_scaled(row, weights, factor)
 
     def __repr__(self):
         return f"{len(self.parameters)} networks of {self._network(0)!r}"

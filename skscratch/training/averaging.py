@@ -3,7 +3,7 @@
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from skscratch.backends.buffers import add_scaled, aligned
+from skscratch.backends.linalg import add_scaled, aligned
 
 __all__ = ["Average", "StackedAverage", "averaged"]
 

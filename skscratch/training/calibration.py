@@ -1,12 +1,80 @@
-"""Temperature scaling: how sure a network may be of its predictions."""
+"""Temperature scaling: predicted probabilities that match observed frequencies."""
+
+import math
 
 import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.sparse import csr_array
 
-from skscratch.nn.losses import best_temperature
-from skscratch.training.batches import smooth
-from skscratch.training.validator import pool_splits
+from skscratch.training.data import pool_splits
+from skscratch.training.regularization import smooth
 
-__all__ = ["fit_temperature"]
+__all__ = ["best_temperature", "fit_temperature", "mean_of_each"]
+
+# Bounds of the logarithm of a temperature.
+_LOG_TEMPERATURES = (-math.log(50), math.log(50))
+
+
+def mean_of_each(samples, n_samples):
+    """Matrix that turns predictions into their mean for each sample.
+
+    Parameters
+    ----------
+    samples : ndarray of int of shape (n_predictions,)
+        Index of each prediction's sample.
+    n_samples : int
+
+    Returns
+    -------
+    csr_array of shape (n_samples, n_predictions)
+    """
+    shares = 1 / np.bincount(samples, minlength=n_samples)[samples]
+    places = (samples, np.arange(len(samples)))
+    return csr_array((shares, places), (n_samples, len(samples)))
+
+
+def best_temperature(loss, Z, Y, weights=None, samples=None):
+    """Temperature that minimizes the log-loss of raw outputs divided by it.
+
+    Parameters
+    ----------
+    loss : Loss
+        A log-loss.
+    Z : ndarray of shape (n_outputs, n_predictions)
+        Raw outputs for samples that were not trained on.
+    Y : ndarray of shape (n_outputs, n_samples)
+        Their targets.
+    weights : ndarray of shape (n_samples,), default=None
+        Sample weights.
+    samples : ndarray of int of shape (n_predictions,), default=None
+        Index of each prediction's sample, if several networks predict some samples;
+        the mean of their predictions is judged. None means one prediction for each
+        sample, in order.
+
+    Returns
+    -------
+    float
+        From 1 / 50 to 50.
+    """
+    Z = np.asarray(Z, dtype=np.float64)
+    if samples is None:
+        samples = np.arange(Z.shape[-1])
+    mean = mean_of_each(samples, Y.shape[-1])
+
+    def log_means(scaled):
+        means = (mean @ loss.predictions(scaled).T).T
+        return np.log(np.maximum(means, np.finfo(np.float64).tiny))
+
+    def cost(logarithm):
+        # Unlike the reported cost, without clipping probabilities at epsilon.
+        scaled = Z / math.exp(logarithm)
+        log_likelihoods = Y * log_means(scaled)
+        if loss.output == "logistic":
+            log_likelihoods += (1 - Y) * log_means(-scaled)
+        return -np.average(log_likelihoods.sum(axis=0), weights=weights)
+
+    found = minimize_scalar(cost, bounds=_LOG_TEMPERATURES, method="bounded")
+    return math.exp(found.x) if found.fun < cost(0.0) else 1.0
 
 
 def fit_temperature(runs, n_classes):

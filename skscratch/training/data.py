@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["FitData", "Split"]
+__all__ = ["FitData", "Split", "pool_splits"]
 
 
 @dataclass(frozen=True)
@@ -110,3 +110,23 @@ class Split:
         FitData
         """
         return self.data.take(self.validation_rows)
+
+
+def pool_splits(splits):
+    """Union of several validation sets, and each row's index in it.
+
+    Parameters
+    ----------
+    splits : list of Split
+        All of the same data.
+
+    Returns
+    -------
+    rows : ndarray of int
+        Rows that are in at least one validation set, sorted.
+    samples : ndarray of int
+        Index in ``rows`` of each validation row of the first split, then of the
+        second, and so on.
+    """
+    indices = [split.indices() for split in splits]
+    return np.unique(np.concatenate(indices), return_inverse=True)

@@ -1,11 +1,12 @@
 """Several networks of one architecture trained side by side, as one stack."""
 
-import copy
 import statistics
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 
+from skscratch.backends.buffered import BufferedOperations
 from skscratch.nn.stack import Stack
 from skscratch.training.averaging import StackedAverage
 from skscratch.training.history import Epoch
@@ -28,7 +29,7 @@ class StackedRuns:
         self.runs, self.config = runs, runs[0].config
         self._train_epoch = train_epoch
         self.stack = Stack([run.network for run in runs])
-        self.stack.reuse_buffers()
+        self.operations = BufferedOperations(self.stack.dtype)
         self.batches = runs[0].batches
         if self.batches.order is not None and not self.config.share_batches:
             self.batches = StackedBatches([run.batches for run in runs])
@@ -60,7 +61,13 @@ class StackedRuns:
             Mean loss over the batches, for each run.
         """
         losses = self._train_epoch(
-            self.stack, self.batches, self.state, number, self.config, self.dropout
+            self.stack,
+            self.batches,
+            self.state,
+            number,
+            self.config,
+            self.operations,
+            self.dropout,
         )
         for run in self.runs:
             run.state.schedule.rate = self.state.schedule.rate
@@ -119,18 +126,17 @@ def mean_epoch(epochs):
 
 
 class StackedBatches:
-    """Batches of several trainings on the same data, with a leading axis."""
+    """Rows of the batches of several trainings on the same data, a row for each."""
 
     def __init__(self, several):
-        self._several, self._first = several, copy.copy(several[0])
-        self.n_samples, self.n_batches = self._first.n_samples, self._first.n_batches
-        if self._first.weights is not None:
-            means = [batches.mean_weight for batches in several]
-            self._first.mean_weight = np.reshape(means, (-1, 1, 1))
+        first, self._several = several[0], several
+        self.n_samples, self.n_batches = first.n_samples, first.n_batches
+        self.batch_size, self.data = first.batch_size, first.data
+        if self.data.weights is not None:
+            means = [batches.data.mean_weight for batches in several]
+            self.data = replace(self.data, mean_weight=np.reshape(means, (-1, 1, 1)))
 
     def __iter__(self):
         orders = np.stack([batches.next_order() for batches in self._several])
-        for start in range(0, self.n_samples, self._first.batch_size):
-            yield self._first.gathered(
-                orders[:, start : start + self._first.batch_size]
-            )
+        for start in range(0, self.n_samples, self.batch_size):
+            yield orders[:, start : start + self.batch_size]

@@ -3,8 +3,9 @@
 import numpy as np
 from scipy.optimize import minimize
 
+from skscratch.backends.buffered import BufferedOperations
 from skscratch.backends.threads import one_scipy_thread
-from skscratch.training.batches import smooth
+from skscratch.training.regularization import smooth
 
 __all__ = ["minimize_lbfgs", "run_lbfgs"]
 
@@ -33,7 +34,6 @@ def run_lbfgs(runs, monitor):
     (run,) = runs
     config, curve = run.config, run.state.loss_curve
     network = run.network.astype(np.float64)
-    network.reuse_buffers()
     data = run.data.astype(np.float64)
     Y = data.Y
     if config.smoothing is not None:
@@ -124,6 +124,7 @@ def minimize_lbfgs(
         Of ``scipy.optimize.minimize``.
     """
     total = X.shape[0] if weights is None else float(weights.sum())
+    operations = BufferedOperations(network.dtype)
     chunks = [
         (
             X[rows].T,
@@ -140,7 +141,12 @@ def minimize_lbfgs(
         cost, gradients, penalty = 0.0, np.zeros_like(parameters), alpha
         for A1, targets, shares in chunks:
             cost += network.cost_and_gradients(
-                A1, targets, alpha=penalty, weights=shares, total=total
+                A1,
+                targets,
+                alpha=penalty,
+                weights=shares,
+                total=total,
+                operations=operations,
             )
             gradients += network.gradients
             penalty = 0.0  # The penalty counts once.

@@ -9,6 +9,7 @@ import contextlib
 
 import numpy as np
 
+from skscratch.backends.buffered import BufferedOperations
 from skscratch.training.averaging import averaged
 from skscratch.training.early_stopping import keep_if_least
 from skscratch.training.history import FINAL_OUTCOMES
@@ -117,7 +118,7 @@ class SingleRun:
 
     def __init__(self, run):
         self.run, self.batches = run, run.batches
-        run.network.reuse_buffers()
+        self.operations = BufferedOperations(run.network.dtype)
 
     def train_epoch(self, number):
         """Train an epoch.
@@ -134,7 +135,13 @@ class SingleRun:
         """
         run = self.run
         loss = train_epoch(
-            run.network, run.batches, run.state, number, run.config, run.dropout
+            run.network,
+            run.batches,
+            run.state,
+            number,
+            run.config,
+            self.operations,
+            run.dropout,
         )
         return [loss]
 
@@ -142,13 +149,12 @@ class SingleRun:
         """Do nothing: the run has its optimizer."""
 
     def release(self):
-        """Let go of the buffers."""
-        self.run.network.forget()
+        """Do nothing: there is no stack to leave."""
 
 
 # What overflows is noticed at the end of the epoch.
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
-def train_epoch(network, batches, state, number, config, dropout=None):
+def train_epoch(network, batches, state, number, config, operations, dropout=None):
     """Take one step of the optimizer for each batch.
 
     Parameters
@@ -160,6 +166,8 @@ def train_epoch(network, batches, state, number, config, dropout=None):
     number : int
         Number of the epoch, counted from 1.
     config : TrainingConfig
+    operations : Operations
+        The same in all epochs.
     dropout : Dropout, default=None
         Draws masks for each batch.
 
@@ -172,7 +180,8 @@ def train_epoch(network, batches, state, number, config, dropout=None):
     n_done = (number - 1) * batches.n_batches
     n_steps = config.max_epochs * batches.n_batches
     loss_sum = 0.0
-    for step, (A1, Y, weights, total) in enumerate(batches, start=n_done):
+    for step, rows in enumerate(batches, start=n_done):
+        A1, Y, weights, total = operations.batch(batches.data, rows)
         schedule.on_step(step / n_steps)
         loss = network.cost_and_gradients(
             A1,
@@ -181,11 +190,14 @@ def train_epoch(network, batches, state, number, config, dropout=None):
             weights=weights,
             total=total,
             masks=() if dropout is None else dropout.masks(A1.shape[-1]),
+            operations=operations,
         )
         loss_sum += loss * A1.shape[-1]
         if config.max_grad_norm is not None:
             clip_gradients(network.gradients, config.max_grad_norm)
-        optimizer.update(network.parameters, network.gradients, schedule.rate)
+        operations.update(
+            optimizer, network.parameters, network.gradients, schedule.rate
+        )
         if average is not None:
             average.update(network.parameters)
     return loss_sum / batches.n_samples

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from skscratch.backends.buffers import add_scaled, aligned
+from skscratch.backends.linalg import add_scaled, aligned
 
 __all__ = ["OPTIMIZERS", "Adam", "AdamW", "GradientDescent", "Optimizer"]
 

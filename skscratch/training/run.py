@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from skscratch.nn.losses import LOSSES
+from skscratch.nn.losses import resolve_loss
 from skscratch.nn.network import Network
 from skscratch.nn.predictor import Predictor
 from skscratch.training.averaging import Average
-from skscratch.training.batches import Batches, Dropout
+from skscratch.training.batches import Batches
 from skscratch.training.config import TrainingConfig
 from skscratch.training.data import FitData, Split
 from skscratch.training.early_stopping import EarlyStopping
 from skscratch.training.history import FINAL_OUTCOMES, TrainingState
+from skscratch.training.regularization import Dropout
 from skscratch.training.validator import Validator
 
 __all__ = ["TrainingRun", "start_run"]
@@ -168,7 +169,6 @@ def start_run(
         data.X,
         data.Y,
         min(config.batch_size, n_samples),
-        network.dtype,
         weights=data.weights,
         rows=rows,
         # The mean weight of a stream is not known: there weights count as given.
@@ -181,7 +181,9 @@ def start_run(
         neurons = list(config.sizes[1:-1])
         dropout = Dropout(config.dropout, neurons, network.dtype, dropout_random_state)
     if split is not None:
-        validator = Validator(Predictor(network), LOSSES[network.loss], split, score)
+        validator = Validator(
+            Predictor(network), resolve_loss(network.loss), split, score
+        )
     return TrainingRun(
         network,
         config,

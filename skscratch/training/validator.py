@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 
-from skscratch.nn.losses import mean_of_each
+from skscratch.training.calibration import mean_of_each
+from skscratch.training.data import pool_splits
 
-__all__ = ["CommonError", "Validator", "pool_splits"]
+__all__ = ["CommonError", "Validator"]
 
 
 class Validator:
@@ -96,23 +97,3 @@ class CommonError:
             P = self._average @ predictions(Z.T).T.astype(np.float64)
             errors = np.square(P - self._Y).mean(axis=1)
             return float(np.average(errors, weights=self._weights))
-
-
-def pool_splits(splits):
-    """Union of several validation sets, and each row's index in it.
-
-    Parameters
-    ----------
-    splits : list of Split
-        All of the same data.
-
-    Returns
-    -------
-    rows : ndarray of int
-        Rows that are in at least one validation set, sorted.
-    samples : ndarray of int
-        Index in ``rows`` of each validation row of the first split, then of the
-        second, and so on.
-    """
-    indices = [split.indices() for split in splits]
-    return np.unique(np.concatenate(indices), return_inverse=True)

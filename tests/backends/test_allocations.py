@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from runs import train
 
-from skscratch.backends.tapes import REHEARSALS
 from skscratch.nn.activations import ACTIVATIONS
 from skscratch.nn.network import Network
 from skscratch.training.batches import Batches
@@ -24,7 +23,7 @@ LARGEST = 80_000
 SIZES = [400, 500, 300]
 BATCH = 256
 # Epochs after which the step of the last batch too, which is a shorter one, is known.
-WARM_UP = REHEARSALS + 1
+WARM_UP = 1 + 1
 
 
 def peak_of_an_epoch(activation, solver, n_outputs, weighted, shuffled):

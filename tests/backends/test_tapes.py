@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from skscratch.backends.tapes import REHEARSALS, Tape, Traced, one_call
 from strategies import activation_names, few, loss_names, make_targets, problems, seeds
 
 from skscratch import (
@@ -19,7 +20,6 @@ from skscratch import (
 )
 from skscratch.backends import tapes
 from skscratch.backends.buffers import Buffers
-from skscratch.backends.tapes import REHEARSALS, Tape, Traced, one_call
 
 # Steps after which one that can be played is.
 KNOWN = REHEARSALS + 1
