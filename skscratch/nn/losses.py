@@ -551,10 +551,10 @@ def resolve_loss(loss):
     ValueError
         If the loss is not known.
     """
-    if isinstance(loss, Loss):
-        return loss
     if isinstance(loss, str) and loss in LOSSES:
         return LOSSES[loss]
+    if isinstance(loss, Loss):
+        return loss
     raise ValueError(
         f"loss must be one of {sorted(LOSSES)}, got {loss!r}. A Loss is accepted too."
     )

@@ -8,6 +8,7 @@ executed is not decided here: see ``skscratch.backends.operations``.
 import copy
 import itertools
 import math
+from functools import partial
 
 import numpy as np
 
@@ -350,12 +351,7 @@ class Network:
         total = check_total(Y, weights, total)
         inputs = (A1, Y, weights, total, *masks)
         loss = resolve_loss(self.loss)
-
-        def step(A1, Y, weights, total, *masks):
-            return self._backpropagate(
-                loss, operations, A1, Y, weights, total, masks, input_gradient
-            )
-
+        step = partial(self._backpropagate, loss, operations, input_gradient)
         activations = [resolve_activation(layer.activation) for layer in self.layers]
         version = (self.parameters, loss, input_gradient, *activations)
         loss_sum, dA1 = operations.run(step, inputs, version)
@@ -367,7 +363,7 @@ class Network:
         return (cost, dA1) if input_gradient else cost
 
     def _backpropagate(
-        self, loss, operations, A1, Y, weights, total, masks, input_gradient
+        self, loss, operations, input_gradient, A1, Y, weights, total, *masks
     ):
         """Gradients of the loss alone; return its sum, and the gradient by ``A1``."""
         passes = []
