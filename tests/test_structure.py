@@ -17,7 +17,7 @@ from sklearn.datasets import load_iris
 
 import skscratch
 from skscratch import ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES
-from skscratch.nn.network import INITS
+from skscratch.nn.initializers import INITIALIZERS
 
 PACKAGE = Path(skscratch.__file__).parent
 REPOSITORY = Path(__file__).parents[1]
@@ -60,7 +60,7 @@ REGISTRIES = {
     "loss": set(LOSSES),
     "solver": {*OPTIMIZERS, "lbfgs"},
     "learning_rate": set(SCHEDULES),
-    "init": set(INITS),
+    "init": set(INITIALIZERS),
 }
 
 CLASSIFYING = {"log_loss", "binary_log_loss"}

@@ -261,12 +261,12 @@ def test_memory_that_is_not_there_leaves_no_trace(name, method, monkeypatch):
     """A first fit is refused as if it had not been, and a later one likewise."""
     X, y = grid(12, 3), alternating(12)
 
-    def initialised(*_, **__):
+    def initialized(*_, **__):
         raise MemoryError("Unable to allocate 298. GiB")
 
     fitted = Watched(ESTIMATORS[name](**SMALL).fit(X, y), X)
     new = Watched(ESTIMATORS[name](**SMALL))
-    monkeypatch.setattr(Network, "initialised", initialised)
+    monkeypatch.setattr(Network, "initialized", initialized)
     is_first_part = (name, method) == ("classifier", "partial_fit")
     options = {"classes": [0, 1]} if is_first_part else {}
     with pytest.raises(MemoryError):

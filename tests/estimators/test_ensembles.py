@@ -30,6 +30,7 @@ from skscratch import (
 )
 from skscratch.estimators.fitting import mean_history
 from skscratch.estimators.monitor import NullMonitor
+from skscratch.backends.operations import Operations
 from skscratch.training.batches import Batches
 from skscratch.training.history import Epoch, TrainingState
 from skscratch.training.joint import can_join_optimizers, mean_epoch
@@ -116,7 +117,7 @@ def test_a_stack_of_confident_networks_predicts_finite_numbers(loss):
         network.parameters *= 30 * (i + 1)
     A1 = np.random.RandomState(0).standard_normal((4, 9))
     stack = Stack(alone)
-    combined = LOSSES[loss].combined(stack.raw_outputs(A1))
+    combined = LOSSES[loss].average_members(stack.raw_outputs(A1))
     assert np.isfinite(combined).all()
     mean = np.mean([network.predict(A1) for network in alone], axis=0)
     assert_allclose(stack.predict(A1), mean, rtol=1e-9, atol=1e-300)
@@ -191,13 +192,15 @@ def test_gradients_of_a_stack_are_those_of_its_costs(loss, activation):
 
 
 def test_a_wrong_gradient_of_one_network_is_found(monkeypatch):
-    right = Stack._add_penalty_gradient
+    right = Operations.penalty
 
-    def wrong(self, strength):
-        right(self, strength)
-        self.gradients[1, 2] *= 1.001
+    def wrong(self, weights, weight_gradients, strength):
+        penalty = right(self, weights, weight_gradients, strength)
+        if weight_gradients is not None:
+            weight_gradients[1, 2] *= 1.001
+        return penalty
 
-    monkeypatch.setattr(Stack, "_add_penalty_gradient", wrong)
+    monkeypatch.setattr(Operations, "penalty", wrong)
     X = np.random.RandomState(0).standard_normal((5, 4))
     report = check_gradients(Stack(networks(2)), X, [0, 1, 2, 0, 1], alpha=0.5)
     assert not report.passed
@@ -446,7 +449,7 @@ def runs_of(networks, *, seeds, **options):
     runs = []
     for network, seed in zip(networks, seeds, strict=True):
         stream = np.random.RandomState(seed)
-        batches = Batches(X, Y, 5, np.float64, random_state=stream)
+        batches = Batches(X, Y, 5, random_state=stream)
         optimizer = OPTIMIZERS["adam"](network.parameters.size, np.float64)
         state = TrainingState(optimizer, Constant(0.01))
         run = make_run(network, batches, state, random_state=stream, **options)
@@ -1053,7 +1056,7 @@ def test_an_epoch_of_a_stack_allocates_nothing_that_grows(shared, weighted):
     for i in range(4):
         network = Network.glorot([200, 300, 40], random_state=i, dtype=np.float32)
         stream = np.random.RandomState(i)
-        batches = Batches(X, Y, 250, np.float32, weights=weights, random_state=stream)
+        batches = Batches(X, Y, 250, weights=weights, random_state=stream)
         optimizer = OPTIMIZERS["adam"](network.parameters.size, np.float32)
         state = TrainingState(optimizer, Constant(1e-3))
         options = TRAINING | {"share_batches": shared}

@@ -36,7 +36,7 @@ from skscratch import (
 )
 from skscratch.nn.losses import best_temperature
 from skscratch.training.averaging import Average
-from skscratch.training.batches import Dropout
+from skscratch.training.regularization import Dropout
 
 # A few epochs are enough for a property; that they do not converge is no news.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
