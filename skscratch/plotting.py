@@ -1,22 +1,32 @@
-"""Pictures of a training: loss, validation score and learning rate of each epoch.
+"""Plots of training: loss, validation score and learning rate of each epoch.
 
-``LossCurveDisplay`` draws them from fitted estimators, in the manner of
-scikit-learn's displays. matplotlib is imported when something is drawn.
+``LossCurveDisplay`` draws them from fitted estimators, like scikit-learn's displays do.
+matplotlib is optional, and imported when something is drawn.
 """
 
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import is_classifier, is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.legend import Legend
+    from matplotlib.lines import Line2D
+
 __all__ = ["LossCurveDisplay"]
 
-# Colour and marker tell estimators apart, dashes tell what is drawn of each, so that
-# nothing hangs on the colour alone. The colours are those of Okabe and Ito, *Color
-# universal design*, 2008, without their yellow, which is too light for a line.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# Estimators differ in color and marker, and the curves of one estimator in dashes, so
+# that no information depends on color alone. The colors are those of Okabe and Ito,
+# *Color universal design*, 2008, without yellow, which is too light for lines.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 DASHES: dict[str, Any] = {
     "loss": "-",
@@ -32,67 +42,67 @@ BEST: dict[str, Any] = {
     "zorder": 5,
 }
 
-# Several curves carry markers, about so many each, to be told apart by.
+# Approximate number of markers on each curve, if there are several.
 MARKERS_PER_CURVE = 7
 
-# Scores are such that more is better.
+# Losses are negated, because a higher score is better.
 SCORE_NAMES = {"r2": "R²", "loss": "negative loss"}
 
 
 class LossCurveDisplay:
-    """Loss, validation score and learning rate of each epoch of a training.
+    """Plot of the loss, validation score and learning rate of each epoch.
 
-    Use ``LossCurveDisplay.from_estimator`` to make one. Parameters are kept as
-    attributes of the same names; each list has one item for each estimator, and None
-    in the place of a list says that no estimator has such a thing.
+    Use ``LossCurveDisplay.from_estimator`` to create a display. All parameters are
+    stored as attributes. Each list has one item per estimator; None instead of a list
+    means that no estimator has such values.
 
     Parameters
     ----------
     loss_curves : list of array-like of shape (n_epochs,)
         Loss on the training data after each epoch.
     validation_loss_curves : list of array-like or None, default=None
-        Loss on the validation data. A curve that is shorter than the training loss
-        belongs to the last epochs, here and below, for training may have gone on
-        with early stopping; what is not a number is a gap.
+        Loss on the validation data. This and the following curves may be shorter than
+        the training loss, for example if early stopping was turned on for a warm start:
+        they then belong to the last epochs. nan is drawn as a gap.
     validation_scores : list of array-like or None, default=None
         Score on the validation data, drawn on an axis of its own.
     learning_rate_curves : list of array-like or None, default=None
-        Learning rate of each epoch, drawn on request.
+        Learning rate of each epoch; drawn on request.
     best_epochs : list of int or None, default=None
-        Epoch to mark, counted from 1; None is that of the highest validation score,
-        or, where there are no scores, of the lowest training loss.
+        Epoch to mark, counted from 1. None marks the highest validation score or,
+        without scores, the lowest training loss.
     labels : list of str, default=None
-        Names of the estimators in the legend; None is 'Training 1', 'Training 2' and
-        so on, or no name for a single one.
+        Names of the estimators in the legend. None means 'Training 1', 'Training 2' and
+        so on, or no name for a single estimator.
     score_name : str, default='Validation score'
-        Name of the axis of the scores.
+        Label of the axis of scores.
     epoch_name : str, default='Epoch'
-        Name of the axis of the epochs.
+        Label of the axis of epochs.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         Axes with the losses.
     score_ax_ : matplotlib Axes or None
-        Axes with the validation scores, which shares the epochs with ``ax_``.
+        Axes with the validation scores; it shares the x-axis of ``ax_``.
     learning_rate_ax_ : matplotlib Axes or None
         Axes with the learning rates, below ``ax_``.
     figure_ : matplotlib Figure
-        Figure containing them.
+        Figure that contains the axes.
     loss_lines_ : list of matplotlib Line2D
-        Training losses, by estimator.
+        Training loss of each estimator.
     validation_loss_lines_ : list of matplotlib Line2D or None
-        Validation losses, None for an estimator without.
+        Validation loss of each estimator, or None.
     score_lines_ : list of matplotlib Line2D or None
-        Validation scores, likewise.
+        Validation scores of each estimator, or None.
     learning_rate_lines_ : list of matplotlib Line2D or None
-        Learning rates, likewise.
+        Learning rate of each estimator, or None.
     best_epoch_markers_ : list of matplotlib Line2D or None
-        Mark of the best epoch: on the scores, or on the training loss where there
-        are none. None where all of them are not numbers.
+        Marker of the best epoch of each estimator, on its validation scores or, without
+        scores, on its training loss. None if all of these are nan.
     legend_ : matplotlib Legend
-        The legend of all axes, above ``ax_``, where it hides no line. A title over
-        it is best given to the figure: ``figure_.suptitle``.
+        Legend of all axes, above ``ax_``. To put a title above it, use
+        ``figure_.suptitle``.
 
     See Also
     --------
@@ -109,18 +119,29 @@ class LossCurveDisplay:
     >>> display.figure_.savefig("loss.png")  # doctest: +SKIP
     """
 
+    ax_: Axes
+    score_ax_: Axes | None
+    learning_rate_ax_: Axes | None
+    figure_: Figure | SubFigure
+    loss_lines_: list[Line2D]
+    validation_loss_lines_: list[Line2D | None]
+    score_lines_: list[Line2D | None]
+    learning_rate_lines_: list[Line2D | None]
+    best_epoch_markers_: list[Line2D | None]
+    legend_: Legend
+
     def __init__(
         self,
         *,
-        loss_curves,
-        validation_loss_curves=None,
-        validation_scores=None,
-        learning_rate_curves=None,
-        best_epochs=None,
-        labels=None,
-        score_name="Validation score",
-        epoch_name="Epoch",
-    ):
+        loss_curves: Sequence[Any],
+        validation_loss_curves: Sequence[Any] | None = None,
+        validation_scores: Sequence[Any] | None = None,
+        learning_rate_curves: Sequence[Any] | None = None,
+        best_epochs: Sequence[int | None] | None = None,
+        labels: Sequence[str] | None = None,
+        score_name: str = "Validation score",
+        epoch_name: str = "Epoch",
+    ) -> None:
         self.loss_curves = loss_curves
         self.validation_loss_curves = validation_loss_curves
         self.validation_scores = validation_scores
@@ -133,29 +154,29 @@ class LossCurveDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
+        estimator: Any,
         *,
-        ax=None,
-        labels=None,
-        learning_rate=False,
-        loss_scale="linear",
-    ):
-        """Draw the training of one fitted estimator, or of several in one picture.
+        ax: Axes | None = None,
+        labels: str | Sequence[str] | None = None,
+        learning_rate: bool = False,
+        loss_scale: str = "linear",
+    ) -> Self:
+        """Plot the training of one fitted estimator, or of several in one plot.
 
         Parameters
         ----------
-        estimator : estimator, or list or tuple of them
-            Fitted, with a ``loss_curve_``; of a pipeline the last step is taken.
+        estimator : estimator, or list or tuple of estimators
+            Fitted estimators with a ``loss_curve_``, or pipelines that end in one.
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure. What stands around a given one
-            finds room where its figure has ``layout="constrained"``.
+            Axes to draw on; None creates a new figure. The figure of given axes should
+            have ``layout="constrained"``, which makes space for legend and labels.
         labels : str or list of str, default=None
-            Names in the legend, one for each estimator; None is the class and a
+            Names of the estimators in the legend. None means the class name and a
             number, or no name for a single estimator.
         learning_rate : bool, default=False
-            Whether the learning rates are drawn, on an Axes below.
+            Whether to draw learning rates, on axes below.
         loss_scale : str, default='linear'
-            Scale of the axis of the losses, as matplotlib names it, such as 'log'.
+            Scale of the axis of losses, such as 'linear' or 'log'.
 
         Returns
         -------
@@ -166,11 +187,11 @@ class LossCurveDisplay:
         NotFittedError
             If an estimator is not fitted.
         TypeError
-            If ``estimator`` is neither one nor a list of them.
+            If ``estimator`` is neither an estimator nor a list of estimators.
         ValueError
-            If there is no estimator, or one has no ``loss_curve_``, or, for
-            ``learning_rate=True``, no ``learning_rate_curve_``; if ``labels`` are
-            not as many as estimators.
+            If there is no estimator, if one has no ``loss_curve_`` or, with
+            ``learning_rate=True``, no ``learning_rate_curve_``, or if the number of
+            ``labels`` is not that of the estimators.
         ImportError
             If matplotlib is not installed.
 
@@ -189,57 +210,48 @@ class LossCurveDisplay:
         >>> display.score_ax_.get_ylabel()
         'Validation accuracy'
         """
-        several = isinstance(estimator, list | tuple)
-        estimators = [
-            one[-1] if isinstance(one, Pipeline) else one
-            for one in (estimator if several else [estimator])
-        ]
-        if not estimators:
-            raise ValueError("estimator must hold at least one estimator, got none.")
-        for one in estimators:
-            check_is_fitted(one)
-            if not getattr(one, "loss_curve_", None):
-                raise ValueError(
-                    "estimator must have a loss_curve_ with an epoch or more, but "
-                    f"{one!r} has none."
-                )
+        estimators = _fitted_networks(estimator)
         if isinstance(labels, str):
             labels = [labels]
         elif labels is None and len(estimators) > 1:
             labels = [
-                f"{type(one).__name__} {number}"
-                for number, one in enumerate(estimators, 1)
+                f"{type(network).__name__} {number}"
+                for number, network in enumerate(estimators, 1)
             ]
+
+        def values_of(name: str) -> list[Any]:
+            return [getattr(network, name, None) for network in estimators]
+
         display = cls(
-            loss_curves=[one.loss_curve_ for one in estimators],
-            validation_loss_curves=[
-                getattr(one, "validation_loss_curve_", None) for one in estimators
-            ],
-            validation_scores=[
-                getattr(one, "validation_scores_", None) for one in estimators
-            ],
-            learning_rate_curves=[
-                getattr(one, "learning_rate_curve_", None) for one in estimators
-            ],
-            best_epochs=[getattr(one, "best_epoch_", None) for one in estimators],
+            loss_curves=values_of("loss_curve_"),
+            validation_loss_curves=values_of("validation_loss_curve_"),
+            validation_scores=values_of("validation_scores_"),
+            learning_rate_curves=values_of("learning_rate_curve_"),
+            best_epochs=values_of("best_epoch_"),
             labels=labels,
-            score_name=_only(map(_score_name, estimators), "Validation score"),
-            epoch_name=_only(map(_epoch_name, estimators), "Epoch or iteration"),
+            score_name=_common(map(_score_name, estimators), "Validation score"),
+            epoch_name=_common(map(_epoch_name, estimators), "Epoch or iteration"),
         )
         return display.plot(ax, learning_rate=learning_rate, loss_scale=loss_scale)
 
-    def plot(self, ax=None, *, learning_rate=False, loss_scale="linear"):
-        """Draw what the display holds.
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        learning_rate: bool = False,
+        loss_scale: str = "linear",
+    ) -> Self:
+        """Draw the plot.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure. What stands around a given one
-            finds room where its figure has ``layout="constrained"``.
+            Axes to draw on; None creates a new figure. The figure of given axes should
+            have ``layout="constrained"``, which makes space for legend and labels.
         learning_rate : bool, default=False
-            Whether the learning rates are drawn, on an Axes below.
+            Whether to draw learning rates, on axes below.
         loss_scale : str, default='linear'
-            Scale of the axis of the losses, as matplotlib names it, such as 'log'.
+            Scale of the axis of losses, such as 'linear' or 'log'.
 
         Returns
         -------
@@ -248,19 +260,21 @@ class LossCurveDisplay:
         Raises
         ------
         ValueError
-            If lists, curves or best epochs do not fit each other, or there are no
+            If lists, curves or best epochs are inconsistent, or if there are no
             learning rates to draw.
         ImportError
             If matplotlib is not installed.
         """
         _require_matplotlib()
-        losses, labels = self._losses(), self._labels()
+        losses, labels = self._check_losses(), self._check_labels()
         validation_losses = self._curves("validation_loss_curves")
         scores = self._curves("validation_scores")
-        rates = self._learning_rates(labels) if learning_rate else [None] * len(losses)
-        best = self._best_epochs(losses, scores)
+        rates: list[NDArray[Any] | None] = [None] * len(losses)
+        if learning_rate:
+            rates = self._check_learning_rates(labels)
+        best = self._find_best_epochs(losses, scores)
 
-        self._make_axes(ax, _any(scores), learning_rate)
+        self._make_axes(ax, has_scores=_has_any(scores), has_rates=learning_rate)
         self.ax_.set_yscale(loss_scale)
         self.loss_lines_ = self._draw(self.ax_, losses, "loss")
         self.validation_loss_lines_ = self._draw(
@@ -269,89 +283,94 @@ class LossCurveDisplay:
         self.score_lines_ = self._draw(self.score_ax_, scores, "score")
         self.learning_rate_lines_ = self._draw(self.learning_rate_ax_, rates, "loss")
         self.best_epoch_markers_ = [
-            None if epoch is None else self._mark(line, epoch)
+            None if epoch is None else self._mark_epoch(line, epoch)
             for line, epoch in zip(self._scored_lines(), best, strict=True)
         ]
         self.legend_ = self._add_legend(labels)
         return self
 
-    def _items(self, name):
-        """Attribute as a list of one item for each estimator."""
+    def _items(self, name: str) -> list[Any]:
+        """Attribute as a list with one item per estimator."""
         items, n = getattr(self, name), len(self.loss_curves)
         if items is None:
             return [None] * n
         if isinstance(items, str) or len(items) != n:
             raise ValueError(
-                f"{name} must be a list with one item for each estimator, that is {n}, "
-                f"got {items!r}."
+                f"{name} must be a list with one item per estimator, that is {n}, got "
+                f"{items!r}."
             )
         return list(items)
 
-    def _curves(self, name):
-        """Attribute as a list of arrays, with None where there is no curve."""
-        curves = []
+    def _curves(self, name: str) -> list[NDArray[Any] | None]:
+        """Attribute as a list of arrays, with None for estimators without a curve."""
+        curves: list[NDArray[Any] | None] = []
         for loss, items in zip(self.loss_curves, self._items(name), strict=True):
             curve = np.asarray([] if items is None else items, dtype=float)
             if curve.ndim != 1 or len(curve) > len(loss):
                 raise ValueError(
-                    f"{name} must hold at most a number for each epoch, that is "
+                    f"{name} must have at most one number per epoch, that is "
                     f"{len(loss)}, got an array of shape {curve.shape}."
                 )
             curves.append(curve if len(curve) else None)
         return curves
 
-    def _losses(self):
+    def _check_losses(self) -> list[NDArray[Any]]:
         if not len(self.loss_curves):
-            raise ValueError("loss_curves must hold at least one curve, got none.")
-        curves = self._curves("loss_curves")
-        if any(curve is None for curve in curves):
-            raise ValueError("loss_curves must hold an epoch or more of each estimator")
+            raise ValueError("loss_curves must have at least one curve, got none.")
+        curves = [c for c in self._curves("loss_curves") if c is not None]
+        if len(curves) < len(self.loss_curves):
+            raise ValueError(
+                "loss_curves must have at least one epoch per estimator, got an empty "
+                "curve."
+            )
         return curves
 
-    def _labels(self):
-        """Names of the estimators; None for a single one that was given none."""
+    def _check_labels(self) -> list[str | None]:
+        """Names of the estimators; None for a single estimator without a name."""
         n = len(self.loss_curves)
         if self.labels is None and n > 1:
             return [f"Training {number}" for number in range(1, n + 1)]
         return self._items("labels")
 
-    def _learning_rates(self, labels):
+    def _check_learning_rates(
+        self, labels: list[str | None]
+    ) -> list[NDArray[Any] | None]:
         rates = self._curves("learning_rate_curves")
-        lacking = [
-            label or "this one"
+        missing = [
+            label or "the estimator"
             for label, rate in zip(labels, rates, strict=True)
             if rate is None
         ]
-        if lacking:
+        if missing:
             raise ValueError(
                 "learning_rate=True needs the learning_rate_curve_ of each estimator, "
-                "which those trained by 'lbfgs' do not have; there is none of "
-                f"{', '.join(lacking)}."
+                "which estimators trained by 'lbfgs' do not have; it is missing for "
+                f"{', '.join(missing)}."
             )
         return rates
 
-    def _best_epochs(self, losses, scores):
-        """Epoch to mark of each estimator; None where there is nothing to go by."""
-        found: list[int | None] = []
-        for given, loss, score in zip(
+    def _find_best_epochs(
+        self, losses: list[NDArray[Any]], scores: list[NDArray[Any] | None]
+    ) -> list[int | None]:
+        """Epoch to mark for each estimator; None if all its scores are nan."""
+        best: list[int | None] = []
+        for epoch, loss, score in zip(
             self._items("best_epochs"), losses, scores, strict=True
         ):
-            if given is not None:
-                if not 1 <= given <= len(loss):
-                    raise ValueError(
-                        f"best_epochs must be from 1 to the number of epochs, "
-                        f"{len(loss)}, got {given!r}."
-                    )
-                found.append(int(given))
-                continue
-            merit = -loss if score is None else score
-            first = len(loss) - len(merit) + 1
-            known = not np.isnan(merit).all()
-            found.append(first + int(np.nanargmax(merit)) if known else None)
-        return found
+            if epoch is None:
+                values = -loss if score is None else score
+                if not np.isnan(values).all():
+                    epoch = len(loss) - len(values) + 1 + np.nanargmax(values)
+            elif not 1 <= epoch <= len(loss):
+                raise ValueError(
+                    f"best_epochs must be from 1 to the number of epochs, {len(loss)}, "
+                    f"got {epoch!r}."
+                )
+            best.append(None if epoch is None else int(epoch))
+        return best
 
-    def _make_axes(self, ax, with_scores, with_rates):
-        """Set the figure and its Axes, with names and ticks."""
+    def _make_axes(self, ax: Axes | None, has_scores: bool, has_rates: bool) -> None:
+        """Create the axes, with labels and ticks."""
         if ax is None:
             from matplotlib import pyplot
 
@@ -359,10 +378,10 @@ class LossCurveDisplay:
         from matplotlib.ticker import MaxNLocator
 
         self.ax_, self.figure_ = ax, ax.figure
-        # What is added becomes the figure's current Axes, which is the user's affair.
+        # New axes become the figure's current ones, which the user does not expect.
         current = ax.figure.gca()
-        self.learning_rate_ax_ = _panel_below(ax) if with_rates else None
-        self.score_ax_ = ax.twinx() if with_scores else None
+        self.learning_rate_ax_ = _add_axes_below(ax) if has_rates else None
+        self.score_ax_ = ax.twinx() if has_scores else None
         ax.figure.sca(current)
 
         ax.xaxis.set_major_locator(
@@ -377,8 +396,8 @@ class LossCurveDisplay:
             ax.tick_params(labelbottom=False)
         (self.learning_rate_ax_ or ax).set_xlabel(self.epoch_name)
 
-    def _draw(self, ax, curves, kind):
-        """Draw a curve of each estimator; None where it has none."""
+    def _draw(self, ax: Any, curves: Sequence[Any], kind: str) -> list[Any]:
+        """Draw one curve per estimator; the line is None if it has no curve."""
         lines: list[Any] = []
         for number, curve in enumerate(curves):
             if curve is None:
@@ -391,55 +410,61 @@ class LossCurveDisplay:
                 curve,
                 **self._style(number),
                 linestyle=DASHES[kind],
-                markevery=self._marked(number, curve),
+                markevery=self._marker_indices(number, curve),
             )
             lines.append(line)
         return lines
 
-    def _style(self, number):
+    def _style(self, number: int) -> dict[str, Any]:
         several = len(self.loss_curves) > 1
         return {
-            "color": COLOURS[number % len(COLOURS)],
+            "color": COLORS[number % len(COLORS)],
             "marker": MARKERS[number % len(MARKERS)] if several else "o",
             "markersize": 5,
         }
 
-    def _marked(self, number, curve):
-        """Where a curve carries a marker: here and there, and where no line shows."""
-        n, n_curves = len(curve), len(self.loss_curves)
-        known = np.isfinite(curve)
-        beside = np.concatenate([[False], known, [False]])
-        marked = known & ~beside[:-2] & ~beside[2:]
-        if n_curves > 1:
-            step = max(1, n // MARKERS_PER_CURVE)
-            # Curves that lie on each other still show the markers of each.
-            marked[step * number // n_curves :: step] = True
-        return np.flatnonzero(marked).tolist()
+    def _marker_indices(self, number: int, curve: NDArray[Any]) -> list[int]:
+        """Indices of the epochs with a marker.
 
-    def _scored_lines(self):
-        """Line of each estimator that the best epoch is marked on."""
+        These are isolated points, where no line is visible, and if there are several
+        curves, some points of each.
+        """
+        n_epochs, n_curves = len(curve), len(self.loss_curves)
+        is_known = np.isfinite(curve)
+        padded = np.concatenate([[False], is_known, [False]])
+        has_marker = is_known & ~padded[:-2] & ~padded[2:]
+        if n_curves > 1:
+            step = max(1, n_epochs // MARKERS_PER_CURVE)
+            # Offsets keep the markers of equal curves apart.
+            has_marker[step * number // n_curves :: step] = True
+        indices: list[int] = np.flatnonzero(has_marker).tolist()
+        return indices
+
+    def _scored_lines(self) -> list[Line2D]:
+        """Line of each estimator on which its best epoch is marked."""
         return [
             loss if score is None else score
             for loss, score in zip(self.loss_lines_, self.score_lines_, strict=True)
         ]
 
-    def _mark(self, line, epoch):
-        """Mark an epoch on a line, if the line has it."""
-        at = line.get_xdata() == epoch
+    def _mark_epoch(self, line: Any, epoch: int) -> Line2D:
+        """Mark an epoch on a line, if the line covers it."""
+        is_best = line.get_xdata() == epoch
+        marker: Line2D
         (marker,) = line.axes.plot(
-            line.get_xdata()[at],
-            line.get_ydata()[at],
+            line.get_xdata()[is_best],
+            line.get_ydata()[is_best],
             color=line.get_color(),
             **BEST,
         )
         return marker
 
-    def _add_legend(self, labels):
-        """Name the estimators by colour, then the kinds of line, of all Axes."""
+    def _add_legend(self, labels: list[str | None]) -> Legend:
+        """Add a legend of the estimators, then of the kinds of lines of all axes."""
         from matplotlib.lines import Line2D
 
         several = len(self.loss_curves) > 1
-        colour = NEUTRAL if several else COLOURS[0]
+        color = NEUTRAL if several else COLORS[0]
         handles = [
             Line2D([], [], label=label, **self._style(number))
             for number, label in enumerate(labels)
@@ -450,15 +475,19 @@ class LossCurveDisplay:
             ("validation_loss", "Validation loss", self.validation_loss_lines_),
             ("score", self.score_name, self.score_lines_),
         ):
-            if _any(lines):
+            if _has_any(lines):
                 dashes = DASHES[kind]
                 handles.append(
-                    Line2D([], [], label=name, color=colour, linestyle=dashes)
+                    Line2D([], [], label=name, color=color, linestyle=dashes)
                 )
-        if _any(self.best_epoch_markers_):
+        if _has_any(self.best_epoch_markers_):
             name = f"Best {self.epoch_name.lower()}"
-            handles.append(Line2D([], [], label=name, color=colour, **BEST))
-        n_rows = max(min(len(labels), 4), -(-len(handles) // 3))
+            handles.append(Line2D([], [], label=name, color=color, **BEST))
+        return self._fit_legend(handles, n_rows=min(len(labels), 4))
+
+    def _fit_legend(self, handles: list[Line2D], n_rows: int) -> Legend:
+        """Draw the legend above the axes, in at most three columns that fit."""
+        n_rows = max(n_rows, -(-len(handles) // 3))
         for n_columns in range(-(-len(handles) // n_rows), 0, -1):
             legend = self.ax_.legend(
                 handles=handles,
@@ -470,13 +499,32 @@ class LossCurveDisplay:
                 columnspacing=1.2,
                 frameon=False,
             )
-            # Long names take fewer columns.
+            # Long names need fewer columns.
             if legend.get_window_extent().width <= self.ax_.bbox.width:
                 break
         return legend
 
 
-def _require_matplotlib():
+def _fitted_networks(estimator: Any) -> list[Any]:
+    """List the estimators, without their pipelines, after checking that they fit."""
+    several = isinstance(estimator, list | tuple)
+    estimators = [
+        item[-1] if isinstance(item, Pipeline) else item
+        for item in (estimator if several else [estimator])
+    ]
+    if not estimators:
+        raise ValueError("estimator must have at least one estimator, got none.")
+    for network in estimators:
+        check_is_fitted(network)
+        if not getattr(network, "loss_curve_", None):
+            raise ValueError(
+                "estimator must have a loss_curve_ of at least one epoch, but "
+                f"{network!r} has none."
+            )
+    return estimators
+
+
+def _require_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
@@ -485,23 +533,24 @@ def _require_matplotlib():
         ) from error
 
 
-def _any(items):
+def _has_any(items: Iterable[Any]) -> bool:
     return any(item is not None for item in items)
 
 
-def _only(names, otherwise):
-    """Return the name that all share, or else another."""
+def _common(names: Iterable[str], otherwise: str) -> str:
+    """Return the name if all are equal, otherwise another one."""
     distinct = set(names)
     return distinct.pop() if len(distinct) == 1 else otherwise
 
 
-def _epoch_name(estimator):
-    lbfgs = getattr(estimator, "solver", None) == "lbfgs"
-    return "Iteration" if lbfgs else "Epoch"
+def _epoch_name(estimator: Any) -> str:
+    # L-BFGS and the like have no learning rate, and iterate over all samples at once.
+    has_no_rate = getattr(estimator, "learning_rate_curve_", ()) is None
+    return "Iteration" if has_no_rate else "Epoch"
 
 
-def _score_name(estimator):
-    """Name of what an estimator scores its epochs by, as far as it can be told."""
+def _score_name(estimator: Any) -> str:
+    """Label of the validation scores; "Validation score" if the metric is unknown."""
     scoring = getattr(estimator, "scoring", None)
     if scoring is None and is_classifier(estimator):
         scoring = "accuracy"
@@ -514,11 +563,11 @@ def _score_name(estimator):
     return f"Validation {name}"
 
 
-def _panel_below(ax):
-    """Make room below an Axes, in its own place; return the Axes there."""
-    place = ax.get_subplotspec()
-    if place is not None:
-        grid = place.subgridspec(2, 1, height_ratios=(3, 1))
+def _add_axes_below(ax: Axes) -> Axes:
+    """Split the area of axes in two; return new axes in the lower part."""
+    area = ax.get_subplotspec()
+    if area is not None:
+        grid = area.subgridspec(2, 1, height_ratios=(3, 1))
         ax.set_subplotspec(grid[0])
         return ax.figure.add_subplot(grid[1], sharex=ax)
     x, y, width, height = ax.get_position(original=True).bounds

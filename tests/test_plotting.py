@@ -1,4 +1,4 @@
-"""The picture of a training shows each curve as it is, and says what it is."""
+"""``LossCurveDisplay`` draws and labels the curves of fitted estimators."""
 
 import doctest
 import importlib
@@ -27,17 +27,16 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 @pytest.fixture(autouse=True)
-def _no_window():
+def _no_windows():
     matplotlib.use("Agg")
     yield
     plt.close("all")
 
 
 class Trained(BaseEstimator):
-    """What a display reads of an estimator, and no more."""
+    """Estimator with only the attributes that a display reads."""
 
-    def __init__(self, solver="adam", scoring=None):
-        self.solver = solver
+    def __init__(self, scoring=None):
         self.scoring = scoring
 
     def fit(self, **attributes):
@@ -70,7 +69,7 @@ def trained(**changes):
 
 @pytest.fixture(scope="module")
 def fit():
-    """Return what trains a network on the irises."""
+    """Function that trains a network on iris."""
     X, y = load_iris(return_X_y=True)
     return lambda **parameters: ScratchMLPClassifier(
         (8,), max_iter=12, random_state=0, **parameters
@@ -93,10 +92,10 @@ def is_integer(numbers):
     return np.array_equal(numbers, np.round(numbers))
 
 
-# What is drawn
+# Curves
 
 
-def test_each_curve_is_drawn_by_epochs_from_one():
+def test_each_curve_is_drawn_against_epochs_from_one():
     display = draw(trained(), learning_rate=True)
     for lines, axes, name in (
         (display.loss_lines_, display.ax_, "loss_curve"),
@@ -118,10 +117,10 @@ def test_each_curve_is_drawn_by_epochs_from_one():
     }
 
 
-@pytest.mark.parametrize("absent", [False, True])
-def test_what_an_estimator_lacks_is_not_drawn(absent):
+@pytest.mark.parametrize("is_absent", [False, True])
+def test_curves_that_an_estimator_lacks_are_not_drawn(is_absent):
     estimator = trained(validation_loss_curve=None, validation_scores=None)
-    if absent:
+    if is_absent:
         estimator = Trained().fit(loss_curve=LOSSES, best_epoch=2)
     display = draw(estimator)
     assert display.validation_loss_lines_ == display.score_lines_ == [None]
@@ -142,9 +141,9 @@ def test_what_an_estimator_lacks_is_not_drawn(absent):
 )
 def test_fitted_networks_are_drawn(fit, parameters):
     network = fit(**parameters)
-    with_rates = network.solver != "lbfgs"
-    display = draw(network, learning_rate=with_rates)
-    for (line,), curve, drawn in (
+    has_rates = network.solver != "lbfgs"
+    display = draw(network, learning_rate=has_rates)
+    for (line,), curve, is_drawn in (
         (display.loss_lines_, network.loss_curve_, True),
         (
             display.validation_loss_lines_,
@@ -152,10 +151,10 @@ def test_fitted_networks_are_drawn(fit, parameters):
             network.early_stopping,
         ),
         (display.score_lines_, network.validation_scores_, network.early_stopping),
-        (display.learning_rate_lines_, network.learning_rate_curve_, with_rates),
+        (display.learning_rate_lines_, network.learning_rate_curve_, has_rates),
     ):
-        assert (line is not None) == drawn
-        assert not drawn or points(line) == numbered(curve)
+        assert (line is not None) == is_drawn
+        assert not is_drawn or points(line) == numbered(curve)
     name = "Iteration" if network.solver == "lbfgs" else "Epoch"
     assert (display.learning_rate_ax_ or display.ax_).get_xlabel() == name
     assert legend(display)[-1] == f"Best {name.lower()}"
@@ -167,18 +166,18 @@ def test_fitted_networks_are_drawn(fit, parameters):
         assert epoch == np.argmin(network.loss_curve_) + 1
 
 
-def test_a_pipelines_last_step_is_drawn():
+def test_the_last_step_of_a_pipeline_is_drawn():
     display = draw(make_pipeline(StandardScaler(), trained()))
     assert points(display.loss_lines_[0]) == numbered(LOSSES)
 
 
-def test_scores_of_the_last_epochs_stand_there():
+def test_a_shorter_curve_belongs_to_the_last_epochs():
     display = draw(trained(validation_scores=[0.1, 0.3], best_epoch=None))
     assert points(display.score_lines_[0]) == [(3, 0.1), (4, 0.3)]
     assert points(display.best_epoch_markers_[0]) == [(4, 0.3)]
 
 
-def test_what_is_no_number_is_a_gap_and_a_lone_point_is_a_marker():
+def test_nan_is_a_gap_and_an_isolated_point_has_a_marker():
     nan = np.nan
     display = draw(trained(validation_scores=[nan, 0.4, nan, nan], best_epoch=None))
     (line,) = display.score_lines_
@@ -189,7 +188,7 @@ def test_what_is_no_number_is_a_gap_and_a_lone_point_is_a_marker():
     assert display.loss_lines_[0].get_markevery() == []
 
 
-def test_scores_that_are_no_numbers_have_no_best_epoch():
+def test_there_is_no_best_epoch_if_all_scores_are_nan():
     display = draw(trained(validation_scores=[np.nan] * 4, best_epoch=None))
     assert display.best_epoch_markers_ == [None]
     assert "Best epoch" not in legend(display)
@@ -206,13 +205,13 @@ def test_scores_that_are_no_numbers_have_no_best_epoch():
         ({"best_epoch": None, "validation_scores": []}, (3, 0.5)),
     ],
 )
-def test_the_best_epoch_is_marked_on_what_it_is_chosen_by(changes, marked):
+def test_the_best_epoch_is_marked_on_the_curve_that_chose_it(changes, marked):
     (marker,) = draw(trained(**changes)).best_epoch_markers_
     assert points(marker) == [marked]
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_single_epoch_is_seen(number):
+def test_a_single_epoch_is_visible(number):
     single = {name: [3.0] for name in FULL if name != "best_epoch"}
     display = draw(
         [trained(**single, best_epoch=1) for _ in range(number)], learning_rate=True
@@ -228,22 +227,22 @@ def test_a_single_epoch_is_seen(number):
 
 
 @pytest.mark.parametrize("n_epochs", [1, 2, 3, 5, 12, 200])
-def test_ticks_are_whole_epochs(n_epochs):
+def test_ticks_are_integers(n_epochs):
     display = draw(Trained().fit(loss_curve=[1.0] * n_epochs))
     assert is_integer(display.ax_.get_xticks())
 
 
-def test_the_scale_of_the_losses_is_chosen():
+def test_the_loss_scale_can_be_set():
     assert draw(trained()).ax_.get_yscale() == "linear"
     display = draw(trained(), loss_scale="log")
     assert display.ax_.get_yscale() == "log"
     assert display.score_ax_.get_yscale() == "linear"
 
 
-# What it says
+# Labels
 
 
-def test_axes_and_lines_are_named():
+def test_axes_and_lines_are_labeled():
     display = draw(trained(), learning_rate=True)
     assert display.ax_.get_ylabel() == "Loss"
     assert display.score_ax_.get_ylabel() == "Validation score"
@@ -278,22 +277,22 @@ def my_metric(estimator, X, y):
         (TrainedRegressor(scoring=object()), "Validation score"),
     ],
 )
-def test_the_score_is_named_where_it_is_known(estimator, name):
+def test_the_label_of_the_scores_names_the_metric(estimator, name):
     display = draw(estimator.fit(**FULL))
     assert display.score_ax_.get_ylabel() == name
     assert name in legend(display)
 
 
-def test_names_that_differ_are_given_up():
+def test_estimators_with_different_labels_share_a_general_one():
     epochs = TrainedClassifier().fit(**FULL)
-    iterations = TrainedRegressor(solver="lbfgs").fit(**FULL)
+    iterations = TrainedRegressor().fit(**FULL | {"learning_rate_curve": None})
     display = draw([epochs, iterations])
     assert display.ax_.get_xlabel() == "Epoch or iteration"
     assert display.score_ax_.get_ylabel() == "Validation score"
     assert draw(iterations).ax_.get_xlabel() == "Iteration"
 
 
-def test_the_legend_lies_beside_the_lines():
+def test_the_legend_is_above_the_lines():
     display = draw([trained(), trained()], labels=["a", "b"])
     display.figure_.draw_without_rendering()
     box = display.legend_.get_window_extent()
@@ -310,14 +309,14 @@ def test_the_legend_fits_the_figure(length):
     assert box.x1 <= display.figure_.bbox.x1
 
 
-# Several in one picture
+# Several estimators
 
 
 def test_several_estimators_are_compared():
-    estimators = [
-        trained(),
-        trained(loss_curve=[2.0, 1.0], **dict.fromkeys(list(FULL)[1:])),
-    ]
+    no_validation = dict.fromkeys(
+        ["validation_loss_curve", "validation_scores", "best_epoch"]
+    )
+    estimators = [trained(), trained(loss_curve=[2.0, 1.0], **no_validation)]
     display = draw(estimators, labels=["one", "two"])
     for line, estimator in zip(display.loss_lines_, estimators, strict=True):
         assert points(line) == numbered(estimator.loss_curve_)
@@ -331,7 +330,7 @@ def test_several_estimators_are_compared():
     ]
 
 
-def test_lines_are_told_apart_with_colour_and_without():
+def test_lines_differ_with_and_without_color():
     display = draw([trained() for _ in range(6)], learning_rate=True)
     kinds = (
         display.loss_lines_,
@@ -340,11 +339,11 @@ def test_lines_are_told_apart_with_colour_and_without():
     )
     every_line = [line for lines in kinds for line in lines]
     dashes = [line._dash_pattern for line in every_line]
-    without = {
+    looks_without_color = {
         (str(dash), line.get_marker())
         for dash, line in zip(dashes, every_line, strict=True)
     }
-    assert len(without) == len(every_line) == 18
+    assert len(looks_without_color) == len(every_line) == 18
     assert all(line.get_markevery() for line in every_line)
     for lines in (*kinds, display.best_epoch_markers_, display.learning_rate_lines_):
         assert len({line.get_color() for line in lines}) == 6
@@ -357,36 +356,36 @@ def test_lines_are_told_apart_with_colour_and_without():
         assert handle.get_marker() == line.get_marker()
 
 
-def test_lines_that_lie_on_each_other_show_markers_of_each():
+def test_markers_of_equal_curves_do_not_overlap():
     same = Trained().fit(loss_curve=np.linspace(2, 1, 100).tolist())
-    marked = [line.get_markevery() for line in draw([same, same, same]).loss_lines_]
-    assert all(5 <= len(places) <= 10 for places in marked)
-    assert len(set().union(*marked)) == sum(map(len, marked))
+    indices = [line.get_markevery() for line in draw([same, same, same]).loss_lines_]
+    assert all(5 <= len(markers) <= 10 for markers in indices)
+    assert len(set().union(*indices)) == sum(map(len, indices))
 
 
-def test_many_more_than_there_are_colours_are_still_told_apart():
+def test_more_estimators_than_colors_still_differ():
     display = draw([trained()] * 56)
     looks = {(line.get_color(), line.get_marker()) for line in display.loss_lines_}
     assert len(looks) == 56
 
 
-def test_labels_are_numbered_where_none_are_given():
+def test_default_labels_are_numbered():
     estimators = (trained(), TrainedClassifier().fit(**FULL))
     assert legend(draw(estimators))[:2] == ["Trained 1", "TrainedClassifier 2"]
     assert legend(draw(estimators[0]))[0] == "Training loss"
-    bare = LossCurveDisplay(loss_curves=[LOSSES, LOSSES]).plot()
-    assert legend(bare)[:2] == ["Training 1", "Training 2"]
+    display = LossCurveDisplay(loss_curves=[LOSSES, LOSSES]).plot()
+    assert legend(display)[:2] == ["Training 1", "Training 2"]
 
 
 @pytest.mark.parametrize("labels", ["mine", ["mine"]])
-def test_a_single_estimator_may_have_a_name(labels):
+def test_a_single_estimator_may_have_a_label(labels):
     assert legend(draw(trained(), labels=labels))[:2] == ["mine", "Training loss"]
 
 
-# Where it is drawn
+# Axes
 
 
-def test_a_given_axes_is_drawn_on_and_stays_current():
+def test_given_axes_are_used_and_the_current_axes_stay():
     figure, (left, right) = plt.subplots(1, 2)
     plt.sca(left)
     before = plt.get_fignums()
@@ -399,11 +398,11 @@ def test_a_given_axes_is_drawn_on_and_stays_current():
     assert not left.get_legend()
 
 
-@pytest.mark.parametrize("by_place", [False, True])
-def test_the_learning_rate_has_a_part_of_the_axes_place(by_place):
+@pytest.mark.parametrize("has_position", [False, True])
+def test_the_learning_rate_takes_the_lower_part_of_the_axes(has_position):
     figure = plt.figure()
-    place = (0.2, 0.2, 0.5, 0.5)
-    axes = figure.add_axes(place) if by_place else figure.add_subplot()
+    position = (0.2, 0.2, 0.5, 0.5)
+    axes = figure.add_axes(position) if has_position else figure.add_subplot()
     whole = axes.get_position()
     display = draw(trained(), ax=axes, learning_rate=True)
     figure.draw_without_rendering()
@@ -421,7 +420,7 @@ def test_the_learning_rate_has_a_part_of_the_axes_place(by_place):
     )
 
 
-def test_without_an_axes_a_figure_is_made_at_each_call():
+def test_each_call_without_axes_creates_a_figure():
     settings = dict(matplotlib.rcParams)
     display = draw(trained())
     first = display.figure_
@@ -433,59 +432,65 @@ def test_without_an_axes_a_figure_is_made_at_each_call():
     assert dict(matplotlib.rcParams) == settings
 
 
-def test_a_part_of_a_figure_is_a_place_too():
-    parts = plt.figure(layout="constrained").subfigures(1, 2)
-    display = draw(trained(), ax=parts[1].subplots(), learning_rate=True)
-    assert display.figure_ is parts[1]
-    assert not parts[0].axes
+def test_axes_of_a_subfigure_are_accepted():
+    subfigures = plt.figure(layout="constrained").subfigures(1, 2)
+    display = draw(trained(), ax=subfigures[1].subplots(), learning_rate=True)
+    assert display.figure_ is subfigures[1]
+    assert not subfigures[0].axes
 
 
-# What is refused
+# Errors
 
 
-def refused(estimator, error, message, **options):
+def assert_refused(estimator, error, message, **options):
     with pytest.raises(error, match=message):
         draw(estimator, **options)
     assert not plt.get_fignums()
 
 
 @pytest.mark.parametrize("wrap", [list, tuple])
-def test_what_is_no_fitted_estimator_is_refused(wrap):
+def test_estimators_that_are_not_fitted_are_refused(wrap):
     network = ScratchMLPClassifier()
-    refused(network, NotFittedError, "ScratchMLPClassifier")
-    refused(wrap([trained(), network]), NotFittedError, "ScratchMLPClassifier")
-    refused(make_pipeline(network), NotFittedError, "ScratchMLPClassifier")
-    refused(wrap([]), ValueError, "estimator must hold at least one")
+    assert_refused(network, NotFittedError, "ScratchMLPClassifier")
+    assert_refused(wrap([trained(), network]), NotFittedError, "ScratchMLPClassifier")
+    assert_refused(make_pipeline(network), NotFittedError, "ScratchMLPClassifier")
+    assert_refused(wrap([]), ValueError, "estimator must have at least one")
     for thing in (None, "network", 3, ScratchMLPClassifier):
-        refused(thing, TypeError, "not an (estimator )?instance")
+        assert_refused(thing, TypeError, "not an (estimator )?instance")
 
 
 @pytest.mark.parametrize("curve", [None, []])
 def test_an_estimator_without_losses_is_refused(curve):
     message = "estimator must have a loss_curve_ .* Trained"
-    refused(Trained().fit(loss_curve=curve, n_iter=0), ValueError, message)
-    refused([trained(), StandardScaler().fit([[1]])], ValueError, "loss_curve_ .*Scal")
+    assert_refused(Trained().fit(loss_curve=curve, n_iter=0), ValueError, message)
+    assert_refused(
+        [trained(), StandardScaler().fit([[1]])], ValueError, "loss_curve_ .*Scal"
+    )
 
 
 @pytest.mark.parametrize("labels", ["one", ["one"], ["one", "two", "three"], [], "ab"])
-def test_labels_that_are_not_as_many_are_refused(labels):
-    refused([trained(), trained()], ValueError, r"labels .* 2, got", labels=labels)
+def test_a_wrong_number_of_labels_is_refused(labels):
+    assert_refused(
+        [trained(), trained()], ValueError, r"labels .* 2, got", labels=labels
+    )
 
 
-def test_learning_rates_that_are_not_there_are_refused(fit):
-    message = "learning_rate=True .*learning_rate_curve_.* of "
+def test_missing_learning_rates_are_refused(fit):
+    message = "learning_rate=True .*learning_rate_curve_.* missing for "
     without = trained(learning_rate_curve=None)
-    refused(without, ValueError, message + "this one", learning_rate=True)
+    assert_refused(without, ValueError, message + "the estimator", learning_rate=True)
     both, labels = [trained(), without], ["with", "none"]
-    refused(both, ValueError, message + "none", labels=labels, learning_rate=True)
-    refused(fit(solver="lbfgs"), ValueError, message, learning_rate=True)
+    assert_refused(
+        both, ValueError, message + "none", labels=labels, learning_rate=True
+    )
+    assert_refused(fit(solver="lbfgs"), ValueError, message, learning_rate=True)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"loss_curves": []}, "loss_curves must hold"),
-        ({"loss_curves": [LOSSES, []]}, "loss_curves must hold"),
+        ({"loss_curves": []}, "loss_curves must have at least one curve"),
+        ({"loss_curves": [LOSSES, []]}, "loss_curves must have at least one epoch"),
         ({"loss_curves": [[LOSSES]]}, r"loss_curves .* \(1, 4\)"),
         ({"validation_scores": [LOSSES, LOSSES]}, "validation_scores .* 1, got"),
         ({"validation_scores": [[1, *LOSSES]]}, r"validation_scores .* 4, .*\(5,\)"),
@@ -497,14 +502,14 @@ def test_learning_rates_that_are_not_there_are_refused(fit):
         ({"labels": "x"}, "labels .* 1, got 'x'"),
     ],
 )
-def test_data_that_do_not_fit_each_other_are_refused(changes, message):
+def test_inconsistent_data_are_refused(changes, message):
     display = LossCurveDisplay(**{"loss_curves": [LOSSES]} | changes)
     with pytest.raises(ValueError, match=message):
         display.plot()
     assert not plt.get_fignums()
 
 
-def test_a_missing_matplotlib_is_named_with_its_extra(monkeypatch):
+def test_the_extra_of_matplotlib_is_named_if_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"pip install 'skscratch\[plot\]'"):
         draw(trained())
@@ -515,7 +520,7 @@ def test_matplotlib_is_imported_when_something_is_drawn():
     subprocess.run([sys.executable, "-W", "error", "-c", command], check=True, cwd=ROOT)
 
 
-def test_a_figure_of_ones_own_needs_no_pyplot():
+def test_given_axes_need_no_pyplot():
     command = """
 import sys
 from matplotlib.figure import Figure
@@ -533,13 +538,12 @@ sys.exit("matplotlib.pyplot" in sys.modules)
     subprocess.run([sys.executable, "-W", "error", "-c", command], check=True, cwd=ROOT)
 
 
-# What is said of it
+# Documentation
 
 
-def test_the_examples_give_what_they_say():
-    failed, tried = doctest.testmod(plotting)
-    assert not failed
-    assert tried
+def test_the_examples_of_docstrings_are_correct():
+    n_failed, n_examples = doctest.testmod(plotting)
+    assert n_failed == 0 < n_examples
 
 
 def test_the_readmes_picture_is_drawn(tmp_path, monkeypatch):

@@ -1,3 +1,6 @@
-"""The command line, ``python -m skscratch``."""
+"""The command line, ``python -m skscratch``.
+
+``main`` parses it, ``tables`` reads CSV files, and ``study`` tunes and compares.
+"""
 
 __all__: list[str] = []

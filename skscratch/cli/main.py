@@ -1,8 +1,9 @@
-"""``python -m skscratch``: train on real input and show the result.
+"""The command line program: ``python -m skscratch``.
 
-The article's XOR and scikit-learn's digits, or a user's own CSV file, are
-cross-validated, tuned and compared with `MLPClassifier`. What is wrong with
-the command line or the file is said in one line, with exit status 2.
+It trains on the article's XOR and scikit-learn's digits, or on the user's CSV file.
+This file parses the command line and writes plots and models; the study itself is in
+``study``. Errors in the command line or the file are reported in one line, with exit
+status 2.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from sklearn.datasets import load_digits
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skscratch.cli.study import Progress, Study, aligned, heading
+from skscratch.cli.study import Progress, Study, align, heading
 from skscratch.cli.tables import (
     SEPARATORS,
     InputError,
     Table,
-    make_preparation,
+    make_table_preprocessor,
     read_table,
 )
 from skscratch.estimators.classifier import ScratchMLPClassifier
@@ -39,11 +40,11 @@ from skscratch.plotting import LossCurveDisplay
 
 PLOT_ENDINGS = (".png", ".svg", ".pdf")
 DESCRIPTION = """\
-Train skscratch's network and show what it is worth.
+Train skscratch's network and evaluate it.
 
-Without a file: the article's XOR, then scikit-learn's handwritten digits.
-With one: the same on your own CSV file, whose columns may hold numbers, text
-and missing values. Either is cross-validated, tuned with GridSearchCV and
+Without a file, it learns the article's XOR, then scikit-learn's handwritten
+digits. With a file, it learns your own table, a CSV file of numbers, text and
+missing values. The network is cross-validated, tuned with GridSearchCV and
 compared with scikit-learn's MLPClassifier on the same folds."""
 
 EPILOG = """\
@@ -62,13 +63,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str, default=None
-        The arguments; None takes those of the process.
+        The arguments; None means those of the process.
 
     Returns
     -------
     int
-        The exit status: 0, or 2 if what the user gave cannot be used, or 130 if
-        the user interrupted.
+        The exit status: 0; 1 if the output is no longer read; 2 if the input is
+        invalid; 130 if the user interrupted.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -85,22 +86,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("skscratch: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader, such as head, has gone: nothing may be flushed to it at exit.
+        # The reader of a pipe, such as head, has exited: don't flush to it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, without the usage."""
+    """Argument parser with one-line errors, without the usage."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise what argparse would print before it exits."""
+        """Raise an ``InputError`` instead of exiting."""
         raise InputError(" ".join(message.split()))
 
 
 def make_parser() -> OneLineParser:
-    """Describe the command line."""
+    """Make the parser of the command line."""
     parser = OneLineParser(
         prog="python -m skscratch",
         description=DESCRIPTION,
@@ -115,22 +116,17 @@ def make_parser() -> OneLineParser:
         "--separator",
         type=_separator,
         metavar="CHAR",
-        help="what stands between fields: a character, or "
-        f"{', '.join(SEPARATORS)} (default: found out)",
+        help="field separator: a character, or "
+        f"{', '.join(SEPARATORS)} (default: detected)",
     )
     plots = " or ".join(PLOT_ENDINGS)
     add("--plot", type=Path, metavar="FILE", help=f"draw the learning curve ({plots})")
-    add("--save", type=Path, metavar="FILE", help="keep the tuned pipeline (.skops)")
+    add("--save", type=Path, metavar="FILE", help="save the tuned pipeline (.skops)")
     for name, kind, default, text in (
-        ("--folds", _whole_number(2), 5, "how many folds to cross-validate on"),
-        ("--max-iter", _whole_number(1), 300, "at most so many epochs a fit"),
-        (
-            "--jobs",
-            _whole_number(1, -1),
-            1,
-            "processes to tune in, -1 for one a core",
-        ),
-        ("--seed", _whole_number(0), 0, "of the folds and the initial weights"),
+        ("--folds", _integer(2), 5, "number of cross-validation folds"),
+        ("--max-iter", _integer(1), 300, "maximum number of epochs"),
+        ("--jobs", _integer(1, -1), 1, "number of processes, -1 for one per core"),
+        ("--seed", _integer(0), 0, "random seed of folds and initial weights"),
     ):
         add(
             name,
@@ -142,13 +138,13 @@ def make_parser() -> OneLineParser:
     return parser
 
 
-def _whole_number(least: int, other: int | None = None) -> Callable[[str], int]:
+def _integer(minimum: int, other: int | None = None) -> Callable[[str], int]:
     def convert(text: str) -> int:
         number = int(text) if re.fullmatch("-?[0-9]+", text) else None
-        if number is None or not (number == other or least <= number < 2**32):
-            also = "" if other is None else f" or {other}"
+        if number is None or not (number == other or minimum <= number < 2**32):
+            alternative = "" if other is None else f" or {other}"
             raise argparse.ArgumentTypeError(
-                f"{text!r} is not a whole number from {least} to 2**32 - 1{also}"
+                f"{text!r} is not an integer from {minimum} to 2**32 - 1{alternative}"
             )
         return number
 
@@ -159,19 +155,19 @@ def _separator(text: str) -> str:
     separator = SEPARATORS.get(text, text.replace("\\t", "\t"))
     if len(separator) != 1 or separator in '"\r\n ':
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not one character, nor one of {', '.join(SEPARATORS)}"
+            f"{text!r} is neither one character nor one of {', '.join(SEPARATORS)}"
         )
     return separator
 
 
 def check_options(options: argparse.Namespace) -> None:
-    """Raise, before any work, if an option lacks another, a package or a folder."""
+    """Check, before any work, that options are consistent and packages installed."""
     if options.csv is None:
         for name in ("target", "separator"):
             if getattr(options, name) is not None:
-                raise InputError(f"--{name} goes with a CSV file, and none is given")
+                raise InputError(f"--{name} needs a CSV file, got none")
     elif options.target is None:
-        raise InputError("a CSV file needs --target, the column of the class label")
+        raise InputError("a CSV file needs --target, the column of class labels")
     if options.csv is not None:
         _require("reading a CSV file", "cli", "pandas", "rich", "skops")
     if options.save is not None:
@@ -199,32 +195,32 @@ def _check_output(option: str, path: Path, endings: tuple[str, ...]) -> None:
     if path.suffix.lower() not in endings:
         raise InputError(f"{name}: the name must end in {' or '.join(endings)}")
     if not path.parent.is_dir():
-        raise InputError(f"{name}: there is no folder {str(path.parent)!r}")
+        raise InputError(f"{name}: no folder {str(path.parent)!r}")
     if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
         raise InputError(f"{name}: cannot write there")
 
 
 def run(options: argparse.Namespace, progress: Progress) -> None:
-    """Train on what the command line names, and write what it asks for."""
+    """Train, then write the plot and the model that were asked for."""
     if options.csv is None:
         run_xor(progress)
         tuned = run_digits(options, progress)
         new_data = "from sklearn.datasets import load_digits", "load_digits().data"
     else:
-        progress.now(f"reading {options.csv}")
+        progress.set_status(f"reading {options.csv}")
         table = read_table(options.csv, options.target, options.separator)
         tuned = run_table(table, options, progress)
         new_data = "import pandas", _reading_call(table)
     if options.plot is not None:
         draw_learning_curve(tuned[-1], options.plot)
-        progress.say(f"\nLearning curve: {options.plot}")
+        progress.write(f"\nLearning curve: {options.plot}")
     if options.save is not None:
-        progress.say(save(tuned, options.save, *new_data))
+        progress.write(save(tuned, options.save, *new_data))
 
 
 def run_digits(options: argparse.Namespace, progress: Progress) -> Pipeline:
-    """Study scikit-learn's handwritten digits."""
-    progress.say(heading("Handwritten digits, 8 by 8 pixels"))
+    """Run the study of scikit-learn's handwritten digits."""
+    progress.write(heading("Handwritten digits, 8 by 8 pixels"))
     X, y = load_digits(return_X_y=True)
     return Study(X, y, options, progress).run(StandardScaler())
 
@@ -232,25 +228,26 @@ def run_digits(options: argparse.Namespace, progress: Progress) -> Pipeline:
 def run_table(
     table: Table, options: argparse.Namespace, progress: Progress
 ) -> Pipeline:
-    """Study a user's table."""
-    progress.say(heading(f"{options.csv.name}, target {options.target!r}"))
+    """Run the study of the user's table."""
+    progress.write(heading(f"{options.csv.name}, target {options.target!r}"))
     for note in table.notes:
-        progress.say(f"  {note}")
+        progress.write(f"  {note}")
     try:
-        return Study(table.X, table.y, options, progress).run(make_preparation(table))
+        study = Study(table.X, table.y, options, progress)
+        return study.run(make_table_preprocessor(table))
     except (ValueError, MemoryError) as error:
         reason = " ".join(str(error).split()) or "not enough memory"
         raise InputError(f"cannot train on this table: {reason}") from error
 
 
 def run_xor(progress: Progress, n_epochs: int = 1500) -> None:
-    """Train the article's two layers on XOR by the article's program."""
-    progress.say(heading("XOR, the article's network"))
-    progress.say("  epoch    cost")
+    """Train two layers on XOR, with the article's program."""
+    progress.write(heading("XOR, the article's network"))
+    progress.write("  epoch    cost")
     x = np.array([[0, 0, 1, 1], [0, 1, 0, 1]])
     y = np.array([[0, 1, 1, 0]])
     m = x.shape[1]
-    # Of the first hundred seeds, 16 end with answers near 0.5; 2 is not one of them.
+    # Training fails for 16 of the first 100 seeds: outputs stay near 0.5. Not for 2.
     random_state = np.random.RandomState(2)
     layers = [
         Layer(2, 3, "tanh", random_state=random_state),
@@ -265,16 +262,16 @@ def run_xor(progress: Progress, n_epochs: int = 1500) -> None:
         for layer in reversed(layers):
             dA = layer.backprop(dA)
         if epoch == 1 or epoch % 300 == 0 or epoch == n_epochs:
-            progress.say(f"  {epoch:>5}   {cost:.3f}")
+            progress.write(f"  {epoch:>5}   {cost:.3f}")
 
     cases = zip(*x, *y, *A, strict=True)
     rows = [(f"{x1}", f"{x2}", f"{xor}", f"{a:.3f}") for x1, x2, xor, a in cases]
-    progress.say("\n" + aligned([("x1", "x2", "XOR", "network"), *rows]))
+    progress.write("\n" + align([("x1", "x2", "XOR", "network"), *rows]))
 
 
 def draw_learning_curve(network: ScratchMLPClassifier, path: Path) -> None:
-    """Draw the loss, and the validation score if there is one, of each epoch."""
-    # Not pyplot, whose state belongs to the user.
+    """Draw the loss, and any validation score, of each epoch."""
+    # pyplot is avoided: its state belongs to the user.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.5), layout="constrained", dpi=150)
@@ -287,7 +284,7 @@ def draw_learning_curve(network: ScratchMLPClassifier, path: Path) -> None:
 
 
 def save(model: Pipeline, path: Path, imports: str, data: str) -> str:
-    """Write a pipeline with skops, and return the lines of Python that read it."""
+    """Save a pipeline with skops; return instructions to load it."""
     import skops.io
 
     try:
@@ -297,7 +294,7 @@ def save(model: Pipeline, path: Path, imports: str, data: str) -> str:
     types = textwrap.indent(pformat(skops.io.get_untrusted_types(file=path)), "  ")
     return f"""
 Saved: {path}
-To load it, look at the types that it asks to trust before you trust them:
+To load it, review the types that it contains before you trust them:
 
   >>> import skops.io
   >>> types = skops.io.get_untrusted_types(file={str(path)!r})

@@ -1,7 +1,8 @@
-"""Cross-validation, tuning and comparison of one table, shown as they go on.
+"""Cross-validation, tuning and comparison on one table, with progress output.
 
-This is what ``python -m skscratch`` does with a table once it has one: lines of
-text on standard output, and below them, on a terminal, one that says what runs.
+This is the main part of ``python -m skscratch``. It prints lines of text, and below
+them, on a terminal, a status line. Reading a table is in ``tables``, the command line
+itself in ``main``.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from skscratch.cli.tables import counted
+from skscratch.cli.tables import format_count
 from skscratch.estimators.classifier import ScratchMLPClassifier
 
 Array = np.ndarray[Any, Any]
@@ -45,15 +46,15 @@ GRID = {
     "network__learning_rate_init": [1e-3, 5e-3],
 }
 
-# Up to so many rows each candidate trains on all of them, until its cost settles;
-# beyond, candidates see a sample, and early stopping spares most of the epochs.
-MANY_ROWS = 10_000
+# With more rows, candidates are tuned on a sample of this size, and early stopping
+# saves most of the epochs.
+TUNING_ROWS = 10_000
 
 
 class Progress:
-    """Lines that stay and, on a terminal, one below them that says what runs now.
+    """Writer of lines of output and, on a terminal, of a status line below them.
 
-    The line that says what runs is rich's where rich is installed.
+    The status line is rich's if rich is installed.
     """
 
     def __init__(self) -> None:
@@ -62,22 +63,22 @@ class Progress:
         self._live: Any = None
 
     def __enter__(self) -> Progress:
-        """Begin."""
+        """Show the status line."""
         if self._terminal:
-            self._live = _rich_line()
+            self._live = _rich_status()
         if self._live:
             self._live.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Remove the line that says what runs."""
+        """Remove the status line."""
         if self._live:
             self._live.stop()
         elif self._terminal:
-            self.now("")
+            self.set_status("")
 
-    def say(self, text: str = "") -> None:
-        """Write a line, or several, that stay."""
+    def write(self, text: str = "") -> None:
+        """Write one or more lines above the status line."""
         if self._live:
             self._live.console.print(
                 text, markup=False, emoji=False, highlight=False, soft_wrap=True
@@ -86,44 +87,44 @@ class Progress:
         for line in text.split("\n"):
             print(line.ljust(self._width))
 
-    def now(self, text: str) -> None:
-        """Say what runs from now on."""
+    def set_status(self, text: str) -> None:
+        """Change the status line."""
         if self._live:
             self._live.reset(self._live.task_ids[0], description=text)
         elif self._terminal:
             print(text[: self._width].ljust(self._width), end="\r", flush=True)
 
 
-def _rich_line() -> Any:
+def _rich_status() -> Any:
     try:
         from rich import console, progress
     except ImportError:
         return None
-    # A console of its own: rich's common one shows nothing while another line runs.
-    line = progress.Progress(
+    # rich's global console can show only one live display at a time.
+    status = progress.Progress(
         progress.SpinnerColumn(),
         progress.TextColumn("{task.description}", markup=False),
         progress.TimeElapsedColumn(),
         console=console.Console(),
         transient=True,
     )
-    line.add_task("starting", total=None)
-    return line
+    status.add_task("starting", total=None)
+    return status
 
 
 class Study:
-    """Cross-validation, tuning and comparison of one pipeline on one table.
+    """Study of a pipeline on a table: cross-validation, tuning and comparison.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        The table, before any preparation.
+        The features, before preprocessing.
     y : ndarray of shape (n_samples,)
         The class labels.
     options : Namespace
-        Folds, epochs, jobs and seed.
+        The command line's ``folds``, ``max_iter``, ``jobs`` and ``seed``.
     progress : Progress
-        Where to show what happens.
+        Output.
     """
 
     def __init__(
@@ -132,52 +133,56 @@ class Study:
         self.X, self.y, self.options, self.progress = X, y, options, progress
         self.class_sizes = np.unique(y, return_counts=True)[1]
         self.n_folds = min(options.folds, int(np.min(self.class_sizes)))
-        self.many_rows = len(y) > MANY_ROWS
+        self.is_large = len(y) > TUNING_ROWS
         self.folds = self.make_folds(np.arange(len(y)))
 
-    def run(self, preparation: Any) -> Pipeline:
-        """Do all of it, and return the best pipeline, fitted to all rows."""
-        say = self.progress.say
+    def run(self, preprocessor: Any) -> Pipeline:
+        """Run the study; return the best pipeline, fitted on all rows."""
+        write = self.progress.write
         self.describe()
         network = ScratchMLPClassifier(
             max_iter=self.options.max_iter,
-            early_stopping=self.many_rows,
+            early_stopping=self.is_large,
             random_state=self.options.seed,
         )
-        pipeline = Pipeline([("preparation", preparation), ("network", network)])
-        # Several threads gain little on such products, and lose much where other
+        pipeline = Pipeline([("preprocessor", preprocessor), ("network", network)])
+        # The matrices are small: several threads gain little, and lose much if other
         # programs use the cores too.
         with threadpool_limits(1, "blas"), warnings.catch_warnings():
-            # Fits that reach max_iter are counted instead.
+            # The number of fits that reach max_iter is reported instead.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            say(f"\nUntuned, {self.n_folds} folds: accuracy and time to fit")
+            write(f"\nUntuned, {self.n_folds} folds: accuracy and fit time")
             untuned = self.evaluate({OURS: pipeline})[OURS]
             tuned = self.tune(pipeline)
-            say(f"\nTuned, and {THEIRS} of the same parameters and seed")
-            ours, theirs = self.evaluate({OURS: tuned, THEIRS: twin_of(tuned)}).values()
-        say("\nMean ± standard deviation over the folds; times on one BLAS thread")
-        say(comparison({OURS: ours, THEIRS: theirs, "before tuning": untuned}))
-        say(f"\n{verdict(ours, theirs)}\n{self.mistakes(ours)}")
+            write(f"\nTuned, and {THEIRS} with the same parameters and seed")
+            reference = as_mlp_classifier(tuned)
+            ours, theirs = self.evaluate({OURS: tuned, THEIRS: reference}).values()
+        write("\nMean ± standard deviation over the folds; times with one BLAS thread")
+        write(format_scores({OURS: ours, THEIRS: theirs, "before tuning": untuned}))
+        write(f"\n{summarize(ours, theirs)}\n{self.describe_mistakes(ours)}")
         return tuned
 
     def describe(self) -> None:
-        """Say how large the table is, and what is done about it."""
-        say = self.progress.say
-        say(
-            f"  {counted(len(self.y), 'row')}, {counted(self.X.shape[1], 'column')}, "
-            f"{counted(len(self.class_sizes), 'class')}; "
-            f"the largest has {np.max(self.class_sizes) / len(self.y):.1%} of the rows"
-        )
+        """Write the size of the table, and what follows from it."""
+        write = self.progress.write
+        counts = {
+            "row": len(self.y),
+            "column": self.X.shape[1],
+            "class": len(self.class_sizes),
+        }
+        size = ", ".join(format_count(n, noun) for noun, n in counts.items())
+        largest = np.max(self.class_sizes) / len(self.y)
+        write(f"  {size}; the largest class has {largest:.1%} of the rows")
         if self.n_folds < self.options.folds:
-            say(
+            write(
                 f"  {self.n_folds} folds instead of {self.options.folds}: "
-                f"the rarest class has {self.n_folds} rows"
+                f"the smallest class has {self.n_folds} rows"
             )
-        if self.many_rows:
-            say(f"  so many rows: early stopping, and tuning on {MANY_ROWS:,} of them")
+        if self.is_large:
+            write(f"  large table: early stopping, and tuning on {TUNING_ROWS:,} rows")
 
     def make_folds(self, rows: Array) -> list[Fold]:
-        """Split some of the rows into folds of equal shares of each class."""
+        """Split the given rows into stratified folds."""
         splitter = StratifiedKFold(
             self.n_folds, shuffle=True, random_state=self.options.seed
         )
@@ -187,28 +192,33 @@ class Study:
         ]
 
     def sample(self) -> Array:
-        """Draw about `MANY_ROWS` rows, or all, with enough of each class to fold."""
-        if not self.many_rows:
+        """Draw a stratified sample of about ``TUNING_ROWS`` rows, or all rows.
+
+        It has at least one row of each class per fold.
+        """
+        if not self.is_large:
             return np.arange(len(self.y))
         random_state = np.random.RandomState(self.options.seed)
-        share = MANY_ROWS / len(self.y)
+        fraction = TUNING_ROWS / len(self.y)
         by_class = np.argsort(self.y, kind="stable")
         drawn = [
             random_state.choice(
-                members, max(self.n_folds, round(share * len(members))), replace=False
+                members,
+                max(self.n_folds, round(fraction * len(members))),
+                replace=False,
             )
             for members in np.split(by_class, np.cumsum(self.class_sizes)[:-1])
         ]
         return np.sort(np.concatenate(drawn))
 
     def evaluate(self, models: dict[str, Pipeline]) -> dict[str, Scores]:
-        """Cross-validate models side by side, fold by fold."""
+        """Cross-validate models in turns, fold by fold."""
         results: dict[str, Scores] = {name: {} for name in models}
         for number, fold in enumerate(self.folds, 1):
             line = f"  fold {number} of {len(self.folds)}"
-            # Who comes first alternates, so that none always finds a warm cache.
+            # The order alternates, so that no model always benefits from a warm cache.
             for name in sorted(models, reverse=number % 2 == 0):
-                self.progress.now(f"{line.strip()}: {name}")
+                self.progress.set_status(f"{line.strip()}: {name}")
                 scores = cross_validate(
                     models[name],
                     self.X,
@@ -220,20 +230,22 @@ class Study:
                 )
                 for key, value in scores.items():
                     results[name].setdefault(key, []).extend(value)
-            for name, kept in results.items():
-                line += f"   {name} {kept['test_accuracy'][-1]:.3f}"
-                line += f" in {kept['fit_time'][-1]:.2f} s"
-            self.progress.say(line)
+            for name, so_far in results.items():
+                line += f"   {name} {so_far['test_accuracy'][-1]:.3f}"
+                line += f" in {so_far['fit_time'][-1]:.2f} s"
+            self.progress.write(line)
         return results
 
     def tune(self, pipeline: Pipeline) -> Pipeline:
-        """Search the grid, and fit the candidate of the lowest log loss to all rows."""
+        """Search the grid; fit the candidate of lowest log loss on all rows."""
         n_candidates = len(ParameterGrid(GRID))
-        self.progress.say(f"\nTuning, {n_candidates} candidates, {self.n_folds} folds")
-        search = NarratedGridSearch(
+        self.progress.write(
+            f"\nTuning, {n_candidates} candidates, {self.n_folds} folds"
+        )
+        search = VerboseGridSearch(
             pipeline,
             GRID,
-            scoring={name: SCORING[name] for name in ("accuracy", "log_loss", "cut")},
+            scoring={name: SCORING[name] for name in TUNING_SCORES},
             refit="log_loss",
             cv=self.make_folds(self.sample()),
             n_jobs=min(effective_n_jobs(self.options.jobs), self.n_folds),
@@ -242,55 +254,56 @@ class Study:
         search.progress = self.progress
         search.fit(self.X, self.y)
         best = search.best_params_
-        self.progress.say(f"  lowest log loss: {candidate_name(best)}")
-        n_cut = round(search.cv_results_["mean_test_cut"].sum() * self.n_folds)
-        if n_cut:
-            fits = counted(n_candidates * self.n_folds, "fit")
-            self.progress.say(
-                f"  {n_cut} of {fits} stopped at --max-iter {self.options.max_iter}, "
-                "before they had converged"
+        self.progress.write(f"  lowest log loss: {candidate_name(best)}")
+        fractions = search.cv_results_["mean_test_reached_max_iter"]
+        n_stopped = round(fractions.sum() * self.n_folds)
+        if n_stopped:
+            fits = format_count(n_candidates * self.n_folds, "fit")
+            self.progress.write(
+                f"  {n_stopped} of {fits} stopped at --max-iter "
+                f"{self.options.max_iter} without convergence"
             )
         return search.best_estimator_
 
-    def mistakes(self, scores: Scores, limit: int = 4) -> str:
-        """Name the confusions that were most frequent in the test parts."""
+    def describe_mistakes(self, scores: Scores, limit: int = 4) -> str:
+        """List the most frequent confusions of classes in the test folds."""
         pairs: Counter[tuple[Any, Any]] = Counter()
         for (_, test), model in zip(self.folds, scores["estimator"], strict=True):
             rows = self.X.iloc[test] if hasattr(self.X, "iloc") else self.X[test]
             predicted = model.predict(rows)
             wrong = predicted != self.y[test]
             pairs.update(zip(self.y[test][wrong], predicted[wrong], strict=True))
-        named = ", ".join(
-            f"{true} taken for {predicted} ({times}x)"
-            for (true, predicted), times in pairs.most_common(limit)
+        listed = ", ".join(
+            f"{true} predicted as {predicted} ({count}x)"
+            for (true, predicted), count in pairs.most_common(limit)
         )
-        return wrapped(f"Most frequent mistakes: {named or 'none'}.")
+        return wrap(f"Most frequent mistakes: {listed or 'none'}.")
 
 
-class NarratedGridSearch(GridSearchCV):
-    """A grid search that shows each candidate when it has been tried."""
+class VerboseGridSearch(GridSearchCV):
+    """Grid search that writes the scores of each candidate as soon as it has them."""
 
     progress: Progress
 
     def _run_search(self, evaluate_candidates: Callable[..., Any]) -> None:
         candidates = list(ParameterGrid(self.param_grid))
         width = max(len(candidate_name(candidate)) for candidate in candidates)
-        self.progress.say(f"  {'':{width}}   accuracy   log loss   seconds")
+        self.progress.write(f"  {'':{width}}   accuracy   log loss   seconds")
         for number, candidate in enumerate(candidates, 1):
             name = candidate_name(candidate)
-            self.progress.now(f"candidate {number} of {len(candidates)}: {name}")
+            self.progress.set_status(f"candidate {number} of {len(candidates)}: {name}")
             started = time.perf_counter()
             results = evaluate_candidates([candidate])
-            self.progress.say(
+            self.progress.write(
                 f"  {name:{width}}   {results['mean_test_accuracy'][-1]:8.3f}"
                 f"   {-results['mean_test_log_loss'][-1]:8.3f}"
                 f"   {time.perf_counter() - started:7.1f}"
             )
-        self.progress.now("fitting the best to all rows")
+        self.progress.set_status("fitting the best candidate on all rows")
 
 
 def candidate_name(parameters: dict[str, Any]) -> str:
-    """Write parameters as in a call."""
+    """Format parameters like the arguments of a call."""
     return ", ".join(
         f"{name.rpartition('__')[2]}={value}"
         for name, value in sorted(parameters.items())
@@ -302,7 +315,7 @@ def _reached_max_iter(model: Pipeline, X: Any, y: Array) -> float:
 
 
 def _predict_seconds(model: Pipeline, X: Any, y: Array) -> float:
-    """Time a call that takes about a millisecond: the best of five."""
+    """Time the prediction: the best of five, for it takes about a millisecond."""
     durations = []
     for _ in range(5):
         started = time.perf_counter()
@@ -314,30 +327,31 @@ def _predict_seconds(model: Pipeline, X: Any, y: Array) -> float:
 SCORING: dict[str, Any] = {
     "accuracy": "accuracy",
     "log_loss": "neg_log_loss",
-    "cut": _reached_max_iter,
+    "reached_max_iter": _reached_max_iter,
     "predict": _predict_seconds,
 }
+TUNING_SCORES = ("accuracy", "log_loss", "reached_max_iter")
 
 
-def twin_of(pipeline: Pipeline) -> Pipeline:
-    """Put `MLPClassifier` with the same parameters in the network's place."""
+def as_mlp_classifier(pipeline: Pipeline) -> Pipeline:
+    """Replace the network with an ``MLPClassifier`` of the same parameters."""
     parameters = pipeline[-1].get_params()
     shared = {name: parameters[name] for name in MLPClassifier().get_params()}
     return Pipeline([pipeline.steps[0], ("network", MLPClassifier(**shared))])
 
 
-def comparison(models: dict[str, Scores]) -> str:
-    """Lay out mean and standard deviation over the folds as a table."""
+def format_scores(models: dict[str, Scores]) -> str:
+    """Format mean and standard deviation over the folds as a table."""
     scores = list(models.values())
     columns = [
         ["", *models],
         ["accuracy", *_cells(scores, "test_accuracy", 1, 3)],
-        # scikit-learn scores so that more is better, and negates losses for it.
+        # scikit-learn negates losses, so that higher scores are better.
         ["log loss", *_cells(scores, "test_log_loss", -1, 3)],
         _times("fit", scores, "fit_time"),
         _times("predict", scores, "test_predict"),
     ]
-    return aligned(list(zip(*columns, strict=True)))
+    return align(list(zip(*columns, strict=True)))
 
 
 def _cells(models: list[Scores], key: str, factor: float, digits: int) -> list[str]:
@@ -346,15 +360,15 @@ def _cells(models: list[Scores], key: str, factor: float, digits: int) -> list[s
 
 
 def _times(title: str, models: list[Scores], key: str) -> list[str]:
-    """Write a column of times in the unit that suits the longest of them."""
+    """Format a column of times, in a unit that suits the longest."""
     longest = max(np.mean(scores[key]) for scores in models)
     unit, factor = ("s", 1) if longest >= 1 else ("ms", 1000)
     digits = max(0, 3 - len(str(int(factor * longest))))
     return [f"{title}, {unit}", *_cells(models, key, factor, digits)]
 
 
-def verdict(ours: Scores, theirs: Scores) -> str:
-    """Say in words how the two models of the same parameters differ."""
+def summarize(ours: Scores, theirs: Scores) -> str:
+    """Describe how the two models with the same parameters differ."""
     gap = max(
         np.abs(np.subtract(ours[key], theirs[key])).max()
         for key in ("test_accuracy", "test_log_loss")
@@ -362,19 +376,19 @@ def verdict(ours: Scores, theirs: Scores) -> str:
     if gap < 1e-6:
         scores = "Same parameters, same seed, same network: the scores are the same"
     else:
-        scores = f"The scores of the two differ by {gap:.1g} at most on any fold"
+        scores = f"The scores differ by at most {gap:.1g} on any fold"
     fit, predict = (
         np.sum(theirs[key]) / np.sum(ours[key]) for key in ("fit_time", "test_predict")
     )
-    return wrapped(
+    return wrap(
         f"{scores}. {OURS} is {fit:.1f} times as fast to fit and {predict:.1f} times "
-        f"as fast to predict as {THEIRS}. Tuning saw these folds too, which flatters "
-        "both a little."
+        f"as fast to predict as {THEIRS}. Tuning used these folds too, so both are "
+        "slightly optimistic."
     )
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Lay out cells in columns: the first flush left, the others flush right."""
+def align(rows: Sequence[Sequence[str]]) -> str:
+    """Align cells in columns: the first to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         ("  " + first.ljust(widths[0]))
@@ -386,11 +400,11 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def wrapped(text: str) -> str:
-    """Break a sentence into lines."""
+def wrap(text: str) -> str:
+    """Wrap text at 79 characters."""
     return textwrap.fill(text, width=79)
 
 
 def heading(text: str) -> str:
-    """Underline a title, with a line above to set it off."""
+    """Underline a title, and put an empty line above it."""
     return f"\n{text}\n{'-' * len(text)}"

@@ -1,8 +1,7 @@
-"""Reading a CSV file into columns and class labels, for ``python -m skscratch``.
+"""Reading a CSV file into features and class labels, for ``python -m skscratch``.
 
-Whatever is wrong with the file is found here, before any training, and raised
-as an `InputError` whose message is one line. The columns are prepared for a
-network by scikit-learn's transformers, inside the pipeline that is trained.
+A file that can't be used raises an ``InputError`` with a one-line message, before any
+training. Features are preprocessed later, inside the pipeline that is trained.
 """
 
 from __future__ import annotations
@@ -22,35 +21,35 @@ import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import StandardScaler
 
-from skscratch.tabular.columns import preparation
+from skscratch.tabular.columns import make_preprocessor
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 
-# Beyond this a square, which standardising takes, is no longer finite.
+# Standardizing squares numbers: the squares of larger ones overflow.
 LARGEST_NUMBER = 1e150
 
 
 class InputError(Exception):
-    """What the user gave cannot be used; the message says why in one line."""
+    """Invalid input by the user; the message is one line."""
 
 
 @dataclass
 class Table:
-    """Columns and labels of a CSV file, ready for a pipeline.
+    """Features and labels of a CSV file, ready for a pipeline.
 
     Attributes
     ----------
     X : DataFrame of shape (n_samples, n_features)
-        The columns to learn from, of the types pandas reads them as.
+        The features, with the dtypes that pandas gives them.
     y : ndarray of shape (n_samples,)
-        The class labels: whole numbers, booleans or text.
+        The class labels: integers, booleans or text.
     read_options : dict
-        What ``pandas.read_csv`` needs to read such a file as it was read here.
+        Options of ``pandas.read_csv`` to read a file of this format.
     notes : list of str
-        What was left out or is worth knowing, a line each.
+        Notes for the user, such as which columns were dropped; one line each.
     """
 
     X: pd.DataFrame
@@ -60,12 +59,12 @@ class Table:
 
     @property
     def numeric(self) -> list[str]:
-        """Names of the columns that hold numbers."""
+        """Names of the features that are numbers."""
         return [name for name in self.X if _holds_numbers(self.X[name])]
 
     @property
     def categorical(self) -> list[str]:
-        """Names of all other columns: text and booleans."""
+        """Names of all other features: text and booleans."""
         return [name for name in self.X if not _holds_numbers(self.X[name])]
 
 
@@ -77,20 +76,20 @@ def read_table(path: Path, target: str, separator: str | None = None) -> Table:
     path : Path
         The file.
     target : str
-        The column that holds the class labels.
+        Name of the column of class labels.
     separator : str, default=None
-        What stands between fields; None finds out.
+        Field separator; None detects it.
 
     Returns
     -------
     Table
-        Columns and labels, without the rows and columns that cannot be used.
+        Features and labels, without the rows and columns that can't be used.
 
     Raises
     ------
     InputError
-        If the file cannot be read as such a table, has no such column, or the
-        column is not a class label.
+        If the file is not such a table, or the target does not exist or is not a class
+        label.
     """
     import pandas as pd
 
@@ -103,33 +102,32 @@ def read_table(path: Path, target: str, separator: str | None = None) -> Table:
         frame = pd.read_csv(
             io.StringIO(text), index_col=False, low_memory=False, **options
         )
-    except (ValueError, OverflowError) as error:  # Its own are ValueErrors.
+    except (ValueError, OverflowError) as error:  # ParserError is a ValueError.
         reason = " ".join(str(error).split())
         raise InputError(f"cannot read {str(path)!r}: {reason}") from error
     notes: list[str] = []
     frame, y = _split_target(frame, target, notes)
-    frame = _useful_columns(frame, target, notes)
+    frame = _drop_useless_columns(frame, target, notes)
     return Table(frame, y, options, notes)
 
 
-def make_preparation(table: Table) -> ColumnTransformer:
-    """Build the transformer that turns a table's columns into a network's inputs.
+def make_table_preprocessor(table: Table) -> ColumnTransformer:
+    """Build the transformer that turns a table's features into a network's inputs.
 
-    As for ``make_tabular_classifier``, but that numbers get mean 0 and variance 1, that
-    truth values are categories rather than numbers, and that a category is to be seen
-    five times.
+    It differs from that of ``make_tabular_classifier`` in three points: numbers are
+    standardized, booleans are categorical, and a category must occur five times to have
+    an input of its own.
 
     Parameters
     ----------
     table : Table
-        The table whose columns it takes.
 
     Returns
     -------
     ColumnTransformer
         Not yet fitted.
     """
-    return preparation(
+    return make_preprocessor(
         StandardScaler(),
         min_frequency=5,
         numeric=table.numeric,
@@ -137,14 +135,14 @@ def make_preparation(table: Table) -> ColumnTransformer:
     )
 
 
-def listed(names: Sequence[object], limit: int = 8) -> str:
-    """Join names for a message of one line, each quoted so that none can break it."""
+def format_names(names: Sequence[object], limit: int = 8) -> str:
+    """Join names for a one-line message; quotes escape any line breaks."""
     shown = ", ".join(repr(name) for name in names[:limit])
     return shown + (f" and {len(names) - limit} more" if len(names) > limit else "")
 
 
-def counted(number: int, noun: str) -> str:
-    """Write a number and its noun, such as "1 row", "7 classes" or "2,310 rows"."""
+def format_count(number: int, noun: str) -> str:
+    """Format a number with its noun: "1 row", "7 classes", "2,310 rows"."""
     plural = "" if number == 1 else "es" if noun.endswith("s") else "s"
     return f"{number:,} {noun}{plural}"
 
@@ -158,7 +156,7 @@ def _read_text(path: Path) -> str:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"cannot read {str(path)!r}: {reason}") from error
     if b"\0" in content:
-        raise InputError(f"{str(path)!r} is not CSV but binary (or UTF-16) data")
+        raise InputError(f"{str(path)!r} is binary (or UTF-16) data, not CSV")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -178,7 +176,7 @@ def _records(text: str, separator: str) -> Any:
 
 
 def _find_separator(text: str) -> str:
-    """Take the separator that cuts the first line into the most fields."""
+    """Choose the separator that splits the first line into the most fields."""
     first_line = text.lstrip()[: csv.field_size_limit()].splitlines()[0]
     return max(
         SEPARATORS.values(),
@@ -187,9 +185,9 @@ def _find_separator(text: str) -> str:
 
 
 def _check_records(text: str, separator: str, path: Path) -> list[str]:
-    """Return the names of the columns, if every record has a field for each.
+    """Return the column names, after checking that every record has as many fields.
 
-    pandas fills short records and may take long ones for having an index.
+    pandas would pad short records, and interpret long ones as having an index.
     """
     records = _records(text, separator)
     header: list[str] = []
@@ -203,7 +201,8 @@ def _check_records(text: str, separator: str, path: Path) -> list[str]:
             if len(record) != len(header):
                 raise InputError(
                     f"line {records.line_num} of {str(path)!r} has "
-                    f"{counted(len(record), 'field')}, the first line {len(header)}"
+                    f"{format_count(len(record), 'field')}, "
+                    f"the first line {len(header)}"
                 )
     except csv.Error as error:
         raise InputError(f"cannot read {str(path)!r}: {error}") from error
@@ -222,7 +221,8 @@ def _check_target_name(header: list[str], target: str, path: Path) -> None:
         near = difflib.get_close_matches(target, header, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise InputError(
-            f"{str(path)!r} has no column {target!r}: {hint}it has {listed(header)}"
+            f"{str(path)!r} has no column {target!r}: {hint}its columns are "
+            f"{format_names(header)}"
         )
 
 
@@ -231,7 +231,7 @@ def _read_options(text: str, separator: str) -> dict[str, str | bool]:
     if separator != ",":
         options["sep"] = separator
         edge = re.escape(separator)
-        # Where a comma is not the separator, 0,5 is a number in half of Europe.
+        # Many European locales write 0.5 as 0,5, and do not separate fields by commas.
         if re.search(rf'(^|{edge}) *"?-?\d+,\d+"? *($|\r|{edge})', text, re.MULTILINE):
             options["decimal"] = ","
     if f"{separator} " in text:
@@ -242,10 +242,12 @@ def _read_options(text: str, separator: str) -> dict[str, str | bool]:
 def _split_target(
     frame: pd.DataFrame, target: str, notes: list[str]
 ) -> tuple[pd.DataFrame, np.ndarray[Any, Any]]:
-    """Separate the labels from the columns, and leave out rows without use."""
+    """Separate labels and features, and drop the rows that can't be used."""
     known = frame[target].notna()
     if not known.all():
-        notes.append(f"left out {counted((~known).sum(), 'row')} without {target!r}")
+        notes.append(
+            f"dropped {format_count((~known).sum(), 'row')} without {target!r}"
+        )
     frame = frame[known]
     if frame.empty:
         raise InputError(f"column {target!r} is empty")
@@ -254,34 +256,34 @@ def _split_target(
 
     classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     if len(classes) > 1 and np.min(counts) == 1:
-        # One row cannot be both learnt from and tested on.
+        # A single row can't be both in the training and in the test data.
         single = classes[counts == 1]
         notes.append(
-            f"left out {counted(len(single), 'class')} of a single row: "
-            + listed(single.tolist())
+            f"dropped {format_count(len(single), 'class')} with a single row: "
+            + format_names(single.tolist())
         )
         kept = counts[codes] > 1
         frame, labels, classes = frame[kept], labels[kept], classes[counts > 1]
     if len(classes) < 2:
         raise InputError(
-            f"column {target!r} must have two classes of two rows or more, and has "
-            f"{len(classes)}"
+            f"column {target!r} must have at least two classes with at least two rows "
+            f"each, got {len(classes)}"
         )
     return _without_target(frame, target), labels
 
 
 def _class_labels(column: pd.Series) -> np.ndarray[Any, Any]:
-    """Turn the target column, without missing values, into labels."""
+    """Convert the target column, which has no missing values, to labels."""
     column = column.infer_objects()
     if not _holds_numbers(column):
         return np.asarray(column, dtype=bool if column.dtype.kind == "b" else str)
     if column.dtype.kind in "iu":
         return np.asarray(column)
-    others = column[(column % 1 != 0) | (column.abs() > 2**53)]
-    if len(others):
+    non_integers = column[(column % 1 != 0) | (column.abs() > 2**53)]
+    if len(non_integers):
         raise InputError(
             f"column {column.name!r} is not a class label: it holds numbers such as "
-            f"{others.iloc[0]}"
+            f"{non_integers.iloc[0]}"
         )
     return np.asarray(column, dtype=np.int64)
 
@@ -291,7 +293,7 @@ def _check_class_count(labels: np.ndarray[Any, Any], target: str) -> None:
     if n_classes > max(20, len(labels) // 5):
         raise InputError(
             f"column {target!r} is not a class label: {n_classes:,} different values "
-            f"in {counted(len(labels), 'row')}"
+            f"in {format_count(len(labels), 'row')}"
         )
 
 
@@ -300,26 +302,29 @@ def _without_target(frame: pd.DataFrame, target: str) -> pd.DataFrame:
     copies = [name for name in columns if columns[name].equals(frame[target])]
     if copies:
         raise InputError(
-            f"column {copies[0]!r} is a copy of the target {target!r}: take it out"
+            f"column {copies[0]!r} is a copy of the target {target!r}: remove it"
         )
     return columns
 
 
-def _useful_columns(frame: pd.DataFrame, target: str, notes: list[str]) -> pd.DataFrame:
-    """Leave out the columns from which nothing can be learnt, and say which."""
-    left_out: dict[str, list[str]] = {}
+def _drop_useless_columns(
+    frame: pd.DataFrame, target: str, notes: list[str]
+) -> pd.DataFrame:
+    """Drop columns that contain nothing to learn, and note which."""
+    dropped: dict[str, list[str]] = {}
     for name in frame:
-        _note_number_like_text(frame[name], notes)
-        reason = _reason_to_leave_out(frame[name])
+        _note_mostly_numeric_text(frame[name], notes)
+        reason = _reason_to_drop(frame[name])
         if reason:
-            left_out.setdefault(reason, []).append(name)
-    for reason, names in left_out.items():
+            dropped.setdefault(reason, []).append(name)
+    for reason, names in dropped.items():
         notes.append(
-            f"left out {counted(len(names), 'column')} {reason}: {listed(names)}"
+            f"dropped {format_count(len(names), 'column')} {reason}: "
+            f"{format_names(names)}"
         )
         frame = frame.drop(columns=names)
     if frame.columns.empty:
-        raise InputError(f"no column but {target!r} has anything to learn from")
+        raise InputError(f"no column except {target!r} can be learned from")
     for name in filter(lambda name: _holds_numbers(frame[name]), frame):
         if (frame[name].abs() > LARGEST_NUMBER).any():
             raise InputError(
@@ -329,21 +334,21 @@ def _useful_columns(frame: pd.DataFrame, target: str, notes: list[str]) -> pd.Da
     return frame
 
 
-def _reason_to_leave_out(column: pd.Series) -> str | None:
+def _reason_to_drop(column: pd.Series) -> str | None:
     n_values = column.nunique()
     if str(column.name).startswith("Unnamed: "):
         return "without a name"
     if n_values == 0:
-        return "without a value"
+        return "without values"
     if n_values == 1 and column.notna().all():
-        return "that never changes"
+        return "with a single value"
     if not _holds_numbers(column) and n_values > max(20, column.count() // 2):
-        return "of text that hardly repeats"
+        return "of text with few repetitions"
     return None
 
 
-def _note_number_like_text(column: pd.Series, notes: list[str]) -> None:
-    """Say so where a few words, such as "?", turn a column of numbers to text."""
+def _note_mostly_numeric_text(column: pd.Series, notes: list[str]) -> None:
+    """Note a column that is text only because of a few words, such as "?"."""
     import pandas as pd
 
     values = column.dropna()
@@ -357,8 +362,8 @@ def _note_number_like_text(column: pd.Series, notes: list[str]) -> None:
         ) from None
     if 0 < len(words) <= len(values) // 5:
         notes.append(
-            f"{column.name!r} is text because of {words.iloc[0]!r}: "
-            "with such cells empty it would be numbers"
+            f"{column.name!r} is text because of values such as {words.iloc[0]!r}: "
+            "leave these cells empty to make it numeric"
         )
 
 
