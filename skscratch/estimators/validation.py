@@ -28,6 +28,11 @@ __all__ = [
 N_SCALE_ROWS = 256
 SMALLEST_SCALE, LARGEST_SCALE = 1e-4, 1e4
 
+# Validation data differ more than this from training data, in the median over the
+# columns, only if they were prepared otherwise: in standard deviations, and in the ratio
+# of standard deviations.
+MAX_SHIFT, MAX_RATIO = 2.0, 3.0
+
 
 def validate_fit_data(
     estimator,
@@ -98,7 +103,7 @@ def validate_fit_data(
     X_val, y_val, weights_val = _drop_weightless(
         *_as_rows(X_val, y_val, weights_val, "sample_weight_val")
     )
-    _warn_if_prepared_otherwise(X, X_val, estimator)
+    _warn_if_prepared_otherwise(X, X_val)
     Y_val = _cast(targets.encode_validation(y_val), X.dtype, "y_val")
     weights_val = _cast(weights_val, X.dtype, "sample_weight_val")
     return data, Split(FitData(X_val, y_val, Y_val, weights_val)), targets
@@ -164,24 +169,27 @@ def _validate_pair(estimator, X, y, dtype, reset):
     return X, y.toarray() if issparse(y) and is_regressor(estimator) else y
 
 
-def _warn_if_prepared_otherwise(X, X_val, estimator):
+def _warn_if_prepared_otherwise(X, X_val):
     """Warn if validation data plainly did not go through a pipeline's steps."""
-    if issparse(X) or issparse(X_val) or not len(X_val):
+    if issparse(X) or issparse(X_val) or len(X_val) < 2:
         return
-    low, high = X.min(axis=0), X.max(axis=0)
-    width = high - low
-    middle = np.median(X_val, axis=0)
-    is_outside = (middle < low - width) | (middle > high + width)
-    columns = np.flatnonzero((width > 0) & is_outside)
-    if not columns.size:
+    rows, rows_val = X[:N_SCALE_ROWS], X_val[:N_SCALE_ROWS]
+    scale, scale_val = (part.std(axis=0, dtype=np.float64) for part in (rows, rows_val))
+    shift = abs(rows_val.mean(axis=0, dtype=np.float64) - rows.mean(axis=0))
+    varies = (scale > 0) & (scale_val > 0)
+    if not varies.any():
         return
-    names = getattr(estimator, "feature_names_in_", range(X.shape[1]))
-    listed = ", ".join(str(names[i]) for i in columns[:5])
+    # Medians over the columns: single columns may differ by far in correct data.
+    median_shift = np.median(shift[varies] / scale[varies])
+    median_ratio = np.exp(np.median(np.log(scale_val[varies] / scale[varies])))
+    if median_shift < MAX_SHIFT and 1 / MAX_RATIO < median_ratio < MAX_RATIO:
+        return
     warn_user(
-        "X_val seems not to be prepared as X is: the median of its columns "
-        f"{listed}{' and others' if columns.size > 5 else ''} is far outside of the "
-        "range of X. In a pipeline, X_val only goes through the other steps with "
-        "Pipeline(..., transform_input=['X_val']) and metadata routing."
+        "X_val seems not to be prepared as X is: in the median over the columns, its "
+        f"mean differs by {median_shift:.2g} standard deviations, and its standard "
+        f"deviation is {median_ratio:.2g} times that of X. In a pipeline, X_val only "
+        "goes through the other steps with Pipeline(..., transform_input=['X_val']) "
+        "and metadata routing."
     )
 
 

@@ -28,9 +28,9 @@ from skscratch import (
     Stack,
     check_gradients,
 )
+from skscratch.backends.operations import Operations
 from skscratch.estimators.fitting import mean_history
 from skscratch.estimators.monitor import NullMonitor
-from skscratch.backends.operations import Operations
 from skscratch.training.batches import Batches
 from skscratch.training.history import Epoch, TrainingState
 from skscratch.training.joint import can_join_optimizers, mean_epoch

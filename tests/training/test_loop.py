@@ -86,8 +86,7 @@ def test_order_is_that_of_scikit_learns_shuffle_epoch_by_epoch(
     n_samples, batch_size, seed
 ):
     X, Y = numbered(n_samples)
-    batches = Batches(X, Y, batch_size, random_state=np.random.RandomState(seed)
-    )
+    batches = Batches(X, Y, batch_size, random_state=np.random.RandomState(seed))
     random, expected = np.random.RandomState(seed), np.arange(n_samples)
     for _ in range(3):
         expected = shuffle(expected, random_state=random)
@@ -106,7 +105,8 @@ def test_subset_of_rows_is_shuffled_as_positions_in_it(
     assert in_order.n_samples == len(kept)
 
     random, positions = np.random.RandomState(seed), np.arange(len(kept))
-    batches = Batches(X, Y, batch_size, rows=rows, random_state=np.random.RandomState(seed)
+    batches = Batches(
+        X, Y, batch_size, rows=rows, random_state=np.random.RandomState(seed)
     )
     for _ in range(3):
         positions = shuffle(positions, random_state=random)
