@@ -1,14 +1,27 @@
-"""The README is true: its programs run, its commands and its table of files hold."""
+"""The READMEs are true: their programs run, and what their tables say holds.
 
-import contextlib
+Each Python block is a program of its own and runs as one: in a process, a folder and a
+namespace of its own, with warnings as errors. A comment before a block, such as
+``<!-- needs: mlflow -->``, names what the block imports beyond the extra ``test``;
+where that is not installed, its test is skipped.
+"""
+
 import functools
+import importlib
 import inspect
+import os
 import re
+import subprocess
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.callback import ScoringMonitor
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
 
 import skscratch
 from skscratch import (
@@ -19,34 +32,187 @@ from skscratch import (
 )
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 PACKAGE = Path(skscratch.__file__).parent
+FILES = {
+    name: (ROOT / name).read_text(encoding="utf-8")
+    for name in (
+        "README.md",
+        "benchmarks/README.md",
+        "skscratch/estimators/README.md",
+        "skscratch/tabular/README.md",
+    )
+}
+README = FILES["README.md"]
+ESTIMATORS = FILES["skscratch/estimators/README.md"]
+TABULAR = FILES["skscratch/tabular/README.md"]
 
 
-@pytest.fixture(scope="module")
-def namespace(tmp_path_factory):
-    """What the README's programs leave behind, run one after the other."""
-    names = {}
-    with contextlib.chdir(tmp_path_factory.mktemp("readme")):
-        for program in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
-            exec(program, names)
-    return names
+def rows_after(text, words):
+    """Cells of each row of the first table after some words of a README."""
+    table = text.partition(words)[2].partition("|---")[2].partition("\n\n")[0]
+    lines = table.splitlines()[1:]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
 
 
-def test_the_articles_program_learns_xor(namespace):
-    assert namespace["costs"][-1] < 0.1 < namespace["costs"][0]
+# Programs
 
 
-def test_the_search_finds_a_model_that_reads_digits(namespace):
-    search = namespace["search"]
-    assert search.score(namespace["X_test"], namespace["y_test"]) > 0.94
+@dataclass(frozen=True)
+class Block:
+    """A block of code, the heading that it stands under, and what it needs."""
+
+    file: str
+    heading: str
+    language: str
+    code: str
+    needs: str | None
+
+    @property
+    def name(self):
+        return f"{self.file}: {self.heading}"
 
 
-def test_a_model_of_someone_else_is_loaded_without_trusting_more(namespace):
-    assert namespace["types"] == namespace["ours"] != []
-    loaded, saved = namespace["loaded"], namespace["search"].best_estimator_
-    X = namespace["X_test"]
-    np.testing.assert_array_equal(loaded.predict_proba(X), saved.predict_proba(X))
+def blocks_of(file):
+    """Yield the blocks of code of a README, in order."""
+    heading, lines = "", iter(FILES[file].splitlines())
+    before = ""
+    for line in lines:
+        if line.startswith("```"):
+            code = iter(lines.__next__, "```")
+            needs = re.fullmatch("<!-- needs: (.*) -->", before)
+            language, needs = line.removeprefix("```"), needs and needs[1]
+            yield Block(file, heading, language, "\n".join(code), needs)
+        elif line.startswith("#"):
+            heading = line.lstrip("# ")
+        before = line
+
+
+BLOCKS = [block for file in FILES for block in blocks_of(file)]
+PROGRAMS = [block for block in BLOCKS if block.language == "python"]
+# Of other packages than those of the extra ``test``.
+OPTIONAL = {"mlflow", "optuna", "shap"}
+# What is true after a program, by its heading and a word of it.
+CHECKS = {
+    ("README.md", "train_test_split"): "assert clf.score(X_test, y_test) > 0.94",
+    ("README.md", "GridSearchCV"): "assert search.best_score_ > 0.9",
+    ("README.md", "logloss"): """
+assert (costs[0].round(2), costs[-1].round(2)) == (1.15, 0.03)
+assert (A.round() == y).all()
+""",
+    ("README.md", "make_tabular"): "assert model.score(X[1::2], y[1::2]) > 0.9",
+    ("README.md", "skops"): """
+assert types and all(name.startswith("skscratch.") for name in types)
+assert (loaded.predict_proba(X) == clf.predict_proba(X)).all()
+again = ScratchMLPClassifier(max_iter=100, learning_rate="cosine", random_state=0)
+again.set_callbacks(Checkpoint("training.npz", every=10, resume=True)).fit(X, y)
+assert (again.predict_proba(X) == clf.predict_proba(X)).all()
+""",
+    ("README.md", "softsign"): "assert clf.score(X, y) > 0.9",
+    ("skscratch/estimators/README.md", "check_gradients"): """
+assert check_gradients(clf.network_, X[:10], y[:10]).passed
+""",
+    ("skscratch/estimators/README.md", "transform_input"): """
+assert clf.best_validation_score_ > 0.9
+silent = make_pipeline(StandardScaler(), ScratchMLPClassifier(early_stopping=True))
+silent.set_params(scratchmlpclassifier__random_state=0)
+held_out = {"scratchmlpclassifier__X_val": X_val, "scratchmlpclassifier__y_val": y_val}
+import warnings
+warnings.simplefilter("ignore")  # It may be a loud one.
+silent.fit(X_train, y_train, **held_out)
+assert silent[-1].best_validation_score_ < 0.7
+""",
+    ("skscratch/estimators/README.md", "RFE"): "assert selector.support_.sum() == 5",
+    ("skscratch/estimators/README.md", "mlflow"): """
+metrics = mlflow.last_active_run().data.metrics
+assert metrics["training_score"] > 0.9
+assert metrics["loss"] == clf.loss_curve_[-1]
+with mlflow.start_run():
+    ScratchMLPClassifier(max_iter=1).fit(X, y)
+assert not mlflow.last_active_run().data.metrics
+""",
+    ("skscratch/estimators/README.md", "shap"): """
+import numpy as np
+total = values.sum(axis=1) + explainer.expected_value
+assert np.abs(total - model.predict_proba(X[1:4])).max() < 1e-6
+try:
+    shap.KernelExplainer(model.predict_proba, X[:20])
+except AttributeError as error:
+    assert "feature_names_in_" in str(error)
+else:
+    raise AssertionError("shap takes the method by now: the guide may say so")
+""",
+    ("skscratch/estimators/README.md", "optuna"): """
+states = {trial.state.name for trial in study.trials}
+assert states == {"COMPLETE", "PRUNED"}
+""",
+    ("skscratch/tabular/README.md", "city"): """
+assert model.score(table[300:], buys[300:]) > 0.8
+assert "city_Basel" in " ".join(model["columns"].get_feature_names_out())
+""",
+    ("skscratch/tabular/README.md", "make_union"): """
+assert model.score(X[1::2], y[1::2]) > 0.9
+""",
+    ("skscratch/tabular/README.md", "make_tabular_regressor"): """
+assert model.score(X[1::2], y[1::2]) > 0.2
+""",
+}
+
+
+def checks_of(program):
+    """What is asserted after a program."""
+    return [
+        check
+        for (file, word), check in CHECKS.items()
+        if file == program.file and word in program.code
+    ]
+
+
+def requires(name):
+    """Skip the test if a module, or a name in a module, is not there."""
+    module, _, attribute = name.partition(".")
+    assert module in OPTIONAL | {"skscratch"}
+    module = pytest.importorskip(module)
+    if attribute and not hasattr(module, attribute):
+        pytest.skip(f"{name} is not public yet")
+
+
+def numbered(programs):
+    """Give each program a name of its own: that of its heading, and a number."""
+    names = [program.name for program in programs]
+    for place, program in enumerate(programs):
+        number = names[: place + 1].count(program.name)
+        label = program.name if number == 1 else f"{program.name} {number}"
+        yield pytest.param(program, id=label)
+
+
+@pytest.mark.parametrize("program", numbered(PROGRAMS))
+def test_a_program_runs_alone(program, tmp_path):
+    strict = ["-W", "error"]
+    if program.needs:
+        requires(program.needs)
+        strict = []  # What other packages warn of is theirs.
+    code = "\n".join([program.code, *checks_of(program)])
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"}
+    result = subprocess.run(
+        [sys.executable, *strict, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_each_check_is_of_one_program():
+    for file, word in CHECKS:
+        programs = [p for p in PROGRAMS if p.file == file and word in p.code]
+        assert len(programs) == 1, (file, word)
+
+
+def test_blocks_are_programs_or_commands():
+    assert {block.language for block in BLOCKS} == {"python", "bash"}
+    assert len(PROGRAMS) > 12
 
 
 @pytest.mark.parametrize(
@@ -54,21 +220,108 @@ def test_a_model_of_someone_else_is_loaded_without_trusting_more(namespace):
     ["pip install . && python -m skscratch", "pip install '.[test]' && pytest"],
 )
 def test_both_commands_stand_in_a_block_of_their_own(command):
-    assert f"```bash\n{command}\n```" in README
+    first_screen = README.partition("\n## ")[0]
+    assert f"```bash\n{command}\n```" in first_screen
 
 
-def test_the_table_of_files_is_the_package():
+COMMANDS = sorted(
+    {
+        line.partition(" #")[0].strip()
+        for block in BLOCKS
+        if block.language == "bash"
+        for line in block.code.splitlines()
+        if line.startswith("python benchmarks/")
+    }
+    | {
+        command
+        for text in FILES.values()
+        for command in re.findall("`(python benchmarks/.*?)`", text)
+    }
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_benchmarks_has_its_options(command):
+    _, script, *arguments = command.split()
+    text = (ROOT / script).read_text(encoding="utf-8")
+    for option in arguments:
+        if option.startswith("--"):
+            assert f'"{option}"' in text
+
+
+# The shape of the READMEs
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 200
+
+
+def slugs(text):
+    """Names by which GitHub links to a file's headings."""
+    headings = re.findall("^#+ (.*)$", text, re.MULTILINE)
+    words = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return {word.replace(" ", "-") for word in words}
+
+
+def links():
+    """Every link to something in the repository, and the file that it is in."""
+    for file, text in FILES.items():
+        for target in re.findall(r"\]\((.*?)\)", text):
+            if not target.startswith("https://"):
+                yield pytest.param(file, target, id=f"{file}: {target}")
+
+
+@pytest.mark.parametrize(("file", "target"), links())
+def test_a_link_leads_somewhere(file, target):
+    path, _, anchor = target.partition("#")
+    there = (ROOT / file).parent / path if path else ROOT / file
+    assert there.exists()
+    if anchor:
+        assert anchor in slugs(there.read_text(encoding="utf-8"))
+
+
+def test_the_readme_leads_to_each_guide():
+    for file in set(FILES) - {"README.md"}:
+        assert f"]({file})" in README
+
+
+def test_the_code_map_is_the_package():
     listed = re.findall(r"^\| `skscratch/(.*?)/?` \|", README, re.MULTILINE)
     public = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert set(listed) == public | {"plotting.py"}
     assert len(listed) == len(set(listed))
 
 
+def test_the_changelog_tells_of_this_version():
+    assert f"### {skscratch.__version__}\n" in README
+
+
+def test_a_guarantee_names_tests():
+    guarantees = rows_after(README, "## Guarantees")
+    assert len(guarantees) > 5
+    for _, tests in guarantees:
+        names = re.findall(r"`(.*?)`", tests)
+        assert names
+        for name in names:
+            assert (ROOT / "tests" / name).exists()
+
+
+def test_the_picture_of_xor_is_drawn(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    path = tmp_path / "xor.png"
+    importlib.import_module("draw_figures").main(["--xor", str(path)])
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert os.listdir(tmp_path) == ["xor.png"]
+
+
+# Tables of parameters
+
+
 def test_the_table_of_the_recipe_is_the_recipe():
     makers = (make_tabular_classifier(), make_tabular_regressor())
     networks = (makers[0]["network"], makers[1]["network"].regressor)
     defaults = [type(network)() for network in networks]
-    rows = rows_after("`make_tabular_regressor` replaces:")
+    rows = rows_after(TABULAR, "## The recipe")
     listed = {name.strip("`"): cells for name, *cells in rows}
     for number, (network, default) in enumerate(zip(networks, defaults, strict=True)):
         said = {name: cells[number].strip("`") for name, cells in listed.items()}
@@ -80,49 +333,43 @@ def test_the_table_of_the_recipe_is_the_recipe():
         assert {name: value for name, value in said.items() if value} == changed
 
 
-def test_the_changelog_tells_of_this_version():
-    assert f"### {skscratch.__version__}\n" in README
+ADDED = {
+    row[0]: re.findall("`(.*?)`", row[-1])
+    for row in rows_after(README, "## What it adds to MLPClassifier")
+}
 
 
-def test_what_holds_a_promise_is_a_test():
-    promises = rows_after("## What is promised")
-    assert len(promises) > 5
-    for _, tests in promises:
-        for name in re.findall(r"`(.*?)`", tests):
-            assert (ROOT / "tests" / name).exists()
-
-
-def rows_after(heading):
-    """Cells of each row of the first table after some words of the README."""
-    table = README.partition(heading)[2].partition("|---")[2].partition("\n\n")[0]
-    lines = table.splitlines()[1:]
-    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
-
-
-ADDED = {row[0]: row[-1] for row in rows_after("## What `MLPClassifier` has")}
+@functools.cache
+def digits():
+    X, y = load_digits(return_X_y=True)
+    names = ("X", "X_val", "y", "y_val")
+    parts = train_test_split(X / 16, y, random_state=0, stratify=y)
+    return dict(zip(names, parts, strict=True))
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("name", ADDED)
-def test_what_is_added_works_as_it_says(name, namespace):
-    first, second = (line.strip("`") for line in ADDED[name].split("<br>"))
-    names = {
-        "MLP": functools.partial(ScratchMLPClassifier, max_iter=25, random_state=0),
-        "X": namespace["X_train"] / 16,
-        "y": namespace["y_train"],
-        "X_val": namespace["X_test"] / 16,
-        "y_val": namespace["y_test"],
-    }
-    exec(f"{first}\n{second}", names)
-    assert names["clf"].score(names["X_val"], names["y_val"]) > 0.5
+def test_what_is_added_works_as_it_says(name):
+    estimators = [code for code in ADDED[name] if code.startswith("MLP(")]
+    assert estimators
+    MLP = functools.partial(ScratchMLPClassifier, max_iter=25, random_state=0)
+    names = {"MLP": MLP, "ScoringMonitor": ScoringMonitor} | digits()
+    for code in estimators:
+        clf = eval(code, names)
+        if not hasattr(clf, "classes_"):
+            clf.fit(names["X"], names["y"])
+        assert clf.score(names["X_val"], names["y_val"]) > 0.5
+    for attribute in set(ADDED[name]) - set(estimators):
+        assert hasattr(clf, attribute)
+        assert not hasattr(MLP(), attribute)
 
 
-# What goes with what
+# Options and ways of training
 
 COLUMNS = ["fit", "partial_fit", "warm_start", "lbfgs", "multilabel", "sparse"]
 TOGETHER = [
     (option, column, cell)
-    for option, *cells in rows_after("What goes with what")
+    for option, *cells in rows_after(ESTIMATORS, "## Options and ways of training")
     for column, cell in zip(COLUMNS, cells, strict=True)
     if cell
 ]
