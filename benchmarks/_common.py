@@ -1,6 +1,6 @@
-"""What the benchmarks share: clocks, fresh processes, machine facts, tables, JSON.
+"""Shared by the benchmarks: timers, fresh processes, machine facts, tables, JSON.
 
-It measures nothing by itself; see ``compare.py`` and ``speed.py``.
+There is no benchmark in this file; see ``compare.py``, ``speed.py`` and ``tabular.py``.
 """
 
 import gc
@@ -24,7 +24,7 @@ THEIRS = "MLPClassifier"
 
 
 def estimator_classes() -> dict[str, type]:
-    """Return the two classifiers that are compared, ours first."""
+    """Return the two classifiers to compare, ours first."""
     from sklearn.neural_network import MLPClassifier
 
     from skscratch import ScratchMLPClassifier
@@ -33,14 +33,14 @@ def estimator_classes() -> dict[str, type]:
 
 
 def ignore_convergence_warnings() -> None:
-    """Silence the warning that fits of a fixed number of epochs always give."""
+    """Ignore the warning that every fit with a fixed number of epochs gives."""
     from sklearn.exceptions import ConvergenceWarning
 
     warnings.simplefilter("ignore", ConvergenceWarning)
 
 
 def seconds(action: Callable[[], object]) -> float:
-    """Return the seconds that one call takes."""
+    """Time one call, in seconds."""
     start = time.perf_counter()
     action()
     return time.perf_counter() - start
@@ -53,25 +53,25 @@ def interleaved(
     calls: int = 1,
     warmup: bool = True,
 ) -> dict[str, list[float]]:
-    """Time actions in turns, so that a slow spell of the machine meets them all.
+    """Time actions in turns, so that a slow period of the machine affects all of them.
 
-    Every other turn goes backwards, so that none always comes after the same other.
+    Every other turn is in reverse order, so that no action always follows the same one.
 
     Parameters
     ----------
     actions : mapping of str to callable
-        What is timed, by name.
+        Actions to time, by name.
     repeats : int
-        Number of turns; every action runs once in each.
+        Number of turns; each action runs once per turn.
     calls : int, default=1
-        Calls in one turn, for actions shorter than the clock can tell.
+        Number of calls per turn, for actions shorter than the resolution of the clock.
     warmup : bool, default=True
-        Whether each action first runs once without being timed.
+        Whether to run each action once before timing.
 
     Returns
     -------
     timings : dict of str to list of float
-        Seconds for one call, `repeats` of them for each action.
+        Seconds per call, ``repeats`` numbers for each action.
     """
     timings: dict[str, list[float]] = {name: [] for name in actions}
     for action in actions.values() if warmup else ():
@@ -87,10 +87,10 @@ def interleaved(
 
 
 def traced_peak(action: Callable[[], object]) -> int:
-    """Return the peak of bytes allocated during one call, above those before it.
+    """Measure the peak memory of one call, in bytes above the memory before it.
 
-    NumPy reports its arrays to `tracemalloc`, so they are counted; memory that
-    libraries take by themselves is not.
+    This includes NumPy's arrays, which NumPy reports to ``tracemalloc``, but not memory
+    that other libraries allocate.
     """
     gc.collect()
     tracemalloc.start()
@@ -101,14 +101,14 @@ def traced_peak(action: Callable[[], object]) -> int:
 
 
 def in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a module's function in a new interpreter that ends afterwards."""
+    """Call a function of a module in a new interpreter, which exits afterwards."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=1, mp_context=context) as executor:
         return executor.submit(function, *arguments).result()
 
 
 def geometric_mean(values: Iterable[float]) -> float:
-    """Return the geometric mean, nan where there is none."""
+    """Return the geometric mean, or nan if it does not exist."""
     values = list(values)
     if not values or not all(value > 0 for value in values):
         return math.nan
@@ -116,18 +116,18 @@ def geometric_mean(values: Iterable[float]) -> float:
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Return the version of each package that is installed."""
-    found = {}
+    """Return the versions of the packages that are installed."""
+    installed = {}
     for package in packages:
         try:
-            found[package] = metadata.version(package)
+            installed[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def thread_pools() -> list[str]:
-    """Describe the BLAS and OpenMP libraries that this process has loaded."""
+    """Describe the BLAS and OpenMP libraries loaded in this process."""
     from threadpoolctl import threadpool_info
 
     return sorted(
@@ -140,12 +140,12 @@ def thread_pools() -> list[str]:
 
 
 def machine_facts(packages: Iterable[str] = ()) -> dict[str, Any]:
-    """Return what a reader needs to judge a figure, without the machine's name."""
+    """Return what is needed to interpret a result, without the machine's name."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan
     return {
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
-        # Of the last minute: other work makes every figure worth less.
+        # Average of the last minute: other programs make all results less reliable.
         "load": load,
         "system": f"{platform.system()} {platform.machine()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
@@ -164,7 +164,7 @@ def _cpu_model() -> str:
 
 
 def format_facts(facts: Mapping[str, Any]) -> str:
-    """Return machine facts as lines of text."""
+    """Format machine facts as lines of text."""
     packages = ", ".join(f"{name} {v}" for name, v in facts["versions"].items())
     lines = [
         f"{facts['cpu']}, {facts['cores']} cores, {facts['system']}, "
@@ -179,7 +179,7 @@ def format_facts(facts: Mapping[str, Any]) -> str:
 
 
 def format_number(value: float) -> str:
-    """Return a number with three significant digits, without an exponent."""
+    """Format a number with three significant digits, without an exponent."""
     if not math.isfinite(value):
         return "-"
     if value == 0:
@@ -189,7 +189,7 @@ def format_number(value: float) -> str:
 
 
 def format_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return aligned columns, the first to the left and the others to the right."""
+    """Format a table: the first column is aligned to the left, the others right."""
     lines = [list(header), *(list(row) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     lines.insert(1, ["-" * width for width in widths])
@@ -203,7 +203,7 @@ def format_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def write_json(path: Path, report: Mapping[str, Any]) -> None:
-    """Write a report, with null for a number that is not finite."""
+    """Write a report as JSON, with null for numbers that are not finite."""
     path.write_text(json.dumps(_jsonable(report), indent=1, allow_nan=False) + "\n")
 
 

@@ -1,8 +1,8 @@
-"""Further figures of ``speed.py``: all but the time of an epoch.
+"""Further figures that ``speed.py`` measures, besides the time of an epoch.
 
-Each figure is a function from `Settings` to records, one for each line of its
-table; ``speed.py`` calls it in a process of its own. A list in a record holds the
-raw repeats, of which the table shows the median.
+Each figure is measured by a function that takes ``Settings`` and returns records, the
+rows of its table. ``speed.py`` calls it in a separate process. A list in a record has
+the results of all repeats; the table shows their median.
 """
 
 import statistics
@@ -41,7 +41,7 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Settings:
-    """What the command line says about every figure."""
+    """Options of the command line that apply to all figures."""
 
     repeats: int
     dtype: str
@@ -50,14 +50,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure's title and what measures it."""
+    """A figure: its title, and the function that measures it."""
 
     title: str
     measure: Callable[[Settings], list[Record]]
 
 
 def format_records(records: Sequence[Record]) -> str:
-    """Return records as a table, with the median of each list."""
+    """Format records as a table, with the median of each list."""
     header = list(dict.fromkeys(key for record in records for key in record))
     return format_table(
         header, [[_cell(record.get(key, "")) for key in header] for record in records]
@@ -71,7 +71,7 @@ def _cell(value: Any) -> str:
 
 
 def versus(timings: Mapping[str, Sequence[float]]) -> Record:
-    """Return both estimators' milliseconds and the ratio of their medians."""
+    """Return the times of both estimators, and the ratio of their medians."""
     ratio = statistics.median(timings[THEIRS]) / statistics.median(timings[OURS])
     return {
         "ours ms": [1e3 * t for t in timings[OURS]],
@@ -81,7 +81,7 @@ def versus(timings: Mapping[str, Sequence[float]]) -> Record:
 
 
 def measure_lbfgs(settings: Settings) -> list[Record]:
-    """Time fits of 20 iterations of L-BFGS, in float64 as SciPy works in it."""
+    """Time fits of 20 iterations of L-BFGS, in float64, which SciPy uses."""
     ignore_convergence_warnings()
     records = []
     for case in (CASES[2], replace(CASES[4], hidden=(100,))):
@@ -104,7 +104,7 @@ def measure_lbfgs(settings: Settings) -> list[Record]:
 
 
 def measure_predict(settings: Settings) -> list[Record]:
-    """Time `predict_proba` on one row and on many; memory for the many."""
+    """Time ``predict_proba`` on one row and on many rows; measure memory on many."""
     from sklearn.utils.validation import check_is_fitted, validate_data
 
     ignore_convergence_warnings()
@@ -128,11 +128,12 @@ def measure_predict(settings: Settings) -> list[Record]:
         predict | {"validation": validate}, settings.repeats, calls=300
     )
     record: Record = {"rows": "1"} | versus(timings)
-    # Ours validates plain rows by itself, so that its whole time is compared.
-    alone = statistics.median(timings["validation"])
+    # Ours does not use scikit-learn's validation for plain arrays: compare its total
+    # time with the time of MLPClassifier without validation.
+    validation = statistics.median(timings["validation"])
     theirs, ours = (statistics.median(timings[name]) for name in (THEIRS, OURS))
     record["scikit-learn's validation ms"] = [1e3 * t for t in timings["validation"]]
-    record["theirs beyond it, by all of ours"] = (theirs - alone) / ours
+    record["ratio without their validation"] = (theirs - validation) / ours
 
     predict = {n: partial(e.predict_proba, X) for n, e in estimators.items()}
     large: Record = {"rows": f"{len(X):,}"} | versus(
@@ -165,7 +166,7 @@ def measure_sparse(settings: Settings) -> list[Record]:
 
 
 def peak_resident() -> int:
-    """Return the most bytes that this process has held in memory so far."""
+    """Return the peak resident memory of this process so far, in bytes."""
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -173,10 +174,10 @@ def peak_resident() -> int:
 
 
 def memory_of(name: str, case: Case, dtype: str) -> tuple[int, int]:
-    """Return one fit's peak above its input: resident, and traced in a second fit."""
+    """Return the peak memory of a fit above its input: resident, and traced."""
     ignore_convergence_warnings()
     X, y = make_data(case, dtype)
-    # Imports and BLAS take memory once, which is not the fit's.
+    # Memory that imports and BLAS allocate once is not counted.
     tiny = replace(case, n_samples=100, batch_size=100, hidden=(10,))
     fit_estimator(name, tiny, X[:100], y[:100], 1)
     fit = partial(fit_estimator, name, case, X, y, 1)
@@ -186,7 +187,7 @@ def memory_of(name: str, case: Case, dtype: str) -> tuple[int, int]:
 
 
 def measure_memory(settings: Settings) -> list[Record]:
-    """Measure the peak memory of fits, each in a process of its own."""
+    """Measure the peak memory of fits, each in a separate process."""
     case = CASES[6].scaled(settings.scale)
     records = []
     for name in (OURS, THEIRS):
@@ -226,14 +227,14 @@ def measure_import(settings: Settings) -> list[Record]:
 
 
 def growth_of(name: str, case: Case, dtype: str, repeats: int) -> Record:
-    """Return an estimator's time and extra memory for an epoch of a case."""
+    """Measure time and extra memory of an epoch of a case."""
     return growth_record(name, case, *make_data(case, dtype), repeats)
 
 
 def growth_record(
     name: str, case: Case, X: np.ndarray, y: np.ndarray, repeats: int
 ) -> Record:
-    """Return the time and extra memory of fits of one epoch on given data."""
+    """Measure time and extra memory of fits of one epoch on given data."""
     ignore_convergence_warnings()
     fit = partial(fit_estimator, name, case, X, y, 1)
     times = [seconds(fit) for _ in range(repeats)]
@@ -242,13 +243,13 @@ def growth_record(
         "rows": f"{len(X):,}",
         "features": str(X.shape[1]),
         "epoch ms": [1e3 * t for t in times],
-        "microseconds a row": 1e6 * statistics.median(times) / len(X),
-        "extra bytes a row": traced_peak(fit) / len(X),
+        "microseconds per row": 1e6 * statistics.median(times) / len(X),
+        "extra bytes per row": traced_peak(fit) / len(X),
     }
 
 
 def measure_growth(settings: Settings) -> list[Record]:
-    """Measure epochs of ever more rows, at last of a file larger than 4 GB."""
+    """Measure epochs of more and more rows, up to a file larger than 4 GB."""
     records = []
     for n_samples in (10_000, 100_000, 1_000_000):
         case = replace(CASES[5], n_samples=n_samples).scaled(settings.scale)
@@ -258,7 +259,7 @@ def measure_growth(settings: Settings) -> list[Record]:
         ]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "X.float32"
-        # 4.3e9 bytes, beyond what 32 bits can address.
+        # 4.3e9 bytes, more than 32 bits can address.
         case = replace(CASES[5], n_samples=4_200_000, n_features=256)
         case = case.scaled(settings.scale)
         write_features(path, case)
@@ -267,7 +268,7 @@ def measure_growth(settings: Settings) -> list[Record]:
 
 
 def write_features(path: Path, case: Case) -> None:
-    """Write a case's features as float32, the same rows over and over."""
+    """Write a case's features as float32, the same rows again and again."""
     block, _ = make_data(
         replace(case, n_samples=min(10_000, case.n_samples)), "float32"
     )
@@ -277,7 +278,7 @@ def write_features(path: Path, case: Case) -> None:
 
 
 def growth_of_file(path: Path, case: Case) -> Record:
-    """Return ours for features that stay in a file."""
+    """Measure our estimator on features in a memory-mapped file."""
     shape = (case.n_samples, case.n_features)
     X = np.memmap(path, np.float32, "r", shape=shape)
     record = growth_record(OURS, case, X, np.asarray(X[:, 0] > 0), 1)
@@ -285,7 +286,7 @@ def growth_of_file(path: Path, case: Case) -> Record:
 
 
 def measure_ensemble(settings: Settings) -> list[Record]:
-    """Time an epoch of eight networks: as one, in turn, bagged, and their products."""
+    """Time an epoch of eight networks: joint, bagged, and only the matrix products."""
     from sklearn.ensemble import BaggingClassifier
 
     ignore_convergence_warnings()
@@ -321,7 +322,7 @@ def measure_ensemble(settings: Settings) -> list[Record]:
     return [
         {
             "how": how,
-            "ms an epoch": [1e3 * t / n_epochs for t in times],
+            "ms per epoch": [1e3 * t / n_epochs for t in times],
             "multiple of ours": statistics.median(times) / ours,
         }
         for how, times in timings.items()
@@ -332,26 +333,26 @@ def measure_ensemble(settings: Settings) -> list[Record]:
 def timed_calls(
     parts: Mapping[str, Sequence[tuple[Any, str]]],
 ) -> Iterator[tuple[Counter, Callable[[Callable[..., Any], str], Callable[..., Any]]]]:
-    """Count the seconds of functions, less those of others among them they call.
+    """Profile functions: each second counts for the innermost of them.
 
     Parameters
     ----------
     parts : mapping of str to sequence of (object, str)
-        Functions by where they stand and by name, under what they count for.
+        For each part, its functions, as attributes of modules or classes.
 
     Yields
     ------
     seconds : Counter
-        By part.
+        Seconds of each part.
     timed : callable
-        Makes further functions count, for a part.
+        ``timed(function, part)`` wraps a further function, which counts for the part.
     """
     spent: Counter[str] = Counter()
     running: list[str] = []
     latest = 0.0
 
     def switch() -> None:
-        """Charge the time since the last switch to the function that runs."""
+        """Add the time since the last switch to the running function."""
         nonlocal latest
         now = time.perf_counter()
         if running:
@@ -380,7 +381,7 @@ def timed_calls(
 
 
 def measure_profile(settings: Settings) -> list[Record]:
-    """Split our time of a step into its parts."""
+    """Split the time of a training step of ours into parts."""
     from skscratch.backends import tapes
     from skscratch.nn import network
     from skscratch.training import batches, loop, optimizers
@@ -388,7 +389,7 @@ def measure_profile(settings: Settings) -> list[Record]:
     ignore_convergence_warnings()
     parts = {
         "products": [],
-        "element by element": [],
+        "elementwise": [],
         "optimizer": [(optimizers.Adam, "update")],
         "L2 term": [
             (network.Network, "_penalty"),
@@ -406,27 +407,31 @@ def measure_profile(settings: Settings) -> list[Record]:
         for _ in range(settings.repeats):
             with timed_calls(parts) as (seconds_of, timed):
 
-                def noted(function: Any, *arguments: Any, **options: Any) -> Any:
+                def timed_partial(
+                    function: Any, *arguments: Any, **options: Any
+                ) -> Any:
                     is_product = function is np.matmul
-                    part = "products" if is_product else "element by element"
+                    part = "products" if is_product else "elementwise"
                     return timed(partial(function, *arguments, **options), part)
 
-                with patch.object(tapes, "partial", noted):
+                with patch.object(tapes, "partial", timed_partial):
                     fit_estimator(OURS, case, X, y, case.epochs)
             for part, times in spent.items():
                 times.append(1e6 * seconds_of[part] / n_steps)
         step = sum(map(statistics.median, spent.values()))
-        records.append({"case": str(case), "µs a step": step} | spent)
+        records.append({"case": str(case), "µs per step": step} | spent)
     return records
 
 
 FIGURES = {
-    "profile": Figure("Where a step of ours spends its time, µs", measure_profile),
+    "profile": Figure("Time of a training step by part, µs", measure_profile),
     "predict": Figure("predict_proba, 64 features, (100)", measure_predict),
     "sparse": Figure("One epoch on sparse rows, 0.1 % filled, (100)", measure_sparse),
     "memory": Figure("Peak memory of a fit above its input", measure_memory),
     "import": Figure("Import time in a fresh interpreter", measure_import),
     "lbfgs": Figure("Fits of 20 iterations of L-BFGS, (100)", measure_lbfgs),
     "ensemble": Figure("One epoch of eight networks, (100)", measure_ensemble),
-    "growth": Figure("One epoch of ever more rows, (64), batch 200", measure_growth),
+    "growth": Figure(
+        "One epoch of more and more rows, (64), batch 200", measure_growth
+    ),
 }

@@ -1,9 +1,8 @@
-"""The cases that ``speed.py`` times, and each peer's fit of the same work.
+"""The cases that ``speed.py`` times, and the same training with each peer library.
 
-A peer's fit takes NumPy arrays and ends with a trained network: the same layers,
-batches, epochs and dtype, Adam at a learning rate of 0.001, a new order of the
-samples in every epoch, the loss reported for each. Nothing here is timed or
-printed.
+Every fit takes NumPy arrays and trains the same network: equal layers, batches, epochs
+and dtype, Adam with a learning rate of 0.001, samples shuffled in every epoch, and the
+loss of every epoch computed. This file neither times nor prints anything.
 """
 
 import itertools
@@ -24,7 +23,7 @@ LEARNING_RATE = 1e-3
 
 @dataclass(frozen=True)
 class Case:
-    """One size of problem; the same whatever the number of epochs."""
+    """Sizes of a problem; the number of epochs does not matter for equality."""
 
     n_samples: int
     n_features: int
@@ -42,12 +41,12 @@ class Case:
 
     @property
     def n_outputs(self) -> int:
-        """Two classes need one output, as in MLPClassifier."""
+        """Number of outputs: one for two classes, as in MLPClassifier."""
         return 1 if self.n_classes == 2 else self.n_classes
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The number of neurons of each layer, the input first."""
+        """Number of neurons of each layer, beginning with the input."""
         return (self.n_features, *self.hidden, self.n_outputs)
 
     def scaled(self, fraction: float) -> "Case":
@@ -62,7 +61,7 @@ class Case:
             yield min(self.batch_size, self.n_samples - start)
 
 
-# One fit takes some 0.3 to 3 seconds.
+# One fit takes about 0.3 to 3 seconds.
 CASES = {
     1: Case(150, 4, 3, (100,), 150, epochs=200),
     2: Case(1797, 64, 10, (100,), 200, epochs=50),
@@ -72,13 +71,13 @@ CASES = {
     6: Case(60_000, 784, 10, (512, 256), 256, epochs=1),
     7: Case(100_000, 54, 7, (1000, 1000), 1024, epochs=1),
 }
-# What a peer's process fits before all else: imports and threads are no case's.
-FIRST = Case(100, 3, 3, (5,), 50, epochs=1)
+# A peer's process fits this first, so that imports and threads count for no case.
+WARMUP = Case(100, 3, 3, (5,), 50, epochs=1)
 
 
 @lru_cache(maxsize=1)
 def make_data(case: Case, dtype: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return standard normal features, and the classes a linear teacher gives them."""
+    """Return standard normal features, and classes assigned by a linear model."""
     random = np.random.default_rng(0)
     kind = np.dtype(dtype)
     X = random.standard_normal((case.n_samples, case.n_features), dtype=kind)
@@ -89,7 +88,7 @@ def make_data(case: Case, dtype: str) -> tuple[np.ndarray, np.ndarray]:
 def fit_estimator(
     name: str, case: Case, X: np.ndarray, y: np.ndarray, epochs: int
 ) -> float:
-    """Fit one of the two estimators, and return the last epoch's loss."""
+    """Fit one of the two estimators; return the loss of the last epoch."""
     estimator = estimator_classes()[name](
         hidden_layer_sizes=case.hidden,
         batch_size=case.batch_size,
@@ -114,7 +113,7 @@ def fit_sklearn(case: Case, X: np.ndarray, y: np.ndarray, epochs: int) -> float:
 
 
 def fit_floor(case: Case, X: np.ndarray, y: np.ndarray, epochs: int) -> float:
-    """Compute an epoch's matrix products and nothing else; there is no loss."""
+    """Compute only the matrix products of an epoch; there is no loss."""
     steps = [step_products(case, n, X.dtype.name) for n in case.batches()]
     for _ in range(epochs):
         for products in steps:
@@ -133,11 +132,11 @@ def step_products(case: Case, n: int, dtype: str) -> tuple[Product, ...]:
     Parameters
     ----------
     case : Case
-        Says the sizes of the layers.
+        Case that defines the sizes of the layers.
     n : int
-        Samples in the batch.
+        Number of samples of the batch.
     dtype : {"float32", "float64"}
-        Of all arrays.
+        dtype of all arrays.
 
     Returns
     -------
@@ -166,7 +165,7 @@ def step_products(case: Case, n: int, dtype: str) -> tuple[Product, ...]:
         return np.asarray(values, order=order)
 
     def orders(name: str) -> str:
-        # A batch is gathered as rows, one sample after the other.
+        # A batch is gathered row by row, one sample after the other.
         return "F" if name.startswith("A0") else "CF"
 
     def candidates(a: str, b: str, out: str) -> list[Product]:
@@ -177,7 +176,7 @@ def step_products(case: Case, n: int, dtype: str) -> tuple[Product, ...]:
 
 
 def fastest(candidates: Sequence[Product], rounds: int = 7) -> Product:
-    """Return the product whose best time over some rounds is the least."""
+    """Return the product with the smallest minimum time over several rounds."""
     best = [math.inf] * len(candidates)
     calls = 1
     for turn in range(rounds):
@@ -188,14 +187,14 @@ def fastest(candidates: Sequence[Product], rounds: int = 7) -> Product:
             elapsed = (time.perf_counter() - start) / calls
             best[index] = min(best[index], elapsed)
         if turn == 0:
-            # The first calls are slow; now let a round take about 2 ms or more.
+            # The first calls are slow. From now on a round takes at least about 2 ms.
             calls = max(1, round(2e-3 / min(best)))
             best = [math.inf] * len(candidates)
     return candidates[best.index(min(best))]
 
 
 def torch_module(case: Case, dtype: str) -> Any:
-    """Return the network as a plain sequence of PyTorch's layers."""
+    """Return the network as a sequence of PyTorch layers."""
     import torch
 
     layers: list[Any] = []
@@ -205,16 +204,16 @@ def torch_module(case: Case, dtype: str) -> Any:
 
 
 def torch_adam_parameters(case: Case) -> dict[str, Any]:
-    """Return Adam's parameters, with the fastest of PyTorch's implementations.
+    """Return the parameters of Adam, in PyTorch's fastest implementation.
 
-    Its weight decay is the L2 penalty's gradient, though for biases as well.
+    Its weight decay is the gradient of the L2 penalty, but applies to biases too.
     """
     decay = ALPHA / case.batch_size
     return {"lr": LEARNING_RATE, "weight_decay": decay, "fused": True}
 
 
 def fit_torch(case: Case, X: np.ndarray, y: np.ndarray, epochs: int) -> float:
-    """Fit in eager PyTorch, with the shortest loop that does the work."""
+    """Fit in eager PyTorch, with a minimal training loop."""
     import torch
 
     torch.manual_seed(0)
@@ -268,7 +267,7 @@ def fit_skorch(case: Case, X: np.ndarray, y: np.ndarray, epochs: int) -> float:
 
 @lru_cache(maxsize=1)
 def jax_epoch(case: Case) -> tuple[Any, Any]:
-    """Return JAX's optimizer, and a compiled function that trains for one epoch."""
+    """Return an Optax optimizer, and a compiled function that trains for one epoch."""
     import jax
     import optax
 
@@ -307,7 +306,7 @@ def jax_epoch(case: Case) -> tuple[Any, Any]:
 
 
 def fit_jax(case: Case, X: np.ndarray, y: np.ndarray, epochs: int) -> float:
-    """Fit in JAX: `lax.scan` over the batches of an epoch, compiled once a case."""
+    """Fit in JAX: ``lax.scan`` over the batches of an epoch, compiled once per case."""
     import jax
 
     if X.dtype == np.float64:
@@ -332,16 +331,16 @@ def fit_jax(case: Case, X: np.ndarray, y: np.ndarray, epochs: int) -> float:
 
 @dataclass(frozen=True)
 class Peer:
-    """A way to fit, and what it needs.
+    """A library or method that fits a case.
 
     Attributes
     ----------
     title : str
-        How tables and plots name it.
+        Name in tables and plots.
     fit : callable
-        ``fit(case, X, y, epochs)``, which returns the last epoch's loss.
+        ``fit(case, X, y, epochs)`` returns the loss of the last epoch.
     packages : tuple of str
-        Import names, first of all the one whose version matters.
+        Names of the packages that it imports, the most important one first.
     compiles : bool
         Whether the first fit of a case compiles.
     """
@@ -356,7 +355,7 @@ class Peer:
         return [name for name in self.packages if find_spec(name) is None]
 
 
-# Always timed: what everything is compared with, and what no NumPy design beats.
+# These are always timed: the subject of the comparison, and a lower bound for NumPy.
 SUBJECT = "ours"
 FLOOR = "floor"
 PEERS = {

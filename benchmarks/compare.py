@@ -1,19 +1,19 @@
-"""`ScratchMLPClassifier` against `MLPClassifier` on real data.
+"""Compare ``ScratchMLPClassifier`` with ``MLPClassifier`` on real data.
 
 Run it from the repository, with skscratch installed::
 
     python benchmarks/compare.py                      # scikit-learn's data sets
-    python benchmarks/compare.py --data DIR           # and every CSV file in DIR
+    python benchmarks/compare.py --data DIR           # also every CSV file in DIR
     python benchmarks/compare.py --only digits --repeats 5 --json compare.json
 
-Both have their default parameters and the same `random_state`, both get the same
-prepared arrays, and they run in turns in one process. Of three stratified splits,
-75 % to train and 25 % to test, errors and log losses are means; times are medians
-over the splits and repeats, without the preparation.
+Both estimators have their default parameters, the same ``random_state`` and the same
+preprocessed data, and run in turns in one process. There are three stratified splits
+of 75 % training and 25 % test data. Errors and log losses are means over the splits;
+times are medians over splits and repeats, without preprocessing.
 
-A CSV file (``*.csv``, ``*.csv.gz``) has its class in the column ``target``. Empty
-cells are missing, text columns are categorical. Reading one needs pandas (extra
-``bench``). A file named like a bundled data set takes its place.
+A CSV file (``*.csv``, ``*.csv.gz``) must have the class in the column ``target``. Empty
+cells are missing values, and columns of text are categorical. Reading them needs pandas
+(extra ``bench``). A file with the name of a bundled data set replaces it.
 """
 
 import argparse
@@ -50,13 +50,13 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 SPLITS = (0, 1, 2)
 MEASURES = ("error", "log_loss", "fit_seconds", "predict_seconds")
 PREDICT_CALLS = 10
-# Keeps the ratio of two errors near zero from outweighing all the others.
+# Added to both, so that the ratio of two tiny errors does not dominate the mean.
 OFFSETS = {"error": 0.002, "log_loss": 0.002}
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Features, classes, and which columns are categorical."""
+    """Features, classes, and the indices of categorical columns."""
 
     X: Any
     y: np.ndarray
@@ -64,13 +64,13 @@ class Dataset:
 
 
 def bundled(load: Callable[..., Any]) -> Dataset:
-    """Return one of scikit-learn's own data sets."""
+    """Load one of scikit-learn's bundled data sets."""
     X, y = load(return_X_y=True)
     return Dataset(X, y)
 
 
 def read_csv(path: Path) -> Dataset:
-    """Return the data set in a CSV file."""
+    """Read a data set from a CSV file."""
     try:
         import pandas as pd
     except ImportError:
@@ -86,13 +86,13 @@ def read_csv(path: Path) -> Dataset:
     categorical = tuple(
         index for index, name in enumerate(frame) if name not in numeric
     )
-    # Plain objects with NaN are what scikit-learn's imputer takes for text.
+    # scikit-learn's imputer needs text as objects, and missing values as NaN.
     X = frame.astype({frame.columns[index]: object for index in categorical})
     return Dataset(X.where(X.notna(), np.nan), y, categorical)
 
 
 def available(folder: Path | None) -> dict[str, Callable[[], Dataset]]:
-    """Return what reads each data set, by the name it goes by."""
+    """Return the functions that read the data sets, by name."""
     sources: dict[str, Callable[[], Dataset]] = {
         "iris": partial(bundled, datasets.load_iris),
         "wine": partial(bundled, datasets.load_wine),
@@ -102,13 +102,13 @@ def available(folder: Path | None) -> dict[str, Callable[[], Dataset]]:
     if folder is not None:
         paths = sorted([*folder.glob("*.csv"), *folder.glob("*.csv.gz")])
         if not paths:
-            raise SystemExit(f"--data: no *.csv or *.csv.gz file in {folder}.")
+            raise SystemExit(f"--data: no *.csv or *.csv.gz files in {folder}.")
         sources |= {path.name.split(".")[0]: partial(read_csv, path) for path in paths}
     return sources
 
 
-def preparation(dataset: Dataset) -> Any:
-    """Return the transformer that makes a data set's columns numbers."""
+def make_preprocessor(dataset: Dataset) -> Any:
+    """Return a transformer that imputes, scales and one-hot encodes a data set."""
     n_features = dataset.X.shape[1]
     numeric = [i for i in range(n_features) if i not in dataset.categorical]
     return make_column_transformer(
@@ -123,12 +123,14 @@ def preparation(dataset: Dataset) -> Any:
     )
 
 
-def prepared_split(dataset: Dataset, seed: int, dtype: str) -> tuple[np.ndarray, ...]:
-    """Return `X_train`, `X_test`, `y_train`, `y_test`, ready for both estimators."""
+def preprocessed_split(
+    dataset: Dataset, seed: int, dtype: str
+) -> tuple[np.ndarray, ...]:
+    """Return ``X_train`` and ``X_test``, preprocessed, ``y_train`` and ``y_test``."""
     X_train, X_test, y_train, y_test = train_test_split(
         dataset.X, dataset.y, test_size=0.25, random_state=seed, stratify=dataset.y
     )
-    transformer = preparation(dataset).fit(X_train)
+    transformer = make_preprocessor(dataset).fit(X_train)
     return (
         np.ascontiguousarray(transformer.transform(X_train), dtype=dtype),
         np.ascontiguousarray(transformer.transform(X_test), dtype=dtype),
@@ -138,7 +140,7 @@ def prepared_split(dataset: Dataset, seed: int, dtype: str) -> tuple[np.ndarray,
 
 
 def score(estimator: Any, X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
-    """Return the share of wrong predictions and the mean log loss."""
+    """Return the error rate and the log loss."""
     probabilities = estimator.predict_proba(X)
     return {
         "error": float(np.mean(estimator.predict(X) != y)),
@@ -149,7 +151,7 @@ def score(estimator: Any, X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
 def measure_split(
     split: tuple[np.ndarray, ...], parameters: Mapping[str, Any], repeats: int
 ) -> dict[str, dict[str, Any]]:
-    """Return every measure of both estimators on one split."""
+    """Return all measures of both estimators on one split."""
     X_train, X_test, y_train, y_test = split
     fitted = {
         name: estimator_class(**parameters)
@@ -173,8 +175,8 @@ def measure_split(
     }
 
 
-def summary(splits: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Return means over the splits of the scores, medians of all the times."""
+def summarize(splits: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the mean scores over the splits, and the medians of all times."""
     scores = {
         key: statistics.fmean(split[key] for split in splits)
         for key in ("error", "log_loss")
@@ -187,18 +189,20 @@ def summary(splits: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 
 
 def compare_on(dataset: Dataset, options: argparse.Namespace) -> dict[str, Any]:
-    """Return the raw measures on a data set, their summaries and the ratios."""
+    """Return all measures on a data set, their summaries, and the ratios."""
     parameters: dict[str, Any] = {"random_state": options.random_state}
     if options.max_iter is not None:
         parameters["max_iter"] = options.max_iter
     splits = [
         measure_split(
-            prepared_split(dataset, seed, options.dtype), parameters, options.repeats
+            preprocessed_split(dataset, seed, options.dtype),
+            parameters,
+            options.repeats,
         )
         for seed in SPLITS
     ]
     raw = {name: [split[name] for split in splits] for name in (OURS, THEIRS)}
-    summaries = {name: summary(measures) for name, measures in raw.items()}
+    summaries = {name: summarize(measures) for name, measures in raw.items()}
     ratios = {
         key: (summaries[THEIRS][key] + OFFSETS.get(key, 0))
         / (summaries[OURS][key] + OFFSETS.get(key, 0))
@@ -215,7 +219,7 @@ def compare_on(dataset: Dataset, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def format_results(results: Mapping[str, Any], means: Mapping[str, float]) -> str:
-    """Return the table: for each measure ours, theirs and the ratio."""
+    """Format the table: for each measure ours, theirs and the ratio."""
     scales = {"fit_seconds": 1e3, "predict_seconds": 1e3}
     header = ["data", "rows"]
     for title in ("error", "log loss", "fit ms", "predict ms"):
@@ -236,42 +240,43 @@ def format_results(results: Mapping[str, Any], means: Mapping[str, float]) -> st
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Return the command line's options."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of CSV files")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="just these data")
-    parser.add_argument("--repeats", type=int, default=3, help="of each split")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="data sets to use")
+    parser.add_argument("--repeats", type=int, default=3, help="repeats of each split")
     parser.add_argument("--dtype", choices=["float32", "float64"], default="float64")
-    parser.add_argument("--max-iter", type=int, help="epochs, instead of the default")
+    parser.add_argument("--max-iter", type=int, help="number of epochs")
     parser.add_argument("--random-state", type=int, default=0)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every measure")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all measures")
     options = parser.parse_args(arguments)
     if options.repeats < 1:
         parser.error("--repeats must be at least 1.")
     return options
 
 
-def chosen(options: argparse.Namespace) -> dict[str, Callable[[], Dataset]]:
-    """Return the data sets that the command line asks for."""
+def select(options: argparse.Namespace) -> dict[str, Callable[[], Dataset]]:
+    """Return the data sets selected on the command line."""
     sources = available(options.data)
     names = options.only or list(sources)
     unknown = [name for name in names if name not in sources]
     if unknown:
         raise SystemExit(
-            f"--only: no data set {', '.join(unknown)}; there are {', '.join(sources)}."
+            f"--only: no data set {', '.join(unknown)}; choose from "
+            f"{', '.join(sources)}."
         )
     return {name: sources[name] for name in names}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Compare, print the table, and write the JSON file."""
+    """Run the comparison, print the table, and write the JSON file."""
     options = parse_arguments(arguments)
     ignore_convergence_warnings()
     facts = machine_facts(["pandas"])
     results = {}
-    for name, load in chosen(options).items():
+    for name, load in select(options).items():
         print(f"{name} ...", flush=True)
         results[name] = compare_on(load(), options)
     means = {
@@ -281,9 +286,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     facts["threads"] = {"this process": thread_pools()}
     print(f"\n{format_facts(facts)}\n\n{format_results(results, means)}\n")
     print(
-        "Each ratio is MLPClassifier's figure over ScratchMLPClassifier's: above 1 "
-        "speaks for ours.\nErrors and log losses get 0.002 added before they are "
-        "divided, so that near-zero ones do not dominate."
+        "Ratios are MLPClassifier's result divided by ScratchMLPClassifier's: above 1, "
+        "ours is better.\n0.002 is added to errors and log losses before the division, "
+        "so that tiny ones do not dominate."
     )
     if options.json:
         settings = {"repeats": options.repeats, "dtype": options.dtype}

@@ -1,4 +1,4 @@
-"""How long one epoch of training takes, ours and the peers', and further figures.
+"""Time one epoch of training, ours and that of other libraries, and further figures.
 
 Run it from the repository, with skscratch installed::
 
@@ -7,22 +7,22 @@ Run it from the repository, with skscratch installed::
     python benchmarks/speed.py --figures all --plot speed.png
     python benchmarks/speed.py --figures import --repeats 7
 
-Equal work for all: the same sizes, batches, Adam, epochs and dtype, shuffled each
-epoch, the loss reported. What is timed is a whole ``fit``, from NumPy arrays to a
-trained network, divided by its epochs. Peers that are not installed are skipped
-(PyTorch, JAX, optax and skorch come with the extra ``bench``).
+All libraries do the same work: equal sizes, batches, epochs and dtype, Adam, samples
+shuffled in every epoch, and the loss computed. The time is that of a whole ``fit``,
+from NumPy arrays to a trained network, divided by the number of epochs. Peers that are
+not installed are skipped (PyTorch, JAX, Optax and skorch come with the extra
+``bench``).
 
-Each peer lives in a process of its own, so that their thread pools cannot disturb
-each other, and only one works at any time: a repeat runs every peer once, then
-comes the next repeat. Before the repeats each peer fits one epoch as a warm-up;
-JAX fits two, whose difference is its time to compile. "Products only" are the
-matrix products of an epoch and nothing else, each in the fastest memory order:
-the floor of any design on NumPy.
+Each peer has a separate process, so that thread pools do not interfere, and only one
+process works at a time: a repeat runs every peer once. Before the repeats each peer
+fits one epoch as a warm-up; JAX fits two, whose difference is its compile time.
+"Products only" is the time of the matrix products of an epoch alone, each in the
+fastest memory order: a lower bound for any design on NumPy.
 
-Further figures, with ``--figures``: ``profile`` (where the time of a step goes),
+Further figures, with ``--figures``: ``profile`` (the time of a training step by part),
 ``predict``, ``sparse``, ``memory``, ``import``, ``lbfgs``, ``ensemble``, ``growth``, or
-``all``. ``growth`` writes a file of more than 4 GB to the folder for temporary files,
-and removes it.
+``all``. ``growth`` writes a file of more than 4 GB to the temporary folder, and deletes
+it.
 """
 
 import argparse
@@ -50,16 +50,16 @@ from _common import (
     write_json,
 )
 from _figures import FIGURES, Settings, format_records
-from _peers import CASES, FIRST, FLOOR, PEERS, RIVALS, SUBJECT, Case, make_data
+from _peers import CASES, FLOOR, PEERS, RIVALS, SUBJECT, WARMUP, Case, make_data
 
-# Idle threads of OpenMP and OpenBLAS spin for a while before they sleep.
+# Idle threads of OpenMP and OpenBLAS spin for a while before they sleep: wait for them.
 PAUSE = 0.2
-# A fit of MLPClassifier's default length, over which compiling is spread.
-USUAL_EPOCHS = 200
+# Number of epochs over which the compile time is spread: MLPClassifier's default.
+DEFAULT_EPOCHS = 200
 
 
 def serve(connection: Connection, name: str, dtype: str) -> None:
-    """Fit whenever asked, until told to stop; the body of a peer's process."""
+    """Fit each case received, until None is received; runs in a peer's process."""
     ignore_convergence_warnings()
     peer = PEERS[name]
     for case in iter(connection.recv, None):
@@ -74,14 +74,14 @@ def serve(connection: Connection, name: str, dtype: str) -> None:
 
 
 class Worker:
-    """The process in which one peer fits.
+    """Process in which one peer fits.
 
     Parameters
     ----------
     name : str
-        The peer's name in `PEERS`.
+        Name of the peer in ``PEERS``.
     dtype : {"float32", "float64"}
-        Of the data and the network.
+        dtype of the data and of the network.
     """
 
     def __init__(self, name: str, dtype: str) -> None:
@@ -96,7 +96,7 @@ class Worker:
         theirs.close()
 
     def fit(self, case: Case) -> tuple[float, float]:
-        """Return the seconds of one fit and the last epoch's loss."""
+        """Fit a case; return the seconds and the loss of the last epoch."""
         time.sleep(PAUSE)
         try:
             self._connection.send(case)
@@ -116,27 +116,27 @@ class Worker:
 
 
 @contextmanager
-def workers(names: Sequence[str], dtype: str) -> Iterator[list[Worker]]:
-    """Start a process for each peer, and end them afterwards."""
+def start_workers(names: Sequence[str], dtype: str) -> Iterator[list[Worker]]:
+    """Context with a process for each peer."""
     started = [Worker(name, dtype) for name in names]
     try:
         for worker in started:
-            worker.fit(FIRST)
+            worker.fit(WARMUP)
         yield started
     finally:
         for worker in started:
             worker.stop()
 
 
-def time_case(case: Case, crew: Sequence[Worker], repeats: int) -> dict[str, Any]:
-    """Return every peer's raw seconds on a case, in interleaved repeats."""
+def time_case(case: Case, workers: Sequence[Worker], repeats: int) -> dict[str, Any]:
+    """Time all peers on a case, in interleaved repeats."""
     timings: dict[str, Any] = {}
-    for worker in crew:
-        turns = 2 if PEERS[worker.name].compiles else 1
-        warmup = [worker.fit(replace(case, epochs=1))[0] for _ in range(turns)]
+    for worker in workers:
+        n_warmups = 2 if PEERS[worker.name].compiles else 1
+        warmup = [worker.fit(replace(case, epochs=1))[0] for _ in range(n_warmups)]
         timings[worker.name] = {"warmup_seconds": warmup, "fit_seconds": []}
     for _ in range(repeats):
-        for worker in crew:
+        for worker in workers:
             elapsed, loss = worker.fit(case)
             timings[worker.name]["fit_seconds"].append(elapsed)
             timings[worker.name]["loss"] = loss
@@ -144,7 +144,7 @@ def time_case(case: Case, crew: Sequence[Worker], repeats: int) -> dict[str, Any
 
 
 def summarize(case: Case, timings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a case's milliseconds for an epoch, ratios to ours, and compile times."""
+    """Return milliseconds per epoch, ratios to ours, and compile costs of a case."""
     epoch_ms = {
         name: 1e3 * statistics.median(timing["fit_seconds"]) / case.epochs
         for name, timing in timings.items()
@@ -157,43 +157,43 @@ def summarize(case: Case, timings: Mapping[str, Any]) -> dict[str, Any]:
         "epoch_ms": epoch_ms,
         "ratios": {name: value / ours for name, value in epoch_ms.items()},
         "compiling": {
-            name: compiling(timings[name]["warmup_seconds"], epoch_ms[name], ours)
+            name: compile_cost(timings[name]["warmup_seconds"], epoch_ms[name], ours)
             for name in timings
             if PEERS[name].compiles
         },
     }
 
 
-def compiling(
+def compile_cost(
     warmup: Sequence[float], epoch_ms: float, ours_ms: float
 ) -> dict[str, float | None]:
-    """Return what compiling costs, and from how many epochs on it has paid.
+    """Return the cost of compiling, and the number of epochs after which it pays off.
 
     Parameters
     ----------
     warmup : sequence of two floats
         Seconds of the first fit of one epoch, which compiles, and of the second.
     epoch_ms, ours_ms : float
-        Milliseconds of an epoch, compiled and ours.
+        Milliseconds per epoch of the compiled peer and of ours.
 
     Returns
     -------
-    figures : dict
-        ``overtakes_after_epochs`` is None if it never does.
+    cost : dict
+        ``overtakes_after_epochs`` is None if the peer is never faster.
     """
     compile_ms = 1e3 * max(0.0, warmup[0] - warmup[1])
     gain = ours_ms - epoch_ms
-    counted = epoch_ms + compile_ms / USUAL_EPOCHS
+    total_ms = epoch_ms + compile_ms / DEFAULT_EPOCHS
     return {
         "compile_seconds": compile_ms / 1e3,
-        "epoch_ms_compile_counted": counted,
-        "ratio_compile_counted": counted / ours_ms,
+        "epoch_ms_with_compiling": total_ms,
+        "ratio_with_compiling": total_ms / ours_ms,
         "overtakes_after_epochs": compile_ms / gain if gain > 0 else None,
     }
 
 
 def geometric_means(results: Mapping[int, Any]) -> dict[str, float]:
-    """Return the geometric mean over the cases of each peer's ratio."""
+    """Return the geometric mean of each peer's ratio over the cases."""
     names = next(iter(results.values()))["ratios"]
     return {
         name: geometric_mean(result["ratios"][name] for result in results.values())
@@ -202,9 +202,9 @@ def geometric_means(results: Mapping[int, Any]) -> dict[str, float]:
 
 
 def format_epochs(results: Mapping[int, Any], means: Mapping[str, float]) -> str:
-    """Return the table of milliseconds for an epoch and ratios to ours."""
+    """Format the table of milliseconds per epoch and ratios to ours."""
     rivals = [name for name in means if name in RIVALS]
-    header = ["case", "epochs", "ours", "products only", "share"]
+    header = ["case", "epochs", "ours", "products only", "fraction"]
     header += [PEERS[name].title for name in rivals]
     rows = []
     for number, result in results.items():
@@ -222,33 +222,33 @@ def format_epochs(results: Mapping[int, Any], means: Mapping[str, float]) -> str
 
 
 def format_compiling(results: Mapping[int, Any]) -> str:
-    """Return the table of what compiling costs, empty if nobody compiles."""
+    """Format the table of compile costs; it is empty if no peer compiles."""
     rows = []
     for number, result in results.items():
-        for name, figures in result["compiling"].items():
-            after = figures["overtakes_after_epochs"]
+        for name, costs in result["compiling"].items():
+            after = costs["overtakes_after_epochs"]
             row = [f"{number}: {PEERS[name].title}"]
-            row += [format_number(figures["compile_seconds"])]
+            row += [format_number(costs["compile_seconds"])]
             row += [
                 f"{format_number(ms)} ({ratio:.2f})"
                 for ms, ratio in (
                     (result["epoch_ms"][name], result["ratios"][name]),
                     (
-                        figures["epoch_ms_compile_counted"],
-                        figures["ratio_compile_counted"],
+                        costs["epoch_ms_with_compiling"],
+                        costs["ratio_with_compiling"],
                     ),
                 )
             ]
             rows.append([*row, "never" if after is None else f"{after:,.0f} epochs"])
     if not rows:
         return ""
-    header = ["case", "compile s", "ms, left out"]
-    header += [f"ms, counted over {USUAL_EPOCHS} epochs", "overtakes ours after"]
+    header = ["case", "compile s", "ms without compiling"]
+    header += [f"ms with, over {DEFAULT_EPOCHS} epochs", "overtakes ours after"]
     return format_table(header, rows)
 
 
 def plot_ratios(results: Mapping[int, Any], path: Path) -> None:
-    """Draw each peer's ratio to ours, grouped by case."""
+    """Plot each peer's ratio to ours, grouped by case."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -261,16 +261,16 @@ def plot_ratios(results: Mapping[int, Any], path: Path) -> None:
         figsize=(2.5 + 1.4 * len(results), 4.5), layout="constrained"
     )
     for index, name in enumerate(names):
-        left = [place - 0.4 + width * (index + 0.5) for place in range(len(results))]
+        positions = [i - 0.4 + width * (index + 0.5) for i in range(len(results))]
         ratios = [result["ratios"][name] for result in results.values()]
         color = "0.75" if name == FLOOR else f"C{index}"
-        # Bars stand on 1, where a peer takes as long as ours.
+        # Bars start at 1, where a peer takes as long as ours.
         heights = [ratio - 1 for ratio in ratios]
-        axes.bar(left, heights, width, 1, label=PEERS[name].title, color=color)
-        for place, ratio in zip(left, ratios, strict=True):
+        axes.bar(positions, heights, width, 1, label=PEERS[name].title, color=color)
+        for position, ratio in zip(positions, ratios, strict=True):
             axes.annotate(
                 f"{ratio:.2g}",
-                (place, ratio),
+                (position, ratio),
                 (0, 2 if ratio >= 1 else -2),
                 textcoords="offset points",
                 ha="center",
@@ -281,25 +281,25 @@ def plot_ratios(results: Mapping[int, Any], path: Path) -> None:
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.margins(y=0.1)
-    labels = [wrapped(result["case"]) for result in results.values()]
+    labels = [wrap(result["case"]) for result in results.values()]
     axes.set_xticks(range(len(results)), labels, fontsize=8)
-    axes.set_ylabel("time of an epoch, as a multiple of ours")
-    axes.set_title("Above 1 ours is faster")
+    axes.set_ylabel("time per epoch, relative to ours")
+    axes.set_title("Above 1, ours is faster")
     figure.legend(loc="outside lower center", ncols=len(names), frameon=False)
     figure.savefig(path, dpi=150)
     plt.close(figure)
 
 
-def wrapped(case: str) -> str:
-    """Break a case's name into short lines."""
+def wrap(case: str) -> str:
+    """Wrap the name of a case into short lines."""
     size, classes, rest = case.split(", ", 2)
     hidden, batch = rest.rsplit(", ", 1)
     return "\n".join([size, classes, hidden, batch])
 
 
 def installed_peers(names: Sequence[str]) -> list[str]:
-    """Return ours, the floor and those of the peers that can run here."""
-    usable = []
+    """Return ours, the lower bound, and the peers that are installed."""
+    installed = []
     for name in [SUBJECT, FLOOR, *names]:
         missing = PEERS[name].missing()
         if missing and name in (SUBJECT, FLOOR):
@@ -308,28 +308,28 @@ def installed_peers(names: Sequence[str]) -> list[str]:
             title = PEERS[name].title
             print(f"{title} is skipped: {', '.join(missing)} not installed.")
         else:
-            usable.append(name)
-    return usable
+            installed.append(name)
+    return installed
 
 
 def measure_epochs(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the epoch table's results, and the threads of each process."""
+    """Return the times of epochs, and the threads of each process."""
     results = {}
-    with workers(installed_peers(options.peers), options.dtype) as crew:
+    with start_workers(installed_peers(options.peers), options.dtype) as workers:
         for number in options.cases:
             case = CASES[number].scaled(options.scale)
             if options.epochs:
                 case = replace(case, epochs=options.epochs)
             print(f"case {number}: {case} ...", file=sys.stderr, flush=True)
-            timings = time_case(case, crew, options.repeats)
+            timings = time_case(case, workers, options.repeats)
             results[number] = summarize(case, timings)
-        threads = {PEERS[worker.name].title: worker.threads for worker in crew}
+        threads = {PEERS[worker.name].title: worker.threads for worker in workers}
     means = geometric_means(results)
     return {"cases": results, "geometric_means": means, "threads": threads}
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Return the command line's options."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -338,38 +338,38 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--cases", type=int, nargs="+", choices=CASES, default=list(CASES)
     )
     parser.add_argument("--peers", nargs="*", choices=RIVALS, default=list(RIVALS))
-    parser.add_argument("--repeats", type=int, default=5, help="medians are of these")
+    parser.add_argument("--repeats", type=int, default=5, help="number of repeats")
     parser.add_argument("--dtype", choices=["float32", "float64"], default="float32")
-    parser.add_argument("--epochs", type=int, help="of one fit, for every case")
+    parser.add_argument("--epochs", type=int, help="epochs per fit, in all cases")
     parser.add_argument(
         "--figures", nargs="+", choices=[*figures, "all"], default=["epochs"]
     )
     parser.add_argument(
-        "--scale", type=float, default=1, help="fraction of all rows, to try it out"
+        "--scale", type=float, default=1, help="fraction of all rows, for a quick test"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all repeats")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the ratios")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all results")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="plot the ratios")
     options = parser.parse_args(arguments)
     if "all" in options.figures:
         options.figures = figures
     if options.plot and "epochs" not in options.figures:
-        parser.error("--plot draws the epochs: add them to --figures.")
+        parser.error("--plot needs the figure epochs: add it to --figures.")
     if options.repeats < 1 or not 0 < options.scale <= 1:
         parser.error("--repeats must be at least 1, --scale above 0 and at most 1.")
     return options
 
 
 def show_epochs(epochs: Mapping[str, Any]) -> None:
-    """Print what came of the epoch table."""
-    print("\nMilliseconds for one epoch; in brackets the multiple of ours\n")
+    """Print the tables of epochs."""
+    print("\nMilliseconds per epoch; in parentheses, relative to ours\n")
     print(format_epochs(epochs["cases"], epochs["geometric_means"]))
     table = format_compiling(epochs["cases"])
     if table:
-        print(f"\nCompiling left out of the table above, and counted\n\n{table}")
+        print(f"\nThe table above is without compiling; the cost of it\n\n{table}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print the tables, write the JSON file and the plot."""
+    """Measure, print the tables, and write the JSON file and the plot."""
     options = parse_arguments(arguments)
     packages = dict.fromkeys(name for peer in PEERS.values() for name in peer.packages)
     facts = machine_facts(name for name in packages if name != "sklearn")

@@ -1,4 +1,4 @@
-"""The benchmarks run, and say what they promise; no time is asserted."""
+"""The benchmarks run and report what their docstrings promise; times are not tested."""
 
 import importlib
 import json
@@ -21,13 +21,13 @@ pytestmark = pytest.mark.filterwarnings(
 
 @pytest.fixture
 def load(monkeypatch):
-    """Return what imports a file of the benchmarks."""
+    """Function that imports a file of the benchmarks."""
     monkeypatch.syspath_prepend(str(FOLDER))
     return importlib.import_module
 
 
 def run(script: str, *arguments: object) -> str:
-    """Return what a script prints, when called as its docstring says."""
+    """Run a script as its docstring says; return its output."""
     command = [sys.executable, FOLDER / script, *arguments]
     result = subprocess.run(
         [str(part) for part in command], capture_output=True, text=True, check=False
@@ -36,14 +36,14 @@ def run(script: str, *arguments: object) -> str:
     return result.stdout
 
 
-def machine_is_described(machine: dict[str, Any]) -> bool:
-    """Tell whether a report says where it was measured, without naming the place."""
-    facts = {"cpu", "cores", "load", "system", "python", "versions", "threads"}
-    return set(machine) == facts
+def assert_describes_machine(facts: dict[str, Any]) -> None:
+    """Check that a report describes the machine, without its name."""
+    names = {"cpu", "cores", "load", "system", "python", "versions", "threads"}
+    assert set(facts) == names
 
 
 def write_csv(path: Path) -> None:
-    """Write a data set with a text column, empty cells, and the word NA."""
+    """Write a data set with a column of text, empty cells, and the word NA."""
     random = np.random.default_rng(0)
     lines = ["x0,x1,target"]
     for row in range(60):
@@ -64,7 +64,7 @@ def test_compare_reports_both_estimators_on_bundled_data_and_csv_files(tmp_path)
     )  # fmt: skip
 
     report = json.loads(file.read_text())
-    assert machine_is_described(report["machine"])
+    assert_describes_machine(report["machine"])
     assert report["settings"]["dtype"] == "float32"
     assert set(report["datasets"]) == {"iris", "mine"}
     measures = {"error", "log_loss", "fit_seconds", "predict_seconds"}
@@ -80,33 +80,33 @@ def test_compare_reports_both_estimators_on_bundled_data_and_csv_files(tmp_path)
     assert "\ngeometric mean " in printed
 
 
-def test_compare_names_the_data_sets_that_there_are(load):
-    with pytest.raises(SystemExit, match=r"no data set mnist; there are iris, wine"):
+def test_compare_lists_the_data_sets_if_a_name_is_unknown(load):
+    with pytest.raises(SystemExit, match=r"no data set mnist; choose from iris, wine"):
         load("compare").main(["--only", "mnist"])
 
 
-def test_csv_columns_are_told_apart(load, tmp_path):
+def test_csv_columns_are_numeric_or_categorical(load, tmp_path):
     pytest.importorskip("pandas")
     compare = load("compare")
     write_csv(tmp_path / "mine.csv")
 
     dataset = compare.read_csv(tmp_path / "mine.csv")
-    X_train, X_test, y_train, _ = compare.prepared_split(dataset, 0, "float64")
+    X_train, X_test, y_train, _ = compare.preprocessed_split(dataset, 0, "float64")
 
     assert dataset.categorical == (1,)
-    assert X_train.shape == (45, 4)  # the number, and NA, blue, red
+    assert X_train.shape == (45, 4)  # the number, and NA, blue and red
     assert np.isfinite(X_train).all()
     assert np.isfinite(X_test).all()
     assert set(y_train) == {"no", "yes"}
 
 
-def test_csv_without_pandas_says_what_to_install(load, monkeypatch, tmp_path):
+def test_reading_csv_without_pandas_names_the_extra(load, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(SystemExit, match=r"pandas.*skscratch\[bench\]"):
         load("compare").read_csv(tmp_path / "mine.csv")
 
 
-def test_speed_reports_every_repeat_of_every_installed_peer(load, tmp_path):
+def test_speed_reports_all_repeats_of_all_installed_peers(load, tmp_path):
     file = tmp_path / "report.json"
     peers = [name for name in load("_peers").RIVALS if name in ("sklearn", "jax")]
 
@@ -116,7 +116,7 @@ def test_speed_reports_every_repeat_of_every_installed_peer(load, tmp_path):
     )  # fmt: skip
 
     report = json.loads(file.read_text())
-    assert machine_is_described(report["machine"])
+    assert_describes_machine(report["machine"])
     epochs = report["epochs"]
     (case,) = epochs["cases"].values()
     assert case["epochs"] == 2
@@ -135,7 +135,7 @@ def test_speed_reports_every_repeat_of_every_installed_peer(load, tmp_path):
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("name", ["ours", "sklearn", "skorch", "torch", "jax"])
-def test_peers_learn_what_the_teacher_knows(load, name, n_classes):
+def test_peers_learn(load, name, n_classes):
     peers = load("_peers")
     for package in peers.PEERS[name].packages:
         pytest.importorskip(package)
@@ -147,7 +147,7 @@ def test_peers_learn_what_the_teacher_knows(load, name, n_classes):
     assert losses[1] < 0.5 * losses[0]
 
 
-def test_floor_computes_all_products_of_a_step(load):
+def test_the_lower_bound_computes_all_products_of_a_step(load):
     peers = load("_peers")
     case = peers.Case(100, 5, 3, (7, 6), 30, epochs=1)
 
@@ -163,26 +163,26 @@ def test_floor_computes_all_products_of_a_step(load):
     assert math.isnan(peers.fit_floor(case, *peers.make_data(case, "float64"), 1))
 
 
-def test_compiling_has_paid_when_its_time_is_gained(load):
-    compiling = load("speed").compiling
-    figures = compiling([1.5, 0.5], epoch_ms=10.0, ours_ms=30.0)
-    assert figures["compile_seconds"] == 1
-    assert figures["overtakes_after_epochs"] == pytest.approx(50)
-    assert figures["epoch_ms_compile_counted"] == pytest.approx(15)
-    assert compiling([1.5, 0.5], 30.0, 10.0)["overtakes_after_epochs"] is None
+def test_compiling_pays_off_after_enough_epochs(load):
+    compile_cost = load("speed").compile_cost
+    cost = compile_cost([1.5, 0.5], epoch_ms=10.0, ours_ms=30.0)
+    assert cost["compile_seconds"] == 1
+    assert cost["overtakes_after_epochs"] == pytest.approx(50)
+    assert cost["epoch_ms_with_compiling"] == pytest.approx(15)
+    assert compile_cost([1.5, 0.5], 30.0, 10.0)["overtakes_after_epochs"] is None
 
 
-def test_failing_peer_tells_why(load):
+def test_the_error_of_a_peer_is_reported(load):
     speed = load("speed")
-    # NumPy draws no normal numbers of this type.
+    # NumPy does not draw normal numbers of this dtype.
     with (
         pytest.raises(RuntimeError, match=r"(?s)floor failed on .*float16"),
-        speed.workers(["floor"], "float16"),
+        speed.start_workers(["floor"], "float16"),
     ):
         pass
 
 
-def test_plot_is_drawn(load, tmp_path):
+def test_ratios_are_plotted(load, tmp_path):
     pytest.importorskip("matplotlib")
     speed = load("speed")
     case = speed.CASES[1]
@@ -210,12 +210,12 @@ def test_plot_is_drawn(load, tmp_path):
                 "100x784, 10 classes, (100), batch 100",
                 "100x784, 10 classes, (512, 256), batch 100",
             },
-            {"µs a step", "products", "optimizer", "rest"},
+            {"µs per step", "products", "elementwise", "optimizer", "rest"},
         ),
         (
             "predict",
             {"1", "100"},
-            {"theirs beyond it, by all of ours", "our peak MB"},
+            {"ratio without their validation", "our peak MB"},
         ),
         ("sparse", {"100x50000"}, {"ours ms", "MLPClassifier ms", "ratio"}),
         ("memory", ESTIMATORS, {"peak resident MB", "peak traced MB"}),
@@ -229,14 +229,14 @@ def test_plot_is_drawn(load, tmp_path):
                 "bagged, each with all rows",
                 "bagged, with replacement",
             },
-            {"ms an epoch", "multiple of ours"},
+            {"ms per epoch", "multiple of ours"},
         ),
-        ("growth", ESTIMATORS, {"microseconds a row", "extra bytes a row"}),
+        ("growth", ESTIMATORS, {"microseconds per row", "extra bytes per row"}),
     ],
 )
-def test_figures_are_tables(load, monkeypatch, name, labels, columns):
+def test_figures_have_tables(load, monkeypatch, name, labels, columns):
     figures = load("_figures")
-    # Fresh processes are for honest figures, not for a fast test.
+    # Fresh processes make reliable figures, but a slow test.
     monkeypatch.setattr(
         figures, "in_fresh_process", lambda function, *rest: function(*rest)
     )
@@ -256,26 +256,26 @@ def test_time_counts_for_the_innermost_function(load, monkeypatch):
     monkeypatch.setattr(figures.time, "perf_counter", lambda: next(clock))
     owner = SimpleNamespace(inner=lambda: 1, again=lambda: 2)
     owner.outer = lambda: owner.inner() + owner.inner() + owner.again()
-    kept = dict(vars(owner))
+    before = dict(vars(owner))
     parts = {"out": [(owner, "outer")], "in": [(owner, "inner"), (owner, "again")]}
 
     with figures.timed_calls(parts) as (seconds, timed):
         assert owner.outer() == 4
         assert timed(owner.again, "further")() == 2
 
-    # The clock ticks whenever a function begins or ends: seven spans, three inside,
-    # and three of the further one, which calls one of those.
+    # The clock ticks whenever a function begins or ends. Of the seven intervals of
+    # outer, three are in the functions it calls; further has three, one in another.
     assert seconds == {"out": 4, "in": 4, "further": 2}
-    assert vars(owner) == kept
+    assert vars(owner) == before
 
 
 def test_every_figure_is_tested(load):
-    (mark,) = test_figures_are_tables.pytestmark
+    (mark,) = test_figures_have_tables.pytestmark
     assert {values[0] for values in mark.args[1]} == set(load("_figures").FIGURES)
 
 
 def write_table(path: Path, target: Any) -> None:
-    """Write a small table of a number, a text column and empty cells."""
+    """Write a small table with a column of numbers and one of text or empty cells."""
     random = np.random.default_rng(0)
     lines = ["x0,x1,target"]
     for row in range(60):
@@ -284,7 +284,7 @@ def write_table(path: Path, target: Any) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def test_tabular_compares_ablates_reports_and_draws(
+def test_tabular_compares_ablates_reports_and_plots(
     tmp_path, load, monkeypatch, capsys
 ):
     pytest.importorskip("pandas")
@@ -295,25 +295,25 @@ def test_tabular_compares_ablates_reports_and_draws(
     quick = {"max_iter": 2, "n_estimators": 2, "batch_size": "auto"}
     monkeypatch.setattr(recipe, "RECIPE", recipe.RECIPE | quick)
     (tmp_path / "regression").mkdir()
-    write_table(tmp_path / "colours.csv", lambda row: ("no", "yes")[row % 2])
+    write_table(tmp_path / "colors.csv", lambda row: ("no", "yes")[row % 2])
     write_table(tmp_path / "regression" / "numbers.csv", lambda row: row / 7)
     (tmp_path / "README.md").write_text(
-        "| data | mlp | other |\n|---|---|---|\n| colours | 0.1 / 0.2 | 0.25 / 0.5 |\n"
+        "| data | mlp | other |\n|---|---|---|\n| colors | 0.1 / 0.2 | 0.25 / 0.5 |\n"
     )
     file, picture = tmp_path / "report.json", tmp_path / "picture.png"
-    options = ["--data", tmp_path, "--only", "colours", "numbers", "--splits", 2]
+    options = ["--data", tmp_path, "--only", "colors", "numbers", "--splits", 2]
     options += ["--ablations", "--reported", "other", "--json", file, "--plot", picture]
 
     tabular.main([str(option) for option in options])
 
     printed = capsys.readouterr().out
-    for said in ("ours", "mlp", "hgb", "rf", "other", "mean rank", "without", "rmse"):
-        assert said in printed
+    for text in ("ours", "mlp", "hgb", "rf", "other", "mean rank", "without", "rmse"):
+        assert text in printed
     assert "0.2500" in printed
     report = json.loads(file.read_text())
-    assert machine_is_described(report["machine"])
+    assert_describes_machine(report["machine"])
     for kind, data, key in (
-        ("classification", "colours", "log_loss"),
+        ("classification", "colors", "log_loss"),
         ("regression", "numbers", "rmse"),
     ):
         raw = report["results"][kind]["raw"][data]
@@ -323,7 +323,7 @@ def test_tabular_compares_ablates_reports_and_draws(
     assert (tmp_path / "picture_regression.png").stat().st_size > 5000
 
 
-def test_tabular_takes_the_data_of_scikit_learn(load, monkeypatch, capsys):
+def test_tabular_uses_the_data_of_scikit_learn(load, monkeypatch, capsys):
     tabular, recipe = (
         load("tabular"),
         importlib.import_module("skscratch.tabular.recipe"),
@@ -332,15 +332,15 @@ def test_tabular_takes_the_data_of_scikit_learn(load, monkeypatch, capsys):
     monkeypatch.setattr(recipe, "RECIPE", recipe.RECIPE | quick)
     tabular.main(["--bundled", "--only", "iris", "wine", "--splits", "1"])
     printed = capsys.readouterr().out
-    for said in ("iris", "wine", "log_loss", "mean rank"):
-        assert said in printed
+    for text in ("iris", "wine", "log_loss", "mean rank"):
+        assert text in printed
     assert "rmse" not in printed
     for options in (["--bundled", "--data", "."], ["--bundled", "--reported", "x"], []):
         with pytest.raises(SystemExit):
             tabular.main(options)
 
 
-def test_tabular_ranks_and_ratios_are_of_what_is_known(load):
+def test_tabular_ranks_and_ratios_skip_missing_results(load):
     tabular = load("tabular")
     results = {
         "a": {"ours": {"error": 0.1}, "mlp": {"error": 0.2}, "x": {"error": 0.3}},
@@ -352,15 +352,15 @@ def test_tabular_ranks_and_ratios_are_of_what_is_known(load):
     )
     ranked = tabular.ranks(results, "error", ["ours", "mlp", "x"])
     assert ranked == {"ours": 2.0, "mlp": 2.0, "x": 2.0}
-    assert tabular.wins(results, "error", "mlp") == "2, 1"
-    assert tabular.wins(results, "error", "x") == "1, 1"
+    assert tabular.count_wins(results, "error", "mlp") == "2, 1"
+    assert tabular.count_wins(results, "error", "x") == "1, 1"
 
 
-def test_tabular_says_what_is_missing(load, tmp_path):
+def test_tabular_reports_missing_data(load, tmp_path):
     tabular = load("tabular")
-    with pytest.raises(SystemExit, match="no data set to run"):
+    with pytest.raises(SystemExit, match="no data sets to use"):
         tabular.main(["--data", str(tmp_path)])
-    write_table(tmp_path / "colours.csv", lambda row: row % 2)
+    write_table(tmp_path / "colors.csv", lambda row: row % 2)
     (tmp_path / "README.md").write_text("nothing")
     with pytest.raises(SystemExit, match="no column other"):
         tabular.main(["--data", str(tmp_path), "--reported", "other"])

@@ -1,7 +1,6 @@
-"""What scikit-learn puts around an estimator, each used for real once.
+"""scikit-learn's tools for estimators, each used once with the classifier.
 
-Where scores are compared, ``MLPClassifier`` gives the numbers to expect: in the same
-place, with the same seeds.
+Expected scores are those of ``MLPClassifier`` with the same tool and the same seeds.
 """
 
 import matplotlib as mpl
@@ -9,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from scipy.stats import loguniform
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -37,7 +37,7 @@ from skscratch import ScratchMLPClassifier
 
 mpl.use("Agg")
 
-# A few epochs must do; that the training has not converged is known.
+# A few epochs are enough; training does not converge in them.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 PARAMETERS = {
     "hidden_layer_sizes": (8,),
@@ -61,7 +61,7 @@ def iris():
 
 
 def both(use, *args, **kwargs):
-    """Results of what uses an estimator, for ours and for theirs."""
+    """Results of a function of an estimator, for our classifier and scikit-learn's."""
     return [use(clone(mlp), *args, **kwargs) for mlp in (OURS, THEIRS)]
 
 
@@ -69,8 +69,8 @@ def scaled(mlp):
     return make_pipeline(StandardScaler(), mlp)
 
 
-def test_cross_validate_a_pipeline():
-    """Several scores, training scores and the fitted estimators, in two processes."""
+def test_cross_validation_of_a_pipeline():
+    """With several metrics, training scores and fitted estimators, in two processes."""
     X, y = load_breast_cancer(return_X_y=True)
 
     def use(mlp):
@@ -93,28 +93,27 @@ def test_cross_validate_a_pipeline():
     assert all(hasattr(pipeline[-1], "network_") for pipeline in ours["estimator"])
 
 
-def test_a_pipeline_of_mixed_columns_predicts_from_a_data_frame():
-    """Text and numbers; the encoder's sparse output reaches the network."""
+def test_a_pipeline_of_mixed_columns_learns_from_a_data_frame():
+    """The network gets the sparse output of the encoder."""
     random = np.random.default_rng(0)
     frame = pd.DataFrame(
         {
             "size": random.normal(size=90),
-            "colour": random.choice(["red", "green", "blue"], 90),
+            "color": random.choice(["red", "green", "blue"], 90),
         }
     )
-    y = np.where((frame["colour"] == "red") ^ (frame["size"] > 0), "yes", "no")
-    preparation = make_column_transformer(
-        (OneHotEncoder(), ["colour"]), (StandardScaler(), ["size"]), sparse_threshold=1
+    y = np.where((frame["color"] == "red") ^ (frame["size"] > 0), "yes", "no")
+    preprocessor = make_column_transformer(
+        (OneHotEncoder(), ["color"]), (StandardScaler(), ["size"]), sparse_threshold=1
     )
-    pipeline = make_pipeline(preparation, clone(OURS).set_params(max_iter=200))
+    pipeline = make_pipeline(preprocessor, clone(OURS).set_params(max_iter=200))
     assert pipeline.fit(frame, y).score(frame, y) > 0.95
     assert_array_equal(pipeline.classes_, ["no", "yes"])
-    prepared = pipeline[:-1].transform(frame)
-    assert hasattr(prepared, "tocsr")
+    assert sparse.issparse(pipeline[:-1].transform(frame))
 
 
-def test_grid_search_finds_the_sensible_value(moons):
-    """Weights that are held near zero can't bend around the moons."""
+def test_grid_search_finds_the_best_candidate(moons):
+    """Very small weights can only give a linear boundary."""
     grid = {"mlp__alpha": [1e-3, 1e3], "mlp__activation": ["tanh", "identity"]}
 
     def use(mlp):
@@ -131,8 +130,8 @@ def test_grid_search_finds_the_sensible_value(moons):
     assert_array_equal(ours.predict(moons[0]), theirs.predict(moons[0]))
 
 
-def test_halving_search_drops_the_hopeless(moons):
-    """Candidates compete for epochs, each round with more of them."""
+def test_halving_search_drops_bad_candidates(moons):
+    """The resource is the number of epochs."""
 
     def use(mlp):
         search = HalvingGridSearchCV(
@@ -155,7 +154,7 @@ def test_halving_search_drops_the_hopeless(moons):
     assert_allclose(found, expected)
 
 
-def test_randomised_search_draws_what_is_accepted(moons):
+def test_randomized_search_over_several_types_of_parameters(moons):
     distributions = {
         "alpha": loguniform(1e-6, 1e2),
         "hidden_layer_sizes": [(), (4,), (4, 4)],
@@ -169,13 +168,13 @@ def test_randomised_search_draws_what_is_accepted(moons):
     ours, theirs = both(use)
     assert ours.best_params_ == theirs.best_params_
     found, expected = (s.cv_results_["mean_test_score"] for s in (ours, theirs))
-    # L-BFGS magnifies rounding: a sample or two may be classified otherwise.
+    # L-BFGS amplifies rounding errors: the class of a sample or two may differ.
     assert_allclose(found, expected, atol=2 / 150)
 
 
 @pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
-def test_calibration_mends_overconfident_probabilities(method):
-    """It calibrates the decision function, which MLPClassifier does not have."""
+def test_calibration_improves_overconfident_probabilities(method):
+    """It uses the decision function, which MLPClassifier does not have."""
     X, y = make_moons(400, noise=0.6, random_state=1)
     X, X_new, y, y_new = train_test_split(X, y, random_state=0)
     overconfident = clone(OURS).set_params(
@@ -194,7 +193,7 @@ def test_calibration_mends_overconfident_probabilities(method):
     assert_allclose(inner.predict_proba(X_new)[:, 1], expected)
 
 
-def test_voting_averages_the_probabilities(iris):
+def test_voting_averages_probabilities(iris):
     X, y = iris
     members = [("mlp", clone(OURS)), ("linear", LogisticRegression())]
     voting = VotingClassifier(members, voting="soft", n_jobs=2).fit(X, y)
@@ -203,7 +202,7 @@ def test_voting_averages_the_probabilities(iris):
     assert voting.score(X, y) > 0.9
 
 
-def test_bagging_trains_on_samples_and_averages(iris):
+def test_bagging_averages_networks_of_different_samples(iris):
     def use(mlp):
         return BaggingClassifier(mlp, 4, random_state=0, n_jobs=2).fit(*iris)
 
@@ -216,7 +215,7 @@ def test_bagging_trains_on_samples_and_averages(iris):
     assert ours.score(X, y) > 0.9
 
 
-def test_stacking_feeds_probabilities_to_the_last(iris):
+def test_stacking_gets_probabilities(iris):
     def use(mlp):
         members = [("mlp", mlp), ("linear", LogisticRegression())]
         stacking = StackingClassifier(members, cv=3, n_jobs=2, passthrough=False)
@@ -229,20 +228,20 @@ def test_stacking_feeds_probabilities_to_the_last(iris):
     assert ours.score(X, y) > 0.9
 
 
-def test_one_versus_rest_makes_a_network_for_each_class(iris):
+def test_one_versus_rest_trains_a_network_for_each_class(iris):
     X, y = iris
-    several = OneVsRestClassifier(clone(OURS), n_jobs=2).fit(X, y)
-    assert len(several.estimators_) == 3
-    Z = np.column_stack([one.decision_function(X) for one in several.estimators_])
-    assert_allclose(several.decision_function(X), Z)
-    assert_array_equal(several.predict(X), Z.argmax(axis=1))
-    for label, one in enumerate(several.estimators_):
+    one_vs_rest = OneVsRestClassifier(clone(OURS), n_jobs=2).fit(X, y)
+    assert len(one_vs_rest.estimators_) == 3
+    Z = np.column_stack([one.decision_function(X) for one in one_vs_rest.estimators_])
+    assert_allclose(one_vs_rest.decision_function(X), Z)
+    assert_array_equal(one_vs_rest.predict(X), Z.argmax(axis=1))
+    for label, one in enumerate(one_vs_rest.estimators_):
         alone = clone(OURS).fit(X, y == label)
         assert_array_equal(one.decision_function(X), alone.decision_function(X))
 
 
-def test_permutation_importance_ranks_what_matters():
-    """Of three features the first decides, and the last is never looked at."""
+def test_permutation_importance_ranks_features():
+    """The first feature matters most, and the last one is constant."""
     random = np.random.default_rng(0)
     X = random.normal(size=(200, 3))
     y = X[:, 0] + 0.3 * X[:, 1] > 0
@@ -259,22 +258,21 @@ def test_permutation_importance_ranks_what_matters():
     assert first > second > last == 0
 
 
-def test_the_decision_boundary_is_drawn_where_the_classes_part(moons):
-    """By the decision function, whose sign tells the classes apart."""
+def test_the_decision_boundary_display_uses_the_decision_function(moons):
     X, y = moons
     mlp = clone(OURS).fit(X, y)
     display = DecisionBoundaryDisplay.from_estimator(
         mlp, X, response_method="auto", grid_resolution=20, plot_method="contourf"
     )
     grid = np.column_stack([display.xx0.ravel(), display.xx1.ravel()])
-    shown = display.response.ravel()
-    assert_allclose(shown, mlp.decision_function(grid))
-    assert_array_equal(shown > 0, mlp.predict(grid) == 1)
+    response = display.response.ravel()
+    assert_allclose(response, mlp.decision_function(grid))
+    assert_array_equal(response > 0, mlp.predict(grid) == 1)
     assert len(display.figure_.axes) == 1
     mpl.pyplot.close(display.figure_)
 
 
-def test_the_learning_curve_rises_with_the_samples(moons):
+def test_the_learning_curve_rises_with_the_number_of_samples(moons):
     def use(mlp):
         return learning_curve(
             mlp,
@@ -290,15 +288,15 @@ def test_the_learning_curve_rises_with_the_samples(moons):
     for found, expected in zip(ours, theirs, strict=True):
         assert_allclose(found, expected)
     _, _, test_scores = ours
-    few, all_ = test_scores.mean(axis=1)
-    assert few < all_
+    few_samples, all_samples = test_scores.mean(axis=1)
+    assert few_samples < all_samples
     incremental = learning_curve(
         clone(OURS), *moons, cv=3, exploit_incremental_learning=True
     )
     assert incremental[2].shape == (5, 3)
 
 
-def test_predictions_by_folds_are_those_of_mlp_classifier(iris):
+def test_cross_validated_predictions_are_those_of_mlp_classifier(iris):
     def use(mlp):
         return cross_val_predict(mlp, *iris, cv=3, method="predict_proba", n_jobs=2)
 

@@ -209,9 +209,9 @@ class StandardizedTargets(TransformedTargetRegressor):
 
     This is a ``TransformedTargetRegressor`` that chooses its transformer in ``fit`` by
     the regressor's loss, unless one is given: targets get mean 0 and variance 1, but
-    for ``loss='poisson'`` they are only divided by their standard deviation and stay
-    positive. Sample weights have no effect on mean and variance. Predictions are in the
-    units of the targets, in float64.
+    for ``loss='poisson'`` they are only divided by their standard deviation, so that
+    they stay non-negative. Sample weights have no effect on mean and variance.
+    Predictions are in the units of the targets, in float64.
 
     Parameters and attributes are those of ``TransformedTargetRegressor``.
     """
