@@ -14,7 +14,7 @@ import pytest
 
 import skscratch
 from skscratch import ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES
-from skscratch.nn.network import INITS
+from skscratch.nn.initializers import INITIALIZERS
 
 PACKAGE = Path(skscratch.__file__).parent
 REPOSITORY = Path(__file__).parents[1]
@@ -57,13 +57,13 @@ REGISTRIES = {
     "loss": set(LOSSES),
     "solver": {*OPTIMIZERS, "lbfgs"},
     "learning_rate": set(SCHEDULES),
-    "init": set(INITS),
+    "init": set(INITIALIZERS),
 }
 
 CLASSIFYING = {"log_loss", "binary_log_loss"}
 
 # Documented in one line, which names where the parameters stand.
-SHORT = {"FRESH", "d_identity", "d_logloss", "d_sigmoid", "d_tanh", "sigmoid", "tanh"}
+SHORT = {"d_identity", "d_logloss", "d_sigmoid", "d_tanh", "sigmoid", "tanh"}
 
 
 def module_name(path):

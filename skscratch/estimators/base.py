@@ -674,7 +674,8 @@ class BaseScratchMLP(Members, CallbackSupportMixin, BaseEstimator):
         )
         checkpoints = [c for c in callbacks_of(self) if isinstance(c, Checkpoint)]
         if checkpoints:
-            data = {"X": batches.X, "y": batches.Y, "sample_weight": batches.weights}
+            data = batches.data
+            data = {"X": data.X, "y": data.Y, "sample_weight": data.weights}
             if held_out is not None and held_out.rows is None:
                 data |= {"X_val": held_out.X, "y_val": held_out.Y}
                 data["sample_weight_val"] = held_out.weights

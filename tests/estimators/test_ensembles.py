@@ -119,8 +119,8 @@ def test_a_stack_of_confident_networks_predicts_finite_numbers(loss):
         network.parameters *= 30 * (i + 1)
     A1 = np.random.RandomState(0).standard_normal((4, 9))
     stack = Stack(alone)
-    combined = LOSSES[loss].combined(stack.raw_outputs(A1))
-    assert np.isfinite(combined).all()
+    averaged = LOSSES[loss].average_members(stack.raw_outputs(A1))
+    assert np.isfinite(averaged).all()
     mean = np.mean([network.predict(A1) for network in alone], axis=0)
     assert_allclose(stack.predict(A1), mean, rtol=1e-9, atol=1e-300)
 
@@ -449,7 +449,7 @@ def runs_of(networks, *, seeds, dropout=None):
     runs = []
     for network, seed in zip(networks, seeds, strict=True):
         stream = np.random.RandomState(seed)
-        batches = Batches(X, Y, 5, np.float64, random_state=stream)
+        batches = Batches(X, Y, 5, random_state=stream)
         optimizer = OPTIMIZERS["adam"](network.parameters.size, np.float64)
         state = TrainingState(optimizer, Constant(0.01))
         runs.append(Running(network, batches, state, None, None, stream))
@@ -1065,7 +1065,7 @@ def test_an_epoch_of_a_stack_allocates_nothing_that_grows(shared, weighted):
     for i in range(4):
         network = Network.glorot([200, 300, 40], random_state=i, dtype=np.float32)
         stream = np.random.RandomState(i)
-        batches = Batches(X, Y, 250, np.float32, weights=weights, random_state=stream)
+        batches = Batches(X, Y, 250, weights=weights, random_state=stream)
         optimizer = OPTIMIZERS["adam"](network.parameters.size, np.float32)
         state = TrainingState(optimizer, Constant(1e-3))
         runs.append(Running(network, batches, state, None, None, stream))

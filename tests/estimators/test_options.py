@@ -34,9 +34,9 @@ from skscratch import (
     ScratchMLPRegressor,
     check_gradients,
 )
-from skscratch.nn.losses import best_temperature
-from skscratch.training.batches import Dropout
+from skscratch.training.calibration import best_temperature
 from skscratch.training.loop import Average
+from skscratch.training.regularization import Dropout
 
 # A few epochs are enough for a property; that they do not converge is no news.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -14,6 +14,8 @@ from sklearn.utils import shuffle
 from strategies import make_network, make_targets, make_weights, seeds
 
 from skscratch import OPTIMIZERS, SCHEDULES, Network
+from skscratch.backends.buffered import BufferedOperations
+from skscratch.backends.operations import ALLOCATING
 from skscratch.training import loop
 from skscratch.training.batches import Batches
 from skscratch.training.loop import TrainingState, minimise_lbfgs, train
@@ -27,9 +29,16 @@ def numbered(n_samples, n_features=2, dtype=np.float64):
     return numbers + np.arange(n_features, dtype=dtype) / 10, numbers * 2
 
 
+def gathered(batches, operations=None):
+    """Yield the batches of one epoch."""
+    operations = operations or BufferedOperations(batches.data.X.dtype)
+    for rows in batches:
+        yield operations.batch(batches.data, rows)
+
+
 def rows_of(batches):
     """Numbers of the rows in one epoch, batch by batch."""
-    return [A1[0].astype(int).tolist() for A1, _, _, _ in batches]
+    return [A1[0].astype(int).tolist() for A1, _, _, _ in gathered(batches)]
 
 
 def all_rows_of(batches):
@@ -61,7 +70,7 @@ def test_every_row_comes_once_an_epoch_in_batches_of_one_size(
 ):
     X, Y = numbered(n_samples)
     random = None if seed is None else np.random.RandomState(seed)
-    batches = Batches(X, Y, batch_size, X.dtype, random_state=random)
+    batches = Batches(X, Y, batch_size, random_state=random)
     assert batches.n_samples == n_samples
     for _ in range(3):
         rows = rows_of(batches)
@@ -75,9 +84,7 @@ def test_order_is_that_of_scikit_learns_shuffle_epoch_by_epoch(
     n_samples, batch_size, seed
 ):
     X, Y = numbered(n_samples)
-    batches = Batches(
-        X, Y, batch_size, X.dtype, random_state=np.random.RandomState(seed)
-    )
+    batches = Batches(X, Y, batch_size, random_state=np.random.RandomState(seed))
     random, expected = np.random.RandomState(seed), np.arange(n_samples)
     for _ in range(3):
         expected = shuffle(expected, random_state=random)
@@ -91,13 +98,13 @@ def test_subset_of_rows_is_shuffled_as_positions_in_it(
     X, Y = numbered(n_samples)
     rows = np.random.RandomState(seed).permutation(n_samples)[:n_rows]
     kept = rows.copy()
-    in_order = Batches(X, Y, batch_size, X.dtype, rows=rows)
+    in_order = Batches(X, Y, batch_size, rows=rows)
     assert all_rows_of(in_order) == kept.tolist()
     assert in_order.n_samples == len(kept)
 
     random, positions = np.random.RandomState(seed), np.arange(len(kept))
     batches = Batches(
-        X, Y, batch_size, X.dtype, rows=rows, random_state=np.random.RandomState(seed)
+        X, Y, batch_size, rows=rows, random_state=np.random.RandomState(seed)
     )
     for _ in range(3):
         positions = shuffle(positions, random_state=random)
@@ -107,18 +114,19 @@ def test_subset_of_rows_is_shuffled_as_positions_in_it(
 @pytest.mark.parametrize("seed", [None, 0])
 @pytest.mark.parametrize("make", [np.array, sparse.csr_array, sparse.csr_matrix])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("allocating", [False, True])
 @given(**sizes)
 @settings(max_examples=20)
 def test_batches_are_columns_with_their_targets_and_weights(
-    make, dtype, seed, n_samples, batch_size
+    make, dtype, seed, allocating, n_samples, batch_size
 ):
     X, Y = numbered(n_samples, dtype=dtype)
     weights = np.arange(n_samples, dtype=dtype) + 1
     random = None if seed is None else np.random.RandomState(seed)
     options = {"weights": weights, "random_state": random}
-    for A1, Y_batch, batch_weights, total in Batches(
-        make(X), Y, batch_size, dtype, **options
-    ):
+    batches = Batches(make(X), Y, batch_size, **options)
+    operations = ALLOCATING if allocating else BufferedOperations(dtype)
+    for A1, Y_batch, batch_weights, total in gathered(batches, operations):
         assert sparse.issparse(A1) is (make is not np.array)
         dense = A1.toarray() if sparse.issparse(A1) else A1
         rows = dense[0].astype(int)
@@ -134,7 +142,7 @@ def test_boolean_targets_become_numbers_of_the_networks_dtype(seed):
     X, _ = numbered(5, dtype=np.float32)
     Y = np.eye(5, 3, dtype=bool)
     random = None if seed is None else np.random.RandomState(seed)
-    for A1, Y_batch, _, _ in Batches(X, Y, 2, np.float32, random_state=random):
+    for A1, Y_batch, _, _ in gathered(Batches(X, Y, 2, random_state=random)):
         assert Y_batch.dtype == np.float32
         np.testing.assert_array_equal(Y_batch, Y[A1[0].astype(int)].T)
 
@@ -144,7 +152,7 @@ def test_total_counts_samples_by_the_mean_weight_of_the_rows_trained_on():
     weights = np.array([1.0, 2, 3, 4, 100, 100])
 
     def totals(**options):
-        return [total for *_, total in Batches(X, Y, 4, X.dtype, **options)]
+        return [total for *_, total in gathered(Batches(X, Y, 4, **options))]
 
     assert totals() == [4, 2]
     assert totals(weights=weights) == [4 * 35, 2 * 35]
@@ -159,7 +167,7 @@ def test_data_are_left_as_they_are():
     arrays = [X, Y, weights]
     before = [array.copy() for array in arrays]
     random = np.random.RandomState(0)
-    batches = Batches(X, Y, 4, X.dtype, weights=weights, random_state=random)
+    batches = Batches(X, Y, 4, weights=weights, random_state=random)
     options = {"max_epochs": 3, "alpha": 0.1, "tol": 0, "patience": 9}
     assert len(list(train(network, batches, new_state(network), **options))) == 3
     for array, kept in zip(arrays, before, strict=True):
@@ -219,12 +227,11 @@ def test_training_is_minibatch_descent(
 
     state = new_state(network, schedule=schedule, rate=0.05, momentum=0)
     batches = Batches(
-        *(make(X), Y, batch_size, X.dtype),
+        *(make(X), Y, batch_size),
         weights=weights if weighted else None,
         rows=rows.copy(),
         random_state=np.random.RandomState(seed),
     )
-    network.reuse_buffers()
     epochs = list(
         train(network, batches, state, max_epochs=3, alpha=0.3, tol=0, patience=9)
     )
@@ -265,7 +272,7 @@ def test_loop_stops_when_the_loss_does_and_not_before(
 ):
     network, X, Y = linear_problem(seed=seed)
     state = new_state(network, schedule=schedule, rate=rate)
-    batches = Batches(X, Y, 4, X.dtype, random_state=np.random.RandomState(seed))
+    batches = Batches(X, Y, 4, random_state=np.random.RandomState(seed))
     options = {"max_epochs": 25, "alpha": 0.1, "tol": tol, "patience": patience}
     outcomes = [e.outcome for e in train(network, batches, state, **options)]
     expected = expected_outcomes(state.loss_curve, tol, patience, rate, schedule)
@@ -282,7 +289,7 @@ def test_loss_that_stays_improves_by_nothing_which_is_enough_where_tol_is_zero(
     network, X, Y = linear_problem()
     state = new_state(network, rate=0.0)
     options = {"max_epochs": 9, "alpha": 0.1, "tol": tol, "patience": 3}
-    epochs = list(train(network, Batches(X, Y, 4, X.dtype), state, **options))
+    epochs = list(train(network, Batches(X, Y, 4), state, **options))
     assert len(set(state.loss_curve)) == 1
     assert len(epochs) == n_epochs
 
@@ -309,7 +316,7 @@ def test_loop_stops_when_the_score_does_and_keeps_the_best_epoch(
 
     epochs = list(
         train(
-            *(network, Batches(X, Y, 4, X.dtype), state),
+            *(network, Batches(X, Y, 4), state),
             **{"max_epochs": max_epochs, "alpha": 0, "tol": tol, "patience": patience},
             score=score,
         )
@@ -336,7 +343,7 @@ def scored_training(network, state, scores, **options):
 
     _, X, Y = linear_problem()
     return train(
-        *(network, Batches(X, Y, 4, X.dtype), state),
+        *(network, Batches(X, Y, 4), state),
         **{"max_epochs": len(scores), "alpha": 0, "tol": 0, "patience": 99} | options,
         score=score,
     )
@@ -382,7 +389,7 @@ def test_without_a_score_the_last_epoch_stands():
     network, X, Y = linear_problem()
     state = new_state(network, rate=1.5)
     options = {"max_epochs": 5, "alpha": 0, "tol": 0, "patience": 9}
-    for _ in train(network, Batches(X, Y, 4, X.dtype), state, **options):
+    for _ in train(network, Batches(X, Y, 4), state, **options):
         last = network.snapshot()
     assert state.loss_curve[-1] > state.best_loss
     np.testing.assert_array_equal(network.parameters, last)
@@ -395,7 +402,7 @@ def test_training_twice_is_training_for_as_long():
     for trained, calls in ((network, [5]), (twin, [2, 3])):
         state = new_state(trained, "adam")
         random = np.random.RandomState(0)
-        batches = Batches(X, Y, 4, X.dtype, random_state=random)
+        batches = Batches(X, Y, 4, random_state=random)
         numbers = [
             epoch.number
             for n in calls
