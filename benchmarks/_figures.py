@@ -382,20 +382,18 @@ def timed_calls(
 
 def measure_profile(settings: Settings) -> list[Record]:
     """Split the time of a training step of ours into parts."""
-    from skscratch.backends import tapes
-    from skscratch.nn import network
-    from skscratch.training import batches, loop, optimizers
+    from skscratch.backends import buffered
+    from skscratch.training import loop, optimizers
+
+    operations = buffered.BufferedOperations
 
     ignore_convergence_warnings()
     parts = {
         "products": [],
         "elementwise": [],
         "optimizer": [(optimizers.Adam, "update")],
-        "L2 term": [
-            (network.Network, "_penalty"),
-            (network.Network, "_add_penalty_gradient"),
-        ],
-        "batch": [(batches.Batches, "gathered")],
+        "L2 term": [(operations, "penalty")],
+        "batch": [(operations, "batch")],
         "rest": [(loop, "train_epoch")],
     }
     records = []
@@ -414,7 +412,7 @@ def measure_profile(settings: Settings) -> list[Record]:
                     part = "products" if is_product else "elementwise"
                     return timed(partial(function, *arguments, **options), part)
 
-                with patch.object(tapes, "partial", timed_partial):
+                with patch.object(buffered, "partial", timed_partial):
                     fit_estimator(OURS, case, X, y, case.epochs)
             for part, times in spent.items():
                 times.append(1e6 * seconds_of[part] / n_steps)

@@ -38,7 +38,7 @@ class Problem:
 
     def descended_cost(self) -> float:
         """Cost that the gradient derives, which multi-output losses may divide."""
-        times = LOSSES[self.network.loss].descended(len(self.Y))
+        times = LOSSES[self.network.loss].gradient_scale(len(self.Y))
         plain = self.network.cost(self.A1, self.Y, **self.options | {"alpha": 0.0})
         return self.cost() + (times - 1) * plain
 
@@ -112,7 +112,7 @@ def move_off_kinks(layers, A1, margin=MARGIN) -> None:
     """Shift biases until no pre-activation is within the margin of a kink."""
     for layer in layers:
         kinks = np.array(ACTIVATIONS[layer.activation].kinks)
-        Z, _ = layer.forward(A1)
+        Z, _, _ = layer.forward(A1)
         for i, z in enumerate(Z):
             distances = np.subtract.outer(kinks, z)
             # Each distance forbids one step of the grid at most.
@@ -120,7 +120,7 @@ def move_off_kinks(layers, A1, margin=MARGIN) -> None:
             shifts = 2.01 * margin * np.arange(n_steps)
             free = (abs(distances[..., np.newaxis] - shifts) >= margin).all(axis=(0, 1))
             layer.b[i] += shifts[free][0]
-        _, A1 = layer.forward(A1)
+        A1 = layer.forward(A1)[-1]
 
 
 def derivatives(function, array, step=STEP) -> np.ndarray:

@@ -206,6 +206,18 @@ def _is_outer(x):
 def matmul_calls(x, y, out):
     """As ``product_calls``, by ``matmul`` alone, in pieces where that is faster.
 
+    Parameters
+    ----------
+    x : ndarray of shape (..., n_rows, n)
+    y : ndarray of shape (..., n, n_columns)
+    out : ndarray of shape (..., n_rows, n_columns)
+
+    Returns
+    -------
+    list of tuple
+
+    Notes
+    -----
     Pieces are of columns, equal but for the last. They depend on shapes alone, and the
     number of threads of BLAS, which belongs to the whole process, stays as it is.
     """
@@ -230,7 +242,17 @@ def matmul_calls(x, y, out):
 
 @lru_cache(maxsize=32)
 def ones(n, dtype):
-    """Read-only column of ones, (n, 1)."""
+    """Read-only column of ones, (n, 1).
+
+    Parameters
+    ----------
+    n : int
+    dtype : dtype
+
+    Returns
+    -------
+    ndarray of shape (n, 1)
+    """
     column = aligned((n, 1), dtype)
     column.fill(1)
     column.flags.writeable = False

@@ -29,6 +29,9 @@ class Operations:
     its subclasses belong to one training or prediction, and to one thread.
     """
 
+    def __repr__(self):
+        return f"{type(self).__name__}()"
+
     def batch(self, data, rows):
         """Gather some rows of the training data.
 

@@ -99,7 +99,17 @@ def random_source(random_state):
 
 
 def check_dtype(dtype):
-    """Refuse dtypes that a network cannot have."""
+    """Refuse dtypes that a network cannot have.
+
+    Parameters
+    ----------
+    dtype : dtype
+
+    Raises
+    ------
+    ValueError
+        If it is refused.
+    """
     try:
         is_known = np.dtype(dtype) in (np.float32, np.float64)
     except TypeError:
@@ -112,7 +122,18 @@ def check_dtype(dtype):
 
 
 def check_arrays(W, b):
-    """Refuse arrays that cannot be the weights and biases of a layer."""
+    """Refuse arrays that cannot be the weights and biases of a layer.
+
+    Parameters
+    ----------
+    W : ndarray of shape (..., neurons, inputs)
+    b : ndarray of shape (..., neurons, 1)
+
+    Raises
+    ------
+    ValueError
+        If it is refused.
+    """
     if np.ndim(W) < 2 or np.shape(b) != (*np.shape(W)[:-1], 1):
         raise ValueError(
             "W and b must have shapes (neurons, inputs) and (neurons, 1), got "
@@ -132,7 +153,25 @@ def check_arrays(W, b):
 
 
 def check_assigned(array, values, name):
-    """Convert values that are to be copied into an array, or refuse them."""
+    """Convert values that are to be copied into an array, or refuse them.
+
+    Parameters
+    ----------
+    array : ndarray
+        What they are copied into.
+    values : array-like of the shape of ``array``
+    name : str
+        What to call them in errors.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    ValueError
+        If it is refused.
+    """
     try:
         values = np.asarray(values)
     except ValueError as error:
@@ -145,18 +184,50 @@ def check_assigned(array, values, name):
 
 
 def as_batch(A1):
-    """Convert a batch to an array; a sparse one stays sparse."""
+    """Convert a batch to an array; a sparse one stays sparse.
+
+    Parameters
+    ----------
+    A1 : {array-like, sparse array}
+
+    Returns
+    -------
+    {ndarray, sparse array}
+    """
     return A1 if issparse(A1) else np.asarray(A1)
 
 
 def check_inputs(A1, W):
-    """Refuse a batch that has another number of features than a layer has inputs."""
+    """Refuse a batch that has another number of features than a layer has inputs.
+
+    Parameters
+    ----------
+    A1 : {ndarray, sparse array} of shape (..., inputs, samples)
+    W : ndarray of shape (..., neurons, inputs)
+
+    Raises
+    ------
+    ValueError
+        If it is refused.
+    """
     if A1.shape[-2:-1] != W.shape[-1:] or A1.shape[:-2] not in ((), W.shape[:-2]):
         raise _wrong_shape("A1", A1, W.shape[-1])
 
 
 def check_mask(mask, W, A1):
-    """Refuse a mask that has not the shape of a layer's outputs."""
+    """Refuse a mask that does not have the shape of a layer's outputs.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (..., neurons, samples)
+    W : ndarray of shape (..., neurons, inputs)
+    A1 : {ndarray, sparse array} of shape (..., inputs, samples)
+
+    Raises
+    ------
+    ValueError
+        If it is refused.
+    """
     shape = (*W.shape[:-1], A1.shape[-1])
     if getattr(mask, "shape", None) != shape:
         came = getattr(mask, "shape", type(mask).__name__)
@@ -164,7 +235,23 @@ def check_mask(mask, W, A1):
 
 
 def check_gradient(dA, Z):
-    """Convert a gradient by the outputs of a layer, or refuse it."""
+    """Convert a gradient by the outputs of a layer, or refuse it.
+
+    Parameters
+    ----------
+    dA : array-like of shape (..., neurons, samples)
+    Z : ndarray of shape (..., neurons, samples) or None
+        Pre-activations of the last forward pass, if there was one.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    ValueError
+        If it is refused.
+    """
     if Z is None:
         raise ValueError("call feedforward before gradients or backprop.")
     dA = np.asarray(dA)
@@ -182,7 +269,17 @@ def _wrong_shape(name, array, rows, columns="samples"):
 
 
 def check_layers(layers):
-    """Refuse layers that do not make a network."""
+    """Refuse layers that do not make a network.
+
+    Parameters
+    ----------
+    layers : list of Layer
+
+    Raises
+    ------
+    ValueError
+        If it is refused.
+    """
     for i in range(1, len(layers)):
         before, after = layers[i - 1], layers[i]
         if before.neurons != after.inputs:
@@ -195,7 +292,18 @@ def check_layers(layers):
 
 
 def check_masks(masks, layers):
-    """Refuse more masks than there are layers."""
+    """Refuse more masks than there are layers.
+
+    Parameters
+    ----------
+    masks : sequence of (ndarray or None)
+    layers : list of Layer
+
+    Raises
+    ------
+    ValueError
+        If it is refused.
+    """
     if len(masks) > len(layers):
         raise ValueError(
             f"masks must be no more than the {len(layers)} layers, got {len(masks)}."
@@ -207,6 +315,21 @@ def check_total(Y, weights, total):
 
     Targets and weights are checked only then: training gives the total, and has
     checked its data once.
+
+    Parameters
+    ----------
+    Y : ndarray of shape (n_targets, n_samples)
+    weights : ndarray of shape (n_samples,) or None
+    total : float, ndarray or None
+
+    Returns
+    -------
+    float or ndarray
+
+    Raises
+    ------
+    ValueError
+        If targets or weights are refused.
     """
     if total is not None:
         return total

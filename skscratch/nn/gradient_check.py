@@ -257,6 +257,7 @@ def _finite(values, name):
 
 
 def _targets(y, n_samples, n_outputs, loss):
+    """Targets in the article's shape, one column per sample."""
     y = as_numbers(y, "y")
     if y.ndim == 1 and loss.output == "softmax":
         classes = np.arange(n_outputs)
@@ -265,7 +266,8 @@ def _targets(y, n_samples, n_outputs, loss):
         y = y[:, np.newaxis] == classes
     elif y.ndim == 1:
         y = y[:, np.newaxis]
-    if y.shape != (n_samples, n_outputs):
+    fits = y.ndim == 2 and len(y) == n_samples
+    if not fits or loss.n_raw_outputs(y.shape[1]) != n_outputs:
         raise ValueError(
             f"y must have shape ({n_samples},) or {(n_samples, n_outputs)}, got "
             f"{y.shape}."

@@ -240,7 +240,7 @@ class Layer:
         A1 : {ndarray, sparse array} of shape (inputs, samples)
         mask : ndarray of shape (neurons, samples), default=None
             As in ``feedforward``.
-        operations : Operations, default=ALLOCATING
+        operations : Operations, default=Operations()
             What computes, and where results are written.
         key : int, default=-1
             Position of the layer in a network, counted from the output.
@@ -278,7 +278,7 @@ class Layer:
         Z, A : ndarray of shape (neurons, samples)
             From ``forward``. The operations may consume them, and ``dA``.
         mask : ndarray of shape (neurons, samples), default=None
-        operations : Operations, default=ALLOCATING
+        operations : Operations, default=Operations()
             Those of the forward pass.
         key : int, default=-1
         input_gradient : bool, default=True

@@ -243,7 +243,7 @@ class Network:
         A1 : {ndarray, sparse array} of shape (n_features, n_samples)
         masks : sequence of (ndarray or None), default=()
             Factors of the outputs of the first layers, for dropout.
-        operations : Operations, default=ALLOCATING
+        operations : Operations, default=Operations()
             What computes, and where results are written.
         passes : list, default=None
             Is given ``(A1, Z, A, mask)`` of each layer, which gradients need. None
@@ -339,7 +339,7 @@ class Network:
             Factors of the outputs of the first layers, for dropout.
         input_gradient : bool, default=False
             Whether to return the gradient by ``A1`` too.
-        operations : Operations, default=ALLOCATING
+        operations : Operations, default=Operations()
             What computes, and where results are written.
 
         Returns

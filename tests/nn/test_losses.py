@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy.special import logsumexp, xlogy
 from strategies import derivatives, few, make_targets, make_weights, seeds
 
-from skscratch import LOSSES, d_logloss, logloss
-from skscratch.backends.buffers import Buffers
+from skscratch import LOSSES, Loss, d_logloss, logloss
+from skscratch.backends.buffered import BufferedOperations
 
 every_loss = pytest.mark.parametrize("name", LOSSES)
 every_log_loss = pytest.mark.parametrize("name", ["log_loss", "binary_log_loss"])
@@ -139,7 +139,7 @@ def test_gradient_is_that_of_the_cost_descended(
     weights = weights if weighted else None
     cost, dZ = loss.cost_and_gradient(Z, Y, weights, total)
     numerical = derivatives(lambda: loss.cost(Z, Y, weights, total), Z)
-    numerical *= loss.descended(n_outputs)
+    numerical *= loss.gradient_scale(n_outputs)
     # A difference of costs tells no more than their rounding.
     rounding = max(1e-8, 1e-10 * abs(cost))
     np.testing.assert_allclose(dZ, numerical, rtol=1e-6, atol=rounding)
@@ -153,12 +153,12 @@ def test_squared_error_reports_the_mean_of_outputs_and_descends_the_sum(
     cost, dZ = loss.cost_and_gradient(Z, Y)
     assert cost == pytest.approx(0.5 * ((Z - Y) ** 2).mean(), rel=1e-12)
     np.testing.assert_allclose(dZ, (Z - Y) / n_samples, rtol=1e-12)
-    assert loss.descended(n_outputs) == n_outputs
+    assert loss.gradient_scale(n_outputs) == n_outputs
 
 
 @every_log_loss
 def test_log_losses_descend_what_they_report(name):
-    assert LOSSES[name].descended(5) == 1
+    assert LOSSES[name].gradient_scale(5) == 1
 
 
 @every_loss
@@ -355,23 +355,40 @@ def test_operands_stay_as_they_are(name, dtype):
 @every_loss
 @every_dtype
 @pytest.mark.parametrize("weighted", [False, True])
-def test_buffers_that_are_used_again_change_no_result(name, dtype, weighted):
-    buffers = Buffers(dtype)
+def test_arrays_that_are_used_again_change_no_result(name, dtype, weighted):
+    operations = BufferedOperations(dtype)
     addresses = set()
     for seed, n_samples in enumerate([5, 5, 2, 5]):
         loss, *operands = drawn(name, 3, n_samples, seed)
         Z, Y, weights = (array.astype(dtype) for array in operands)
         weights = weights if weighted else None
+        total = float(n_samples if weights is None else weights.sum())
         kept = Z.copy()
-        cost, dZ = loss.cost_and_gradient(Z, Y, weights, buffers=buffers)
-        expected_cost, expected = loss.cost_and_gradient(Z, Y, weights)
-        assert cost == expected_cost
+        loss_sum, dZ = operations.loss(loss, Z, Y, weights, total)
+        expected_sum, expected = loss.sum_and_gradient(Z, Y, weights, total)
+        assert loss_sum == expected_sum
         np.testing.assert_array_equal(dZ, expected)
         np.testing.assert_array_equal(Z, kept)
-        P = loss.predictions(Z, buffers)
+        P = loss.predictions(Z, operations)
         np.testing.assert_array_equal(P, loss.predictions(Z))
         addresses |= {dZ.ctypes.data, P.ctypes.data}
     assert len(addresses) == 1
+
+
+@every_loss
+@given(**sizes, weighted=st.booleans())
+@few
+def test_fast_sum_is_that_of_the_losses_written_out(
+    name, n_outputs, n_samples, seed, weighted
+):
+    loss, Z, Y, weights = drawn(name, n_outputs, n_samples, seed)
+    P = loss.predictions(Z)
+    weights = weights if weighted else None
+    plain = Loss.loss_sum(loss, Z, P, Y, weights)
+    assert loss.loss_sum(Z, P, Y, weights) == pytest.approx(plain, rel=1e-12)
+    _, dZ = loss.sum_and_gradient(Z, Y, weights, 2.5)
+    gradient = loss.gradient(Z, P, Y) * (1 if weights is None else weights) / 2.5
+    np.testing.assert_allclose(dZ, gradient, rtol=1e-12, atol=1e-15)
 
 
 @pytest.mark.parametrize("weighted", [False, True])

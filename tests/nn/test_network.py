@@ -26,11 +26,11 @@ from skscratch import (
     LOSSES,
     Layer,
     Network,
-    check_gradients,
     d_logloss,
     logloss,
 )
-from skscratch.nn.activations import Activation
+from skscratch.backends.buffered import BufferedOperations
+from skscratch.backends.operations import ALLOCATING
 
 every_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
 every_loss = pytest.mark.parametrize("loss", LOSSES)
@@ -227,7 +227,10 @@ def test_articles_program_is_the_network_with_a_binary_log_loss():
 def test_article_layers_train_in_a_network_by_their_own_backprop():
     problem = example()
     before = problem.network.parameters.copy()
-    problem.network.feedforward(problem.A1)
+    A = problem.A1
+    for layer in problem.network.layers:
+        A = layer.feedforward(A)
+    np.testing.assert_allclose(A, problem.network.raw_outputs(problem.A1), **close)
     problem.network.layers[-1].backprop(np.ones((2, 7)))
     assert (problem.network.parameters != before).any()
     assert_one_vector(problem.network)
@@ -340,7 +343,6 @@ def test_restored_snapshot_undoes_what_happened_since(problem):
 def test_copies_stand_on_their_own_vector(duplicate, dtype):
     problem = example("binary_log_loss", dtype=dtype)
     network = problem.network
-    network.reuse_buffers()
     expected = step(problem)
     P = network.predict(problem.A1)
     twin = duplicate(network)
@@ -387,16 +389,13 @@ def test_dtype_is_that_of_the_layers_unless_given():
 
 @every_loss
 @pytest.mark.parametrize("trained", [False, True])
-@pytest.mark.parametrize("reused", [False, True])
-def test_prediction_writes_to_no_object(loss, trained, reused):
+def test_prediction_writes_to_no_object(loss, trained):
     problem = example(loss)
     network = problem.network
-    if reused:
-        network.reuse_buffers()
     if trained:
         step(problem)
     before = state(network)
-    for function in (network.predict, network.raw_outputs):
+    for function in (network.predict, network.raw_outputs, network.forward):
         function(problem.A1)
         function(sparse.csr_array(problem.A1[:, :3]))
     network.cost(problem.A1, problem.Y, **problem.options)
@@ -412,22 +411,32 @@ def test_prediction_is_the_training_pass_without_recording(loss, data):
     Z = network.raw_outputs(problem.A1)
     P = network.predict(problem.A1)
     np.testing.assert_array_equal(P, LOSSES[loss].predictions(Z))
-    np.testing.assert_allclose(network.feedforward(problem.A1), Z, **close)
+    passes = []
+    np.testing.assert_array_equal(network.forward(problem.A1, passes=passes), Z)
     A = problem.A1
-    for layer in network.layers:
-        np.testing.assert_array_equal(layer.A1, A)
-        Z = np.dot(layer.W, A) + layer.b
-        np.testing.assert_allclose(layer.Z, Z, **close)
-        A = layer.A
-        np.testing.assert_array_equal(
-            A, ACTIVATIONS[layer.activation].function(layer.Z)
-        )
+    for layer, (A1, Z, A_of_Z, mask) in zip(network.layers, passes, strict=True):
+        np.testing.assert_array_equal(A1, A)
+        assert mask is None
+        np.testing.assert_allclose(Z, np.dot(layer.W, A) + layer.b, **close)
+        A = A_of_Z
+        np.testing.assert_array_equal(A, ACTIVATIONS[layer.activation].function(Z))
+
+
+def test_training_keeps_nothing_of_a_batch():
+    for operations in (ALLOCATING, BufferedOperations(np.float64)):
+        problem = example()
+        things = [problem.network, *problem.network.layers]
+        before = [set(vars(thing)) for thing in things]
+        step(problem, operations=operations)
+        assert [set(vars(thing)) for thing in things] == before
+        for layer in problem.network.layers:
+            assert layer.A1 is layer.Z is layer.A is None
+        assert_one_vector(problem.network)
 
 
 @every_loss
 def test_predictions_belong_to_the_caller(loss):
     problem = example(loss)
-    problem.network.reuse_buffers()
     step(problem)
     for function in (problem.network.predict, problem.network.raw_outputs):
         P = function(problem.A1)
@@ -438,24 +447,11 @@ def test_predictions_belong_to_the_caller(loss):
         np.testing.assert_array_equal(P, kept)
 
 
-def test_rooms_for_many_batches_change_no_output():
-    network = example().network
-    rooms = network.rooms()
-    before = state(network)
-    for n_samples in (5, 3, 8, 8):
-        A1 = np.random.RandomState(n_samples).standard_normal((4, n_samples))
-        Z = network.raw_outputs(A1, rooms)
-        np.testing.assert_allclose(Z, network.raw_outputs(A1), **close)
-    assert np.shares_memory(Z, network.raw_outputs(-A1, rooms))
-    assert_same_state(state(network), before)
-
-
 def test_eight_threads_predict_what_one_does():
     random = np.random.RandomState(0)
     network = make_network(
         [30, 40, 20, 5], ["relu", "tanh", "identity"], "log_loss", random
     )
-    network.reuse_buffers()
     batches = [random.standard_normal((30, 20 + i % 5)) for i in range(160)]
     network.cost_and_gradients(batches[0], np.eye(5)[:, np.zeros(20, int)])
     expected = [network.predict(batch) for batch in batches]
@@ -468,108 +464,6 @@ def test_eight_threads_predict_what_one_does():
         sys.setswitchinterval(interval)
     for P, wanted in zip(found, expected, strict=True):
         np.testing.assert_array_equal(P, wanted)
-
-
-# Buffers
-
-
-@every_loss
-@every_activation
-def test_reused_buffers_change_no_result(activation, loss):
-    random = np.random.RandomState(0)
-    network = make_network([4, 5, 3, 2], [activation] * 3, loss, random)
-    reusing = network.astype(np.float64)
-    reusing.reuse_buffers()
-    for n_samples in (5, 5, 3, 5, 8, 1, 8, 5):
-        A1 = random.standard_normal((4, n_samples))
-        Y = make_targets(loss, 2, n_samples, random)
-        options = {"alpha": 0.3, "weights": make_weights(n_samples, random)}
-        for found, expected in zip(
-            step(Problem(reusing, A1, Y, options)),
-            step(Problem(network, A1, Y, options)),
-            strict=True,
-        ):
-            np.testing.assert_allclose(found, expected, **close)
-        np.testing.assert_allclose(reusing.feedforward(A1), network.raw_outputs(A1))
-
-
-def test_reused_buffers_are_the_same_memory():
-    problem = example()
-    addresses = []
-    for _ in range(2):
-        problem.network.reuse_buffers()  # Twice is once.
-        step(problem)
-        addresses.append(
-            [
-                array.ctypes.data
-                for layer in problem.network.layers
-                for array in (layer.Z, layer.A)
-            ]
-        )
-    assert addresses[0] == addresses[1]
-
-
-@pytest.mark.parametrize("reused", [False, True])
-def test_one_entry_makes_an_activation_known_even_if_its_derivative_needs_z(
-    monkeypatch, reused
-):
-    def swish(Z, out=None):
-        return np.divide(Z, 1 + np.exp(-Z), out=out)
-
-    def d_swish(Z, A=None, out=None):
-        slope = 1 / (1 + np.exp(-Z))
-        return np.add(slope, Z * slope * (1 - slope), out=out)
-
-    entry = Activation(swish, d_swish, variance_factor=3.0, needs_Z=True)
-    monkeypatch.setitem(ACTIVATIONS, "swish", entry)
-    network = Network.glorot([4, 5, 3, 2], "swish", random_state=0)
-    bound = np.sqrt(3 / (4 + 5))
-    first = np.random.RandomState(0).uniform(-bound, bound, (4, 5)).T
-    np.testing.assert_array_equal(network.layers[0].W, first)
-    random = np.random.RandomState(0)
-    A1 = random.standard_normal((4, 7))
-    problem = Problem(network, A1, make_targets("log_loss", 2, 7, random), {})
-    if reused:
-        network.reuse_buffers()
-    for _ in range(2):
-        _, gradients, _ = step(problem)
-        numerical = derivatives(problem.cost, network.parameters)
-        np.testing.assert_allclose(gradients, numerical, rtol=1e-6, atol=1e-8)
-    assert check_gradients(network, A1.T, problem.Y.T).passed
-
-
-@every_activation
-@pytest.mark.parametrize("before", ["identity", "relu"])
-def test_activation_may_change_while_buffers_are_reused(before, activation):
-    random = np.random.RandomState(0)
-    network = make_network([4, 5, 2], [before, "identity"], "log_loss", random)
-    fresh = network.astype(np.float64)
-    network.reuse_buffers()
-    A1 = random.standard_normal((4, 7))
-    Y = make_targets("log_loss", 2, 7, random)
-    step(Problem(network, A1, Y, {}))
-    for changed in (network, fresh):
-        changed.layers[0].activation = activation
-    for found, expected in zip(
-        step(Problem(network, A1, Y, {})), step(Problem(fresh, A1, Y, {})), strict=True
-    ):
-        np.testing.assert_allclose(found, expected, **close)
-
-
-def test_forgotten_batch_leaves_a_network_that_works():
-    problem = example()
-    problem.network.reuse_buffers()
-    expected = step(problem)
-    problem.network.forget()
-    assert all(
-        layer.A is layer.Z is layer.A1 is None for layer in problem.network.layers
-    )
-    first = problem.network.feedforward(problem.A1)
-    second = problem.network.feedforward(problem.A1)
-    assert not np.shares_memory(first, second)
-    for found, wanted in zip(step(problem), expected, strict=True):
-        np.testing.assert_allclose(found, wanted, **close)
-    assert_one_vector(problem.network)
 
 
 # Making one
@@ -681,7 +575,7 @@ def test_batches_of_another_width_are_refused(shape):
     problem = example()
     A1 = np.zeros(shape)
     for function in (
-        problem.network.feedforward,
+        problem.network.forward,
         problem.network.raw_outputs,
         problem.network.predict,
         lambda A1: problem.network.cost(A1, problem.Y),
@@ -737,7 +631,7 @@ def test_networks_that_can_not_be_are_refused(sizes, activation, message):
 @given(seed=seeds, fan_in=st.integers(200, 400))
 @settings(max_examples=10)
 def test_he_draws_weights_by_the_inputs_of_a_layer(seed, fan_in):
-    network = Network.initialised([fan_in, 300, 50], init="he", random_state=seed)
+    network = Network.initialized([fan_in, 300, 50], init="he", random_state=seed)
     for layer in network.layers:
         expected = np.sqrt(2 / layer.inputs)
         assert layer.W.std() == pytest.approx(expected, rel=0.05)
@@ -752,10 +646,10 @@ def test_he_draws_weights_by_the_inputs_of_a_layer(seed, fan_in):
 def test_glorot_is_how_networks_are_drawn_unless_told_otherwise():
     same = [
         Network.glorot([3, 4, 2], "tanh", random_state=0),
-        Network.initialised([3, 4, 2], "tanh", random_state=0),
-        Network.initialised([3, 4, 2], "tanh", init="glorot", random_state=0),
+        Network.initialized([3, 4, 2], "tanh", random_state=0),
+        Network.initialized([3, 4, 2], "tanh", init="glorot", random_state=0),
     ]
     for network in same:
         np.testing.assert_array_equal(network.parameters, same[0].parameters)
     with pytest.raises(ValueError, match=r"init must be one of \['glorot', 'he'\]"):
-        Network.initialised([3, 4, 2], init="zeros")
+        Network.initialized([3, 4, 2], init="zeros")
