@@ -11,6 +11,10 @@ from hypothesis import HealthCheck, settings
 
 from skscratch import Network
 
+# So that a failed assertion in a helper shows what was compared.
+for _helper in ("estimator_strategies", "refusals", "runs", "strategies"):
+    pytest.register_assert_rewrite(_helper)
+
 settings.register_profile(
     "ci",
     deadline=None,

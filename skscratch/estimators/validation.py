@@ -28,9 +28,9 @@ __all__ = [
 N_SCALE_ROWS = 256
 SMALLEST_SCALE, LARGEST_SCALE = 1e-4, 1e4
 
-# Validation data differ more than this from training data, in the median over the
-# columns, only if they were prepared otherwise: in standard deviations, and in the ratio
-# of standard deviations.
+# Bounds on how validation data differ from training data, in the median over the
+# columns, unless they were prepared otherwise: in units of the standard deviation, and
+# in the ratio of standard deviations.
 MAX_SHIFT, MAX_RATIO = 2.0, 3.0
 
 

@@ -34,8 +34,8 @@ from skscratch import (
     ScratchMLPRegressor,
     check_gradients,
 )
-from skscratch.nn.losses import best_temperature
 from skscratch.training.averaging import Average
+from skscratch.training.calibration import best_temperature
 from skscratch.training.regularization import Dropout
 
 # A few epochs are enough for a property; that they do not converge is no news.

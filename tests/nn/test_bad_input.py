@@ -201,11 +201,11 @@ LAYERS = {
     ),
     "from_arrays: no neurons": Refused(
         lambda t: Layer.from_arrays(np.ones((0, 2)), np.ones((0, 1)), "relu"),
-        "W must have a neuron and an input at least, got shape (0, 2)",
+        "W must have at least one neuron and one input, got shape (0, 2)",
     ),
     "from_arrays: no inputs": Refused(
         lambda t: Layer.from_arrays(np.ones((2, 0)), np.ones((2, 1)), "relu"),
-        "W must have a neuron and an input at least, got shape (2, 0)",
+        "W must have at least one neuron and one input, got shape (2, 0)",
     ),
     "from_arrays: W a list": Refused(
         lambda t: Layer.from_arrays([[1.0, 2.0]], [[1.0]], "relu"),
@@ -289,8 +289,8 @@ NETWORKS = {
         "activation must be one name, or one for each hidden layer (1)",
     ),
     # Inputs
-    "feedforward: more features": Refused(
-        lambda t: t.network.feedforward(t.Y), "A1 must have shape (2, samples), got (3"
+    "forward: more features": Refused(
+        lambda t: t.network.forward(t.Y), "A1 must have shape (2, samples), got (3"
     ),
     "predict: more features": Refused(
         lambda t: t.network.predict(t.Y),
@@ -335,15 +335,15 @@ NETWORKS = {
     ),
     "cost: None": Refused(
         lambda t: t.network.cost(t.A1, None),
-        "Y must be an array of numbers, a column",
+        "Y must be an array of numbers, one column",
     ),
     "cost: sparse targets": Refused(
         lambda t: t.network.cost(t.A1, sparse.csr_array(t.Y)),
-        "Y must be an array of numbers, a column a sample, got csr_array",
+        "Y must be an array of numbers, one column per sample, got csr_array",
     ),
     "cost: no samples": Refused(
         lambda t: t.network.cost(t.A1[:, :0], t.Y[:, :0]),
-        "Y must have a sample at least, got none",
+        "Y must have at least one sample, got none",
     ),
     "gradients: other targets": Refused(
         lambda t: t.network.cost_and_gradients(t.A1, t.A1),
@@ -351,19 +351,19 @@ NETWORKS = {
     ),
     "gradients: a list": Refused(
         lambda t: t.network.cost_and_gradients(t.A1, t.Y.tolist()),
-        "Y must be an array of numbers, a column a sample, got list",
+        "Y must be an array of numbers, one column per sample, got list",
     ),
     "gradients: None": Refused(
         lambda t: t.network.cost_and_gradients(t.A1, None),
-        "Y must be an array of numbers, a column a sample, got NoneType",
+        "Y must be an array of numbers, one column per sample, got NoneType",
     ),
     "gradients: text": Refused(
         lambda t: t.network.cost_and_gradients(t.A1, t.Y.astype(str)),
-        "Y must be an array of numbers, a column a sample, got <U32",
+        "Y must be an array of numbers, one column per sample, got <U32",
     ),
     "gradients: no samples": Refused(
         lambda t: t.network.cost_and_gradients(t.A1[:, :0], t.Y[:, :0]),
-        "Y must have a sample at least, got none",
+        "Y must have at least one sample, got none",
     ),
     # Weights
     **{
@@ -413,8 +413,8 @@ NETWORKS = {
         )
     },
     # Masks
-    "feedforward: a mask too many": Refused(
-        lambda t: t.network.feedforward(t.A1, masks=[None] * 3),
+    "forward: a mask too many": Refused(
+        lambda t: t.network.forward(t.A1, masks=[None] * 3),
         "masks must be no more than the 2 layers, got 3",
     ),
     "cost: two masks too many": Refused(
@@ -471,8 +471,8 @@ STACKS = {
         lambda t: t.stack.predict(np.ones((3, 2, 4))),
         "A1 must have shape (2, samples), got (3, 2, 4)",
     ),
-    "feedforward: batches of five": Refused(
-        lambda t: t.stack.feedforward(np.ones((5, 2, 4))),
+    "forward: batches of five": Refused(
+        lambda t: t.stack.forward(np.ones((5, 2, 4))),
         "A1 must have shape (2, samples), got (5, 2, 4)",
     ),
     "cost: other targets": Refused(
@@ -480,7 +480,7 @@ STACKS = {
         "Y must have the shape of the outputs, (2, 3, 4), got (2, 4)",
     ),
     "feedforward: mask of one network": Refused(
-        lambda t: t.stack.feedforward(t.A1, masks=[np.ones((3, 4))]),
+        lambda t: t.stack.forward(t.A1, masks=[np.ones((3, 4))]),
         "mask must be an array of shape (2, 3, 4), got (3, 4)",
     ),
 }
@@ -610,14 +610,13 @@ RANDOM_STATES = {
     **{
         f"{name}: {value!r}": Refused(
             call,
-            "random_state must be a whole number, a RandomState or None, "
-            f"got {value!r}",
+            f"random_state must be an integer, a RandomState or None, got {value!r}",
         )
         for value in ("a", 1.5, {})
         for name, call in {
             "Layer": lambda t, value=value: Layer(2, 3, "tanh", random_state=value),
             "glorot": lambda t, value=value: Network.glorot([2, 3], random_state=value),
-            "initialised": lambda t, value=value: Network.initialised(
+            "initialized": lambda t, value=value: Network.initialized(
                 [2, 3], random_state=value
             ),
             "check_gradients": lambda t, value=value: t.check(random_state=value),
@@ -628,17 +627,16 @@ RANDOM_STATES = {
     ),
     "glorot: -1": Refused(
         lambda t: Network.glorot([2, 3], random_state=-1),
-        "random_state must be a whole number, a RandomState or None, got -1",
+        "random_state must be an integer, a RandomState or None, got -1",
     ),
     "check_gradients: -1": Refused(
         lambda t: t.check(random_state=-1),
-        "random_state must be a whole number, a RandomState or None, got -1",
+        "random_state must be an integer, a RandomState or None, got -1",
     ),
     # NumPy's own state is not ours to move.
     "Layer: numpy.random": Refused(
         lambda t: Layer(2, 3, "tanh", random_state=np.random),
-        "random_state must be a whole number, a RandomState or None, got <module "
-        "'numpy.",
+        "random_state must be an integer, a RandomState or None, got <module 'numpy.",
     ),
 }
 TABLES = {
@@ -665,7 +663,7 @@ def test_no_call_is_in_the_tables_twice():
 def test_the_tables_call_everything_that_takes_input():
     assert names_in(*TABLES.values()) >= {
         *("Layer", "Network", "Stack", "check_gradients"),
-        *("from_arrays", "glorot", "initialised", "astype", "restore"),
+        *("from_arrays", "glorot", "initialized", "astype", "restore"),
         *("feedforward", "backprop", "gradients"),
         *("raw_outputs", "predict", "cost", "cost_and_gradients"),
     }

@@ -91,10 +91,10 @@ class Encoders(Data):
 
 TABLES_TO_FIT = {
     "empty lists": Refused(
-        lambda t: t.model().fit([], []), "rows of equal length, got a list of 0"
+        lambda t: t.model().fit([], []), "rows of equal length, got an empty list"
     ),
     "rows of unequal length": Refused(
-        lambda t: t.model().fit([[1], [1, 2]], [0, 1]), "got a list of 2 others"
+        lambda t: t.model().fit([[1], [1, 2]], [0, 1]), "got rows of 1 to 2 values"
     ),
     "a list of numbers": Refused(
         lambda t: t.model().fit([1, 2], [0, 1]), "a list of rows of equal length"
@@ -122,7 +122,8 @@ TABLES_TO_FIT = {
         lambda t: t.model().fit(t.csr, t.target), "a table must be dense, got a sparse"
     ),
     "no columns": Refused(
-        lambda t: t.model().fit(t.X[:, :0], t.target), "one column or more, got none"
+        lambda t: t.model().fit(t.X[:, :0], t.target),
+        "a table must have at least one column, got none",
     ),
     "no rows": Refused(
         lambda t: t.model().fit(t.mixed[:0], t.target[:0]),
@@ -137,11 +138,11 @@ TABLES_TO_FIT = {
     ),
     "a column of dates": Refused(
         lambda t: t.model().fit(t.mixed.assign(d=pd.Timestamp("2020")), t.target),
-        "column 'd' holds dates or durations: make numbers of them",
+        "column 'd' holds dates or durations: convert them to numbers",
     ),
     "a column of dates as objects": Refused(
         lambda t: t.model().fit(t.mixed.assign(d=DAY), t.target),
-        "column 'd' holds dates or durations: make",
+        "column 'd' holds dates or durations: convert",
     ),
     "durations": Refused(
         lambda t: t.model().fit(np.full((24, 2), 5, "m8[s]"), t.target),
@@ -149,7 +150,7 @@ TABLES_TO_FIT = {
     ),
     "an integer that no float holds": Refused(
         lambda t: t.model().fit(t.mixed.assign(z=10**400), t.target),
-        "column 'z' was taken for numbers in fit, but holds others: int too",
+        "column 'z' was numeric in fit, but has a value that is not: int too",
     ),
     "too few rows to validate on some": Refused(
         lambda t: t.model().fit(t.mixed[:2], t.target[:2]),
@@ -197,11 +198,11 @@ TABLES_TO_FIT = {
 TABLES_TO_PREDICT_FOR = {
     "columns are missing": Refused(
         lambda t: t.model().predict(t.mixed.drop(columns=["a", "s"])),
-        "must have the columns that it had in fit, but there is no 'a' and no",
+        "must have all columns seen in fit, but these are missing: 'a', 's'",
     ),
     "numbered columns": Refused(
         lambda t: t.model().predict(t.mixed.set_axis(range(6), axis=1)),
-        "but there is no 'a' and no 'b' and no 'c'",
+        "but these are missing: 'a', 'b', 'c'",
     ),
     "an array": Refused(
         lambda t: t.model().predict(t.X), "X has 4 features, but TableColumns is"
@@ -215,19 +216,19 @@ TABLES_TO_PREDICT_FOR = {
     ),
     "infinity": Refused(
         lambda t: t.model().predict(t.mixed.assign(a=np.inf)),
-        "column 'a' contains infinity: make it a number, or a missing value.",
+        "column 'a' contains infinity: replace it with a finite number or a missing",
     ),
     "text for numbers": Refused(
         lambda t: t.model().predict(t.mixed.assign(a="much")),
-        "column 'a' was taken for numbers in fit, but holds others: could not",
+        "column 'a' was numeric in fit, but has a value that is not: could not",
     ),
     "text for booleans": Refused(
         lambda t: t.model().predict(t.mixed.assign(f="yes")),
-        "column 'f' was taken for numbers in fit",
+        "column 'f' was numeric in fit",
     ),
     "lists for numbers": Refused(
         lambda t: t.model().predict(t.mixed.assign(a=[[1]] * N_SAMPLES)),
-        "column 'a' holds lists or records: make a column of each",
+        "column 'a' holds lists or records: split them",
     ),
     "complex": Refused(
         lambda t: t.model().predict(t.mixed.assign(a=1j)), "'a' holds complex"
@@ -309,12 +310,12 @@ NUMBERS_OF_TABLES = {
             (
                 "too large",
                 lambda t: 1e300 * t.numbers,
-                "y holds numbers too large to standardise, such as 6.1e+300: their",
+                "y holds numbers too large to standardize, such as 6.1e+300: their",
             ),
             (
                 "too close",
                 lambda t: 1e-200 * t.numbers,
-                "y holds numbers too close to standardise, 1.0e-199 apart",
+                "y holds numbers too close to standardize, 1.0e-199 apart",
             ),
         )
     },
