@@ -381,7 +381,7 @@ def timed_calls(
 
 
 def measure_profile(settings: Settings) -> list[Record]:
-    """Split the time of a training step of ours into parts."""
+    """Split our time of a step into its parts."""
     from skscratch.backends import tapes
     from skscratch.nn import network
     from skscratch.training import batches, loop, optimizers
@@ -407,14 +407,12 @@ def measure_profile(settings: Settings) -> list[Record]:
         for _ in range(settings.repeats):
             with timed_calls(parts) as (seconds_of, timed):
 
-                def timed_partial(
-                    function: Any, *arguments: Any, **options: Any
-                ) -> Any:
+                def noted(function: Any, *arguments: Any, **options: Any) -> Any:
                     is_product = function is np.matmul
                     part = "products" if is_product else "elementwise"
                     return timed(partial(function, *arguments, **options), part)
 
-                with patch.object(tapes, "partial", timed_partial):
+                with patch.object(tapes, "partial", noted):
                     fit_estimator(OURS, case, X, y, case.epochs)
             for part, times in spent.items():
                 times.append(1e6 * seconds_of[part] / n_steps)
