@@ -204,7 +204,7 @@ def geometric_means(results: Mapping[int, Any]) -> dict[str, float]:
 def format_epochs(results: Mapping[int, Any], means: Mapping[str, float]) -> str:
     """Format the table of milliseconds per epoch and ratios to ours."""
     rivals = [name for name in means if name in RIVALS]
-    header = ["case", "epochs", "ours", "products only", "fraction"]
+    header = ["case", "epochs", "ours", "products only", "share"]
     header += [PEERS[name].title for name in rivals]
     rows = []
     for number, result in results.items():

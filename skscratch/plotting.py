@@ -7,7 +7,7 @@ matplotlib is optional, and imported when something is drawn.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.figure import Figure
     from matplotlib.legend import Legend
     from matplotlib.lines import Line2D
 
@@ -122,7 +122,7 @@ class LossCurveDisplay:
     ax_: Axes
     score_ax_: Axes | None
     learning_rate_ax_: Axes | None
-    figure_: Figure | SubFigure
+    figure_: Figure
     loss_lines_: list[Line2D]
     validation_loss_lines_: list[Line2D | None]
     score_lines_: list[Line2D | None]
@@ -377,7 +377,8 @@ class LossCurveDisplay:
             ax = pyplot.figure(layout="constrained").add_subplot()
         from matplotlib.ticker import MaxNLocator
 
-        self.ax_, self.figure_ = ax, ax.figure
+        # A SubFigure has the same methods, except savefig.
+        self.ax_, self.figure_ = ax, cast("Figure", ax.figure)
         # New axes become the figure's current ones, which the user does not expect.
         current = ax.figure.gca()
         self.learning_rate_ax_ = _add_axes_below(ax) if has_rates else None
