@@ -29,6 +29,7 @@ from skscratch import (
     Stack,
     check_gradients,
 )
+from skscratch.backends.operations import Operations
 from skscratch.estimators.checkpoint import Running
 from skscratch.training.batches import Batches
 from skscratch.training.joint import can_join, history, summary, train_together
@@ -194,13 +195,14 @@ def test_gradients_of_a_stack_are_those_of_its_costs(loss, activation):
 
 
 def test_a_wrong_gradient_of_one_network_is_found(monkeypatch):
-    right = Stack._add_penalty_gradient
+    right = Operations.penalty
 
-    def wrong(self, strength):
-        right(self, strength)
-        self.gradients[1, 2] *= 1.001
+    def wrong(self, weights, weight_gradients, strength):
+        if weight_gradients is not None:
+            weight_gradients[1, 2] *= 1.001
+        return right(self, weights, weight_gradients, strength)
 
-    monkeypatch.setattr(Stack, "_add_penalty_gradient", wrong)
+    monkeypatch.setattr(Operations, "penalty", wrong)
     X = np.random.RandomState(0).standard_normal((5, 4))
     report = check_gradients(Stack(networks(2)), X, [0, 1, 2, 0, 1], alpha=0.5)
     assert not report.passed
