@@ -202,7 +202,8 @@ class BufferedOperations(Operations):
         if not isinstance(inputs[0], np.ndarray):
             # Products of sparse batches allocate their results.
             return step(*inputs)
-        self._calls = calls = []
+        calls: list[Callable[[], Any]] = []
+        self._calls = calls
         try:
             result = step(*inputs)
         finally:

@@ -12,6 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from skscratch._sklearn import StrOptions, fit_context
 from skscratch.estimators.base import BaseScratchMLP
 from skscratch.estimators.docs import documented
+from skscratch.nn.losses import resolve_loss
 
 __all__ = ["ScratchMLPRegressor"]
 
@@ -211,10 +212,7 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
         """Refuse targets that are no numbers, or not those of the loss."""
         if Y.dtype.kind not in "biuf":
             raise ValueError(f"{name} must hold numbers, got {Y.dtype}.")
-        if self.loss == "poisson" and (Y < 0).any():
-            raise ValueError(
-                f"{name} must not be negative for loss='poisson', got {Y.min()}."
-            )
+        resolve_loss(self.loss).check_targets(Y, name)
         # Truth values are numbers here.
         return Y * 1 if Y.dtype == bool else Y
 
