@@ -26,9 +26,6 @@ from skscratch.backends.operations import Operations, smooth
 
 __all__ = ["BufferedOperations", "PredictionOperations"]
 
-# Their output must be passed by name: as a third number to compare it would pass too.
-_OUT_BY_NAME = (np.maximum, np.minimum)
-
 
 class _Recording(NamedTuple):
     """A step of training as a list of calls.
@@ -205,7 +202,8 @@ class BufferedOperations(Operations):
         if not isinstance(inputs[0], np.ndarray):
             # Products of sparse batches allocate their results.
             return step(*inputs)
-        self._calls = calls = []
+        calls: list[Callable[[], Any]] = []
+        self._calls = calls
         try:
             result = step(*inputs)
         finally:
@@ -288,9 +286,6 @@ def _recorded(function, arguments, options):
     """Call without arguments, in the form that NumPy executes fastest."""
     if not isinstance(function, np.ufunc):
         return partial(function, *arguments, **options)
-    if function in _OUT_BY_NAME and len(arguments) > function.nin:
-        *arguments, out = arguments
-        options = options | {"out": out}
     return partial(function, *_without_python_numbers(arguments), **options)
 
 

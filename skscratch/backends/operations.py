@@ -87,7 +87,8 @@ class Operations:
         Z, A, output : ndarray of shape (..., neurons, samples)
             ``output`` is ``A``, times the mask where there is one.
         """
-        Z = product(W, A1) + b
+        Z = product(W, A1)
+        Z += b
         A = f.function(Z)
         return Z, A, A if mask is None else A * mask
 

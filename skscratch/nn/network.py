@@ -366,7 +366,7 @@ class Network:
         self, loss, operations, input_gradient, A1, Y, weights, total, *masks
     ):
         """Gradients of the loss alone; return its sum, and the gradient by ``A1``."""
-        passes = []
+        passes: list[tuple] = []
         Z = self.forward(A1, masks, operations, passes)
         loss_sum, dA = operations.loss(loss, Z, Y, weights, total)
         for key in range(-1, -len(self.layers) - 1, -1):
