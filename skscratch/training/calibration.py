@@ -13,12 +13,12 @@ _LOG_TEMPERATURES = (-math.log(50), math.log(50))
 
 
 def mean_of_each(samples, n_samples):
-    """Matrix that turns predictions into their mean for each sample.
+    """Matrix that averages predictions over those of the same sample.
 
     Parameters
     ----------
     samples : ndarray of int of shape (n_predictions,)
-        Which sample each prediction is of.
+        Index of each prediction's sample.
     n_samples : int
 
     Returns
@@ -31,21 +31,21 @@ def mean_of_each(samples, n_samples):
 
 
 def best_temperature(loss, Z, Y, weights=None, samples=None):
-    """Number to divide raw outputs by so that their log-loss is least.
+    """Temperature that minimizes the log-loss: raw outputs are divided by it.
 
     Parameters
     ----------
     loss : Loss
         A log-loss.
     Z : ndarray of shape (n_outputs, n_predictions)
-        Raw outputs for samples that training has not seen.
+        Raw outputs for held-out samples.
     Y : ndarray of shape (n_outputs, n_samples)
         Their targets.
     weights : ndarray of shape (n_samples,), default=None
         Sample weights.
     samples : ndarray of int of shape (n_predictions,), default=None
-        Which sample each prediction is of, where several networks predict some; it is
-        their mean that is judged. None means one prediction a sample, in order.
+        Index of each prediction's sample, if several networks predict some samples:
+        their mean is judged. None means one prediction per sample, in order.
 
     Returns
     -------
