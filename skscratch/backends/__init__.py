@@ -1,3 +1,8 @@
-"""How an operation of the network is executed: buffers, BLAS calls, replayed steps."""
+"""How the operations of a network are executed.
+
+``operations`` has the mathematics in plain NumPy; ``buffered`` does the same with
+reused arrays and replayed steps, for training and for predictions of many batches.
+``linalg``, ``blockwise``, ``buffers`` and ``threads`` are what they are made of.
+"""
 
 __all__: list[str] = []

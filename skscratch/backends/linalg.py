@@ -27,17 +27,19 @@ __all__ = [
 # which have to wait for a core while the threads of NumPy's copy still hold theirs.
 _ONE_THREAD = 10_000
 
-# OpenBLAS makes products of so many multiplications, 2 · 4 · 65,536, on two threads. Up
-# to about so many, that takes longer than on one: each thread waits for the other, and
-# leaves half of the result in its own core's cache, away from what comes next.
+# OpenBLAS computes products of at least 2 · 4 · 65,536 multiplications on two threads.
+# Up to about _WORTH_THREADS, that takes longer than on one: each thread waits for the
+# other, and leaves half of the result in its own core's cache, away from what comes
+# next.
 _TWO_THREADS = 524_288
 _WORTH_THREADS = 3_000_000
 
-# Pieces of fewer columns are read faster than multiplied: better whole, on all threads.
+# With fewer columns, reading a piece takes longer than multiplying it: such products
+# stay whole, on all threads.
 _NARROW = 8
 
-# Bytes that a core moves between memory and its cache at once, and the widest of its
-# registers: numbers that straddle two such lines take two accesses.
+# Bytes of a cache line, and of the widest register: numbers that straddle two lines take
+# two accesses.
 _CACHE_LINE = 64
 
 _AXPY = {np.dtype(np.float32): saxpy, np.dtype(np.float64): daxpy}
@@ -45,10 +47,10 @@ _NORM = {np.dtype(np.float32): snrm2, np.dtype(np.float64): dnrm2}
 
 
 def aligned(shape, dtype):
-    """Make an array of zeros that begins where a line of the cache does.
+    """Make an array of zeros that begins at a cache line.
 
-    NumPy's own begin anywhere, large ones 16 bytes behind such a place, and to read two
-    of them and write a third takes twice as long.
+    NumPy's own arrays begin anywhere, large ones 16 bytes after such an address, and
+    reading two of them and writing a third takes twice as long.
 
     Parameters
     ----------
@@ -60,9 +62,9 @@ def aligned(shape, dtype):
     ndarray of shape ``shape``
     """
     n_bytes = math.prod(np.atleast_1d(shape).tolist()) * np.dtype(dtype).itemsize
-    room = np.empty(n_bytes + _CACHE_LINE, np.uint8)
-    start = -room.ctypes.data % _CACHE_LINE
-    array = room[start : start + n_bytes].view(dtype).reshape(shape)
+    memory = np.empty(n_bytes + _CACHE_LINE, np.uint8)
+    start = -memory.ctypes.data % _CACHE_LINE
+    array = memory[start : start + n_bytes].view(dtype).reshape(shape)
     array.fill(0)
     return array
 

@@ -1,4 +1,4 @@
-"""A check of a network's gradients against finite differences, for anyone to run."""
+"""Check of a network's gradients against finite differences, for anyone to run."""
 
 import math
 import numbers
@@ -82,15 +82,15 @@ def check_gradients(
     Parameters
     ----------
     network : Network
-        For example the ``network_`` of a fitted estimator; of a ``Stack`` the sum of
-        the networks' costs is derived.
+        For example the ``network_`` of a fitted estimator. For a ``Stack``, the cost is
+        the sum of the networks' costs.
     X : {array-like, sparse array} of shape (n_samples, n_features)
         Samples to compute the cost on; some ten are enough.
-    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        Targets. In one dimension, for a softmax output, the numbers 0, 1, … of the
-        classes; else the targets as they are.
+    y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        Targets. For a softmax output, a one-dimensional ``y`` holds the numbers 0, 1,
+        … of the classes.
     alpha : float, default=0.0
-        Strength of the L2 regularisation.
+        Strength of the L2 regularization.
     sample_weight : array-like of shape (n_samples,), default=None
         Sample weights; None means 1 for each.
     masks : sequence of (ndarray or None), default=()
@@ -100,14 +100,14 @@ def check_gradients(
         Number of random directions, in the space of parameters and in that of inputs.
     n_parameters : int, default=50
         Number of single weights, and of biases, drawn at random from each layer; all
-        of them where there are not more.
+        of them if there are fewer.
     step : float, default=1e-5
         Length of the difference to either side.
     tolerance : float, default=1e-5
         Largest relative error that counts as agreement. Activations with a kink may
         exceed it where a sample lies within ``step`` of the kink.
-        What is too small to be told from the cost's rounding is measured against what
-        is just large enough.
+        Components that the rounding error of the cost hides are measured against the
+        smallest that it does not.
     raise_on_failure : bool, default=False
         Whether to raise rather than report a disagreement.
     random_state : int, RandomState or None, default=0
@@ -123,7 +123,7 @@ def check_gradients(
         With ``raise_on_failure``, where the gradients disagree.
     ValueError
         If shapes do not fit the network, data are not finite numbers, a count, ``step``
-        or ``tolerance`` is out of range, or nothing is to be compared.
+        or ``tolerance`` is out of range, or there is nothing to compare.
 
     Examples
     --------
@@ -139,9 +139,7 @@ def check_gradients(
         )
     for name, count in (("n_directions", n_directions), ("n_parameters", n_parameters)):
         if not isinstance(count, numbers.Integral) or count < 0:
-            raise ValueError(
-                f"{name} must be a whole number, 0 or more, got {count!r}."
-            )
+            raise ValueError(f"{name} must be an integer, 0 or more, got {count!r}.")
     for name, size in (("step", step), ("tolerance", tolerance)):
         if not _is_finite(size) or not size > 0:
             raise ValueError(f"{name} must be a positive finite number, got {size!r}.")
@@ -187,7 +185,7 @@ class _Cost:
                 f"X must have shape (n_samples, {layers[0].inputs}), got {X.shape}."
             )
         if not X.shape[0]:
-            raise ValueError("X must have a sample at least, got none.")
+            raise ValueError("X must have at least one sample, got none.")
         self.A1 = X.T
         self.Y = _targets(y, X.shape[0], layers[-1].neurons, self.loss)
         if sample_weight is not None:
@@ -215,12 +213,12 @@ class _Cost:
     def __call__(self):
         cost = self.network.cost(self.A1, self.Y, **self.options)
         reported = self.network.cost(self.A1, self.Y, **(self.options | {"alpha": 0}))
-        # A loss may report less than it descends, the penalty aside. Of a stack, each
-        # parameter is in the cost of one network.
+        # A loss may report less than it minimizes, the penalty aside. In a stack, each
+        # parameter is part of the cost of one network.
         return np.sum(cost + (self.loss.gradient_scale(len(self.Y)) - 1) * reported)
 
     def rounding(self, step):
-        """Difference that a few of the cost's last bits make."""
+        """Difference that a rounding error in the cost's last digits makes."""
         with np.errstate(all="ignore"):
             return float(10 * np.finfo(np.float64).eps * abs(self()) / step)
 
@@ -276,7 +274,7 @@ def _targets(y, n_samples, n_outputs, loss):
 
 
 def _places(cost, n_directions, n_parameters, random_state):
-    """Yield where to compare: a name, the numbers, their gradient and a direction."""
+    """Yield what to compare: a name, the numbers, their gradient and a direction."""
     parameters = cost.network.parameters.reshape(-1)
     spaces = [("parameters", parameters, cost.gradients.reshape(-1))]
     if cost.inputs is not None:
@@ -306,7 +304,7 @@ def _report(comparisons, tolerance, rounding):
     )
     # Rounding of the cost makes the difference of a tiny component meaningless by
     # itself: it is measured against the typical component instead, or against one that
-    # is just large enough to be told from rounding.
+    # is just large enough to be distinguished from rounding.
     sizes = np.maximum(np.abs(analytic), np.abs(numerical))
     floor = np.fmax(1e-3 * np.sqrt(np.mean(sizes**2)), max(rounding / tolerance, 1e-8))
     errors = np.abs(analytic - numerical) / np.maximum(sizes, floor)

@@ -18,19 +18,19 @@ __all__ = ["Stack"]
 
 
 class Stack(Network):
-    """Networks of one architecture over one array of parameters.
+    """Networks of one architecture that share one array of parameters.
 
     Parameters
     ----------
     networks : list of Network
-        Of equal layers, loss and dtype. The stack takes them over: their numbers become
-        views of its rows, until another stack takes them over.
+        With the same layers, loss and dtype. The stack takes them over: their arrays
+        become views of its rows, until another stack takes them over.
 
     Attributes
     ----------
     parameters, gradients : ndarray of shape (n_networks, n_parameters)
     weights, weight_gradients : ndarray of shape (n_networks, n_weights)
-        As in ``Network``, a row a network.
+        As in ``Network``, one row per network.
 
     Raises
     ------
@@ -77,7 +77,7 @@ class Stack(Network):
 
     @property
     def networks(self):
-        """The networks, whose numbers are views of the rows."""
+        """The networks, whose arrays are views of the rows."""
         return [self._network(i) for i in range(len(self.parameters))]
 
     def _network(self, i):
@@ -95,7 +95,7 @@ class Stack(Network):
 
     @classmethod
     def initialized(cls, *args, **kwargs):
-        """Refuse: a stack is made of networks, which have drawn their weights."""
+        """Refuse: a stack is made of networks, which have their weights."""
         raise TypeError("a Stack is made of networks: Stack([Network.glorot(…), …]).")
 
     def is_finite(self):
