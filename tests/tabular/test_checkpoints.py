@@ -12,7 +12,7 @@ N_EPOCHS, N_FINISHED = 6, 3
 each_recipe = pytest.mark.parametrize(
     "make", [make_tabular_classifier, make_tabular_regressor]
 )
-each_size = pytest.mark.parametrize("n_estimators", [1])
+each_size = pytest.mark.parametrize("n_estimators", [1, 8])
 
 
 class Killed(BaseException):
