@@ -2,9 +2,12 @@
 
 import math
 import numbers
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 
 from skscratch.nn.checks import as_numbers, random_source
@@ -43,7 +46,7 @@ class GradientCheck:
     tolerance: float
 
     @property
-    def passed(self):
+    def passed(self) -> bool:
         """Whether every comparison agrees within the tolerance."""
         return self.max_relative_error <= self.tolerance
 
@@ -58,20 +61,20 @@ class GradientCheck:
 
 
 def check_gradients(
-    network,
-    X,
-    y,
+    network: Network,
+    X: Any,
+    y: ArrayLike,
     *,
-    alpha=0.0,
-    sample_weight=None,
-    masks=(),
-    n_directions=10,
-    n_parameters=50,
-    step=1e-5,
-    tolerance=1e-5,
-    raise_on_failure=False,
-    random_state=0,
-):
+    alpha: float = 0.0,
+    sample_weight: ArrayLike | None = None,
+    masks: Sequence[NDArray[Any] | None] = (),
+    n_directions: int = 10,
+    n_parameters: int = 50,
+    step: float = 1e-5,
+    tolerance: float = 1e-5,
+    raise_on_failure: bool = False,
+    random_state: Any = 0,
+) -> GradientCheck:
     """Compare a network's gradients with central differences of its cost.
 
     The whole gradient is compared along random directions, two forward passes each
@@ -137,7 +140,11 @@ def check_gradients(
             "network must be a Network, for example the network_ of a fitted "
             f"estimator, got {type(network).__name__}."
         )
-    for name, count in (("n_directions", n_directions), ("n_parameters", n_parameters)):
+    counts: dict[str, Any] = {
+        "n_directions": n_directions,
+        "n_parameters": n_parameters,
+    }
+    for name, count in counts.items():
         if not isinstance(count, numbers.Integral) or count < 0:
             raise ValueError(f"{name} must be an integer, 0 or more, got {count!r}.")
     for name, size in (("step", step), ("tolerance", tolerance)):

@@ -37,12 +37,13 @@ These lines are written out in ``skscratch.backends.operations``, which ``Layer`
 so that training can replace them by faster ones that compute the same.
 """
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from skscratch.backends.operations import ALLOCATING
-from skscratch.nn.activations import resolve_activation
+from skscratch.nn.activations import Activation, resolve_activation
 from skscratch.nn.checks import (
     as_batch,
     check_arrays,
@@ -108,7 +109,14 @@ class Layer:
     A1: Any = None
     Z = A = mask = dW = db = A1
 
-    def __init__(self, inputs, neurons, activation, *, random_state=None):
+    def __init__(
+        self,
+        inputs: int,
+        neurons: int,
+        activation: str | Activation,
+        *,
+        random_state: Any = None,
+    ) -> None:
         for name, size in (("inputs", inputs), ("neurons", neurons)):
             if not is_size(size):
                 raise ValueError(f"{name} must be a positive integer, got {size!r}.")
@@ -125,7 +133,9 @@ class Layer:
         self._b = np.zeros((neurons, 1))
 
     @classmethod
-    def from_arrays(cls, W, b, activation):
+    def from_arrays(
+        cls, W: NDArray[Any], b: NDArray[Any], activation: str | Activation
+    ) -> Self:
         """Make a layer of given weights and biases, which it keeps without a copy.
 
         Parameters
@@ -155,7 +165,7 @@ class Layer:
         layer.activation, layer._W, layer._b = activation, W, b
         return layer
 
-    def feedforward(self, A1, mask=None):
+    def feedforward(self, A1: Any, mask: NDArray[Any] | None = None) -> NDArray[Any]:
         """Outputs for a batch; ``A1``, ``Z`` and ``A`` are kept for the gradients.
 
         Parameters
@@ -181,7 +191,9 @@ class Layer:
         self.A1, self.Z, self.A, self.mask = A1, Z, A, mask
         return output
 
-    def gradients(self, dA, *, count=None, input_gradient=True):
+    def gradients(
+        self, dA: Any, *, count: float | None = None, input_gradient: bool = True
+    ) -> Any:
         """Gradients of the cost at the last ``feedforward``; weights stay as they are.
 
         Parameters
@@ -214,7 +226,7 @@ class Layer:
         self.db /= m
         return dA1
 
-    def backprop(self, dA):
+    def backprop(self, dA: Any) -> NDArray[Any]:
         """Take one step of gradient descent: ``W ← W - learning_rate · dW``.
 
         Parameters
@@ -227,7 +239,7 @@ class Layer:
         dA1 : ndarray of shape (inputs, samples)
             Computed with the weights from before the step.
         """
-        dA1 = self.gradients(dA)
+        dA1: NDArray[Any] = self.gradients(dA)
         self._W -= self.learning_rate * self.dW
         self._b -= self.learning_rate * self.db
         return dA1
@@ -294,40 +306,40 @@ class Layer:
         return operations.input_gradient(key, self._W, dZ) if input_gradient else None
 
     @property
-    def W(self):
+    def W(self) -> NDArray[Any]:
         """Weights, (neurons, inputs); assigned values are copied in."""
         return self._W
 
     @W.setter
-    def W(self, values):
+    def W(self, values: ArrayLike) -> None:
         self._W[...] = check_assigned(self._W, values, "W")
 
     @property
-    def b(self):
+    def b(self) -> NDArray[Any]:
         """Biases, (neurons, 1); assigned values are copied in."""
         return self._b
 
     @b.setter
-    def b(self, values):
+    def b(self, values: ArrayLike) -> None:
         self._b[...] = check_assigned(self._b, values, "b")
 
     @property
-    def activation(self):
+    def activation(self) -> str | Activation:
         """Activation function, as it was given: a name or an ``Activation``."""
         return self._activation
 
     @activation.setter
-    def activation(self, activation):
+    def activation(self, activation: str | Activation) -> None:
         resolve_activation(activation)
         self._activation = activation
 
     @property
-    def inputs(self):
+    def inputs(self) -> int:
         """Number of inputs."""
         return self._W.shape[-1]
 
     @property
-    def neurons(self):
+    def neurons(self) -> int:
         """Number of neurons."""
         return self._W.shape[-2]
 

@@ -13,6 +13,7 @@ cost each.
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax, xlog1py, xlogy
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 
-def logloss(y, a):
+def logloss(y: Any, a: Any) -> Any:
     """Log-loss of each sample: ``-(y log a + (1 - y) log(1 - a))``.
 
     Parameters
@@ -50,7 +51,7 @@ def logloss(y, a):
     return -(xlogy(y, a) + xlog1py(1 - np.asarray(y), -a))
 
 
-def d_logloss(y, a):
+def d_logloss(y: Any, a: Any) -> Any:
     """Derivative of ``logloss`` by ``a``: ``(a - y) / (a (1 - a))``.
 
     Parameters and shapes are those of ``logloss``.

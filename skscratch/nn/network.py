@@ -8,12 +8,15 @@ executed is not decided here: see ``skscratch.backends.operations``.
 import copy
 import itertools
 import math
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from skscratch.backends.linalg import aligned, norm
-from skscratch.backends.operations import ALLOCATING
+from skscratch.backends.operations import ALLOCATING, Operations
 from skscratch.nn.activations import Activation, resolve_activation
 from skscratch.nn.checks import (
     as_numbers,
@@ -26,7 +29,7 @@ from skscratch.nn.checks import (
 )
 from skscratch.nn.initializers import resolve_initializer
 from skscratch.nn.layer import Layer
-from skscratch.nn.losses import divide_by_total, resolve_loss
+from skscratch.nn.losses import Loss, divide_by_total, resolve_loss
 
 __all__ = [
     "MOST_PARAMETERS",
@@ -72,7 +75,13 @@ class Network:
         If there is no layer, one does not fit the next, or the loss is not known.
     """
 
-    def __init__(self, layers, loss="log_loss", *, dtype=None):
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        loss: str | Loss = "log_loss",
+        *,
+        dtype: DTypeLike | None = None,
+    ) -> None:
         given, layers = layers, list(layers) if np.iterable(layers) else []
         if not layers or not all(isinstance(layer, Layer) for layer in layers):
             raise ValueError(f"layers must be a list of Layer objects, got {given!r}.")
@@ -85,13 +94,13 @@ class Network:
     @classmethod
     def glorot(
         cls,
-        sizes,
-        activation="relu",
-        loss="log_loss",
+        sizes: Sequence[int],
+        activation: str | Activation | Sequence[str | Activation] = "relu",
+        loss: str | Loss = "log_loss",
         *,
-        random_state=None,
-        dtype=np.float64,
-    ):
+        random_state: Any = None,
+        dtype: DTypeLike = np.float64,
+    ) -> Self:
         """Make a network with the initial weights of Glorot and Bengio (2010).
 
         Parameters
@@ -114,14 +123,14 @@ class Network:
     @classmethod
     def initialized(
         cls,
-        sizes,
-        activation="relu",
-        loss="log_loss",
+        sizes: Sequence[int],
+        activation: str | Activation | Sequence[str | Activation] = "relu",
+        loss: str | Loss = "log_loss",
         *,
-        init="glorot",
-        random_state=None,
-        dtype=np.float64,
-    ):
+        init: str | Callable[..., Any] = "glorot",
+        random_state: Any = None,
+        dtype: DTypeLike = np.float64,
+    ) -> Self:
         """Make a network with random initial weights.
 
         Parameters
@@ -217,21 +226,27 @@ class Network:
             at_W, at_b = W.stop, b.stop
 
     @property
-    def dtype(self):
+    def dtype(self) -> np.dtype[Any]:
         """Of all numbers of the network."""
         return self.parameters.dtype
 
     @property
-    def width(self):
+    def width(self) -> int:
         """Largest number of outputs of a layer for one sample, in all networks."""
         return max(layer.W.size // layer.inputs for layer in self.layers)
 
     @property
-    def output(self):
+    def output(self) -> str:
         """Name of the function that turns raw outputs into predictions."""
         return resolve_loss(self.loss).output
 
-    def forward(self, A1, masks=(), operations=ALLOCATING, passes=None):
+    def forward(
+        self,
+        A1: Any,
+        masks: Sequence[NDArray[Any] | None] = (),
+        operations: Operations = ALLOCATING,
+        passes: list[Any] | None = None,
+    ) -> NDArray[Any]:
         """Raw outputs for a batch: the forward pass of prediction and training.
 
         It writes to nothing but ``passes`` and what belongs to the operations, so that
@@ -266,7 +281,9 @@ class Network:
         masks = itertools.chain(masks, itertools.repeat(None))
         return zip(range(-len(self.layers), 0), self.layers, masks, strict=False)
 
-    def raw_outputs(self, A1, masks=()):
+    def raw_outputs(
+        self, A1: Any, masks: Sequence[NDArray[Any] | None] = ()
+    ) -> NDArray[Any]:
         """Raw outputs for a batch, in a new array; see ``forward``.
 
         Parameters
@@ -281,7 +298,7 @@ class Network:
         """
         return self.forward(A1, masks)
 
-    def predict(self, A1):
+    def predict(self, A1: Any) -> NDArray[Any]:
         """Predictions for a batch, such as probabilities or means.
 
         Parameters
@@ -295,11 +312,20 @@ class Network:
         Z = self.forward(as_numbers(A1, "A1"))
         return resolve_loss(self.loss).predictions(self.average_members(Z))
 
-    def average_members(self, Z):
+    def average_members(self, Z: NDArray[Any]) -> NDArray[Any]:
         """Raw outputs to predict from, (n_outputs, n_samples): these themselves."""
         return Z
 
-    def cost(self, A1, Y, *, alpha=0.0, weights=None, total=None, masks=()):
+    def cost(
+        self,
+        A1: Any,
+        Y: Any,
+        *,
+        alpha: float = 0.0,
+        weights: NDArray[Any] | None = None,
+        total: Any = None,
+        masks: Sequence[NDArray[Any] | None] = (),
+    ) -> Any:
         """Cost of a batch, without its gradient: see ``cost_and_gradients``."""
         A1, Y = as_numbers(A1, "A1"), as_numbers(Y, "Y")
         total = check_total(Y, weights, total)
@@ -309,16 +335,16 @@ class Network:
 
     def cost_and_gradients(
         self,
-        A1,
-        Y,
+        A1: Any,
+        Y: NDArray[Any],
         *,
-        alpha=0.0,
-        weights=None,
-        total=None,
-        masks=(),
-        input_gradient=False,
-        operations=ALLOCATING,
-    ):
+        alpha: float = 0.0,
+        weights: NDArray[Any] | None = None,
+        total: Any = None,
+        masks: Sequence[NDArray[Any] | None] = (),
+        input_gradient: bool = False,
+        operations: Operations = ALLOCATING,
+    ) -> Any:
         """Cost of a batch; its gradient by every parameter goes to ``gradients``.
 
         The cost is ``(sum of the samples' weighted losses + alpha / 2 · |W|²) /
@@ -380,11 +406,11 @@ class Network:
             )
         return loss_sum, dA
 
-    def astype(self, dtype):
+    def astype(self, dtype: DTypeLike) -> Self:
         """Copy of the network with all numbers of another dtype."""
         return type(self)(copy.deepcopy(self.layers), self.loss, dtype=dtype)
 
-    def snapshot(self, out=None):
+    def snapshot(self, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """Copy of all parameters, for ``restore``.
 
         Parameters
@@ -394,13 +420,13 @@ class Network:
         """
         return np.positive(self.parameters, out=out)
 
-    def is_finite(self):
+    def is_finite(self) -> bool:
         """Whether the parameters are finite numbers, and so is their norm."""
         # One pass, and no array of truth values. A norm beyond the largest number
         # counts as infinite.
         return math.isfinite(norm(self.parameters))
 
-    def restore(self, snapshot):
+    def restore(self, snapshot: NDArray[Any]) -> None:
         """Set all parameters to those of a ``snapshot``."""
         if not np.ndim(snapshot):
             raise ValueError(
