@@ -17,7 +17,7 @@ def warn_user(message, category=UserWarning):
     message : str
     category : type of Warning, default=UserWarning
     """
-    frame, level = sys._getframe(1), 1
+    frame, level = sys._getframe(1), 2
     while frame.f_back is not None:
         package = frame.f_globals.get("__name__", "").partition(".")[0]
         if package not in INTERNAL:
