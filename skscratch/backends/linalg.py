@@ -38,8 +38,8 @@ _WORTH_THREADS = 3_000_000
 # stay whole, on all threads.
 _NARROW = 8
 
-# Bytes of a cache line, and of the widest register: numbers that straddle two lines take
-# two accesses.
+# Bytes of a cache line, and of the widest register: numbers that straddle two lines
+# take two accesses.
 _CACHE_LINE = 64
 
 _AXPY = {np.dtype(np.float32): saxpy, np.dtype(np.float64): daxpy}
