@@ -24,7 +24,7 @@ a batch, each column is one sample.
 ...     dA = d_logloss(y_train, A)
 ...     for layer in reversed(layers):
 ...         dA = layer.backprop(dA)
->>> costs[-1] < costs[0]
+>>> bool(costs[-1] < costs[0])
 True
 
 ``feedforward`` computes ``Z = W A1 + b`` and ``A = activation(Z)`` from the outputs
