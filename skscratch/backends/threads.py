@@ -1,10 +1,10 @@
-"""One thread for SciPy's own BLAS, while something of SciPy's runs beside NumPy's.
+"""A limit of one thread for SciPy's BLAS while NumPy's BLAS does most of the work.
 
-NumPy and SciPy come with a BLAS of their own each, and each keeps a thread for every
-core, which goes on waiting for work, at full speed, for a while after it had some.
-Where calls of the two take turns, as L-BFGS (SciPy's) and the cost it minimises
-(NumPy's) do, the waiting threads of one hold the cores that the other needs: fits took
-2.5 to 4 times as long on two cores.
+The wheels of NumPy and SciPy each contain a BLAS, and each BLAS keeps one thread per
+core, which busily waits for a while after it has worked. When calls of the two
+alternate, as L-BFGS (SciPy) and the cost that it minimizes (NumPy) do, the waiting
+threads of one occupy the cores that the other needs: without the limit, fits took 2.5
+to 4 times as long on two cores.
 """
 
 import contextlib
@@ -17,34 +17,34 @@ from threadpoolctl import ThreadpoolController
 
 __all__ = ["one_scipy_thread"]
 
-_HELD = threading.Lock()
+_LIMITED = threading.Lock()
 
 
 @contextlib.contextmanager
 def one_scipy_thread():
-    """Context in which SciPy's BLAS has one thread, and NumPy's those it had.
+    """Context in which SciPy's BLAS has one thread, and NumPy's is unchanged.
 
-    The number of threads belongs to the whole process. Of users that overlap, in one
-    thread or in several, the first sets it and gives it back, in its own thread, as
-    threadpoolctl demands; the others change nothing, and may run slower at worst.
-    Where NumPy and SciPy share a BLAS, nothing is changed either.
+    The number of threads is a setting of the whole process. If contexts overlap, in
+    one thread or in several, the first sets it and restores it, in its own thread, as
+    threadpoolctl requires; the others change nothing, and are slower at worst. If NumPy
+    and SciPy share a BLAS, nothing is changed either.
     """
     blas = _scipys_blas()
     has_one = all(pool["num_threads"] == 1 for pool in blas.info())
-    if has_one or not _HELD.acquire(blocking=False):
+    if has_one or not _LIMITED.acquire(blocking=False):
         yield
         return
     try:
         with blas.limit(limits=1):
             yield
     finally:
-        _HELD.release()
+        _LIMITED.release()
 
 
 @cache
 def _scipys_blas():
-    """Controller of the BLAS in SciPy's wheel, if that has one."""
-    # Beside the package ("scipy.libs") or inside of it ("scipy/.dylibs").
+    """Controller of the BLAS in SciPy's wheel, if it contains one."""
+    # Next to the package ("scipy.libs") or inside it ("scipy/.dylibs").
     home = os.path.realpath(os.path.dirname(scipy.__file__))
     pools = ThreadpoolController()
     paths = [pool["filepath"] for pool in pools.info()]

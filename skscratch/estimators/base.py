@@ -203,12 +203,9 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         """Fit; return the error of a callback or scorer that ended it, or None."""
         previous = self._previous_runs() if self.warm_start or is_incremental else []
         old_targets = self._targets if previous else None
-        X, y, sample_weight = given
         data, split, targets = validate_fit_data(
             self,
-            X,
-            y,
-            sample_weight,
+            given,
             validation,
             dtype=self._accepted_dtypes(previous),
             reset=not previous,
@@ -234,9 +231,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
             self._init_callback_context,
             self._callbacks(),
             lambda runs: FitResult(runs, targets).snapshot().attributes(self._member),
-            X,
-            y,
-            sample_weight,
+            given,
         )
         result = fit_runs(runs, targets, monitor)
         for name in ("estimators_", "temperature_"):  # Of an earlier fit.

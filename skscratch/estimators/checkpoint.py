@@ -181,7 +181,7 @@ class Checkpoint:
         if not self.path.exists():
             return False
         try:
-            # NumPy loads no pickled objects unless it is told to.
+            # NumPy does not load pickled objects by default.
             with self.path.open("rb") as opened, np.load(opened) as file:
                 arrays = dict(file)
             header = json.loads(arrays.pop("json").tobytes().decode())

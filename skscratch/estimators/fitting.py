@@ -208,7 +208,7 @@ def _warn_of_large_batches(runs, monitor):
 
 
 def _can_train_jointly(runs):
-    """Whether the trainings of several networks are alike, step by step."""
+    """Whether several networks take the same kind of steps, on dense data."""
     config = runs[0].config
     if not config.solver.is_stochastic or issparse(runs[0].data.X):
         return False

@@ -83,17 +83,18 @@ class FitMonitor:
     snapshot : callable
         ``snapshot(runs)`` returns the attributes of an estimator as if training had
         stopped now.
-    X, y, sample_weight : array-like
-        As the user passed them to ``fit``.
+    given : tuple of three
+        ``X``, ``y`` and ``sample_weight``, as the user passed them to ``fit``.
     """
 
-    def __init__(self, estimator, start, callbacks, snapshot, X, y, sample_weight):
+    def __init__(self, estimator, start, callbacks, snapshot, given):
+        X, y, sample_weight = given
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         self._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
         self._estimator, self._start, self._snapshot = estimator, start, snapshot
         self._checkpoints = [c for c in callbacks if isinstance(c, Checkpoint)]
         self._has_callbacks = bool(callbacks)
-        # Training does not stop to report what nobody hears.
+        # A training that nobody follows need not report.
         self.is_silent = not (callbacks or estimator.verbose)
         self._warned: set[str] = set()
         self._root: Any = None

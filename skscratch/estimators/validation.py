@@ -24,7 +24,7 @@ __all__ = [
     "validate_prediction_data",
 ]
 
-# Rows that tell the scales of columns, and scales that training bears.
+# Number of rows that scales are estimated on, and scales that do not harm training.
 N_SCALE_ROWS = 256
 SMALLEST_SCALE, LARGEST_SCALE = 1e-4, 1e4
 
@@ -32,13 +32,12 @@ SMALLEST_SCALE, LARGEST_SCALE = 1e-4, 1e4
 # columns, unless they were prepared otherwise: in units of the standard deviation, and
 # in the ratio of standard deviations.
 MAX_SHIFT, MAX_RATIO = 2.0, 3.0
+MIN_COMPARED_ROWS = 10
 
 
 def validate_fit_data(
     estimator,
-    X,
-    y,
-    sample_weight,
+    given,
     validation,
     *,
     dtype,
@@ -55,8 +54,8 @@ def validate_fit_data(
     estimator : BaseScratchMLP
         Gets ``n_features_in_`` and ``feature_names_in_`` if ``reset``, and is checked
         against them otherwise.
-    X, y, sample_weight : array-like
-        As the user passed them to ``fit``.
+    given : tuple of three
+        ``X``, ``y`` and ``sample_weight``, as the user passed them to ``fit``.
     validation : tuple of three
         ``X_val``, ``y_val`` and ``sample_weight_val``, or None in their places.
     dtype : dtype or sequence of dtype
@@ -80,9 +79,9 @@ def validate_fit_data(
     ValueError
         If data can't be used.
     """
-    X, y, weights = _validate_samples(
-        estimator, X, y, sample_weight, "sample_weight", dtype=dtype, reset=reset
-    )
+    X, y, sample_weight = given
+    X, y = _validate_pair(estimator, X, y, dtype, reset)
+    X, y, weights = _drop_weightless(*_as_rows(X, y, sample_weight, "sample_weight"))
     targets = make_targets(y)
     # A batch is gathered into buffers of one dtype.
     Y = _cast(targets.encode(y), X.dtype, "y")
@@ -139,11 +138,6 @@ def validate_prediction_data(estimator, X, dtype):
         raise overflow_error("X", error) from None
 
 
-def _validate_samples(estimator, X, y, sample_weight, name, *, dtype, reset):
-    X, y = _validate_pair(estimator, X, y, dtype, reset)
-    return _drop_weightless(*_as_rows(X, y, sample_weight, name))
-
-
 def _validate_pair(estimator, X, y, dtype, reset):
     refuse_dates(X)
     # Numbers that float32 can't hold become infinite, and are refused as such.
@@ -171,17 +165,22 @@ def _validate_pair(estimator, X, y, dtype, reset):
 
 def _warn_if_prepared_otherwise(X, X_val):
     """Warn if validation data plainly did not go through a pipeline's steps."""
-    if issparse(X) or issparse(X_val) or len(X_val) < 2:
+    if issparse(X) or issparse(X_val) or len(X_val) < MIN_COMPARED_ROWS:
         return
     rows, rows_val = X[:N_SCALE_ROWS], X_val[:N_SCALE_ROWS]
-    scale, scale_val = (part.std(axis=0, dtype=np.float64) for part in (rows, rows_val))
-    shift = abs(rows_val.mean(axis=0, dtype=np.float64) - rows.mean(axis=0))
-    varies = (scale > 0) & (scale_val > 0)
+    # What overflows, or has no scale, is not compared.
+    with np.errstate(all="ignore"):
+        scale, scale_val = (
+            part.std(axis=0, dtype=np.float64) for part in (rows, rows_val)
+        )
+        shift = abs(rows_val.mean(axis=0, dtype=np.float64) - rows.mean(axis=0)) / scale
+        log_ratio = np.log(scale_val / scale)
+    varies = np.isfinite(shift) & np.isfinite(log_ratio)
     if not varies.any():
         return
     # Medians over the columns: single columns may differ by far in correct data.
-    median_shift = np.median(shift[varies] / scale[varies])
-    median_ratio = np.exp(np.median(np.log(scale_val[varies] / scale[varies])))
+    median_shift = np.median(shift[varies])
+    median_ratio = np.exp(np.median(log_ratio[varies]))
     if median_shift < MAX_SHIFT and 1 / MAX_RATIO < median_ratio < MAX_RATIO:
         return
     warn_user(
@@ -201,7 +200,7 @@ def _drop_weightless(X, y, weights):
 
 
 def _as_rows(X, y, sample_weight, name):
-    """Bring data to rows that minibatches can be gathered from.
+    """Convert data so that rows of a minibatch can be gathered.
 
     Parameters
     ----------
@@ -209,16 +208,17 @@ def _as_rows(X, y, sample_weight, name):
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
     sample_weight : array-like of shape (n_samples,) or None
     name : str
-        What the weights are called in errors.
+        Name of the weights in errors.
 
     Raises
     ------
     ValueError
-        If weights are negative, not finite, none of them positive, or not as many.
+        If weights are negative or not finite, none is positive, or their number is not
+        that of the samples.
     """
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
-    # A memory map's rows are read as plain arrays.
+    # Rows of a memory map are read as plain arrays.
     X = X.tocsr() if issparse(X) else np.asarray(X)
     if sample_weight is not None:
         try:
@@ -239,14 +239,14 @@ def _as_rows(X, y, sample_weight, name):
 
 
 def _cast(array, dtype, name):
-    """Bring targets or weights to the network's dtype; truth values stay.
+    """Convert targets or weights to the network's dtype, except booleans.
 
     Parameters
     ----------
     array : ndarray or None
     dtype : dtype
     name : str
-        What they are called in errors.
+        Their name in errors.
 
     Raises
     ------
@@ -266,12 +266,12 @@ def _cast(array, dtype, name):
 
 
 def overflow_error(names, error):
-    """Error that says in our words what Python says of integers that no float holds.
+    """Make an error of Python's about integers that are too large for floats.
 
     Parameters
     ----------
     names : str
-        What the data are called.
+        Name of the data.
     error : OverflowError
 
     Returns
@@ -282,10 +282,11 @@ def overflow_error(names, error):
 
 
 def can_skip_validation(X, dtype, n_features):
-    """Whether samples are what a network takes as they are.
+    """Return whether samples need no validation or conversion.
 
-    scikit-learn's validation comes to the same, and takes several times as long as the
-    prediction for a single row. What is not plain is left to it, and so are the errors.
+    scikit-learn's validation would return them unchanged, but takes several times as
+    long as the prediction of a single row. All other input, and all errors, are left to
+    it.
 
     Parameters
     ----------
@@ -296,8 +297,8 @@ def can_skip_validation(X, dtype, n_features):
     Returns
     -------
     bool
-        True for a contiguous array of this dtype and width, of one row or more, whose
-        numbers and the sum of their squares are finite.
+        True for a contiguous array of this dtype with ``n_features`` columns and at
+        least one row, if all numbers and the sum of their squares are finite.
     """
     return (
         type(X) is np.ndarray
@@ -306,13 +307,13 @@ def can_skip_validation(X, dtype, n_features):
         and X.shape[1] == n_features
         and X.shape[0] > 0
         and X.flags.c_contiguous
-        # A product of BLAS, which warns of nothing.
+        # Computed by BLAS, which gives no warnings.
         and math.isfinite(np.vdot(X, X))
     )
 
 
 def refuse_dates(X):
-    """Refuse dates and durations, which scikit-learn takes for numbers.
+    """Refuse dates and durations, which scikit-learn would convert to numbers.
 
     Parameters
     ----------
@@ -329,7 +330,7 @@ def refuse_dates(X):
         kinds = set(map(type, X.ravel()))
     elif isinstance(X, (list, tuple)):
         kinds = set()
-        for row in X:  # An array as a row is of one type.
+        for row in X:
             if isinstance(row, np.ndarray) and row.dtype != object:
                 kinds.add(row.dtype)
             elif np.iterable(row):
@@ -342,13 +343,12 @@ def refuse_dates(X):
 
 
 def is_of_dates(kind):
-    """Whether a dtype, of NumPy, pandas or polars, or a type is one of dates.
-
-    Or of durations; that of an object is no dtype of dates, whatever it holds.
+    """Return whether a type or dtype is one of dates or durations.
 
     Parameters
     ----------
     kind : dtype or type
+        Of NumPy, pandas or polars.
 
     Returns
     -------
@@ -363,18 +363,18 @@ def is_of_dates(kind):
 
 
 def scale_warning(X, names):
-    """Sentence on columns whose scale training suffers from, if there are any.
+    """Sentence about columns whose scale harms training.
 
     Parameters
     ----------
     X : {ndarray, CSR array} of shape (n_samples, n_features)
     names : sequence of length n_features
-        Of the columns.
+        Names of the columns.
 
     Returns
     -------
     str
-        With a space before it; empty where all scales are within bounds.
+        It begins with a space; empty if all scales are within bounds.
     """
     rows = X[:N_SCALE_ROWS]
     with np.errstate(over="ignore", invalid="ignore"):
@@ -390,6 +390,6 @@ def scale_warning(X, names):
     listed = ", ".join(f"{names[i]} ({scales[i]:.1e})" for i in far[:5])
     more = f" and {far.size - 5} more" if far.size > 5 else ""
     return (
-        " Standard deviations far from 1, which standardising mends, are those of "
+        " Standard deviations far from 1, which StandardScaler would fix, are those of "
         f"columns {listed}{more}."
     )

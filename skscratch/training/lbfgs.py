@@ -95,25 +95,25 @@ def minimize_lbfgs(
     report=None,
     begin=None,
 ):
-    """Minimise the cost over all rows by L-BFGS, in scipy's implementation.
+    """Minimize the cost over all rows by L-BFGS, in scipy's implementation.
 
     Parameters
     ----------
     network : Network
-        Holds the start, and in the end the solution.
+        Its parameters are the start, and at the end the solution.
     X : {ndarray, CSR array} of shape (n_samples, n_features)
     Y : ndarray of shape (n_samples, n_outputs)
     alpha : float
-        Strength of the L2 regularisation.
+        Strength of the L2 regularization.
     tol : float
-        Largest component of the gradient at which it stops. It stops as well where
-        the cost falls by less than scipy's ``ftol`` default in an iteration.
+        It stops when the largest component of the gradient is at most this, or when an
+        iteration decreases the cost by less than scipy's default ``ftol``.
     max_iter, max_fun : int
-        Largest number of iterations and of evaluations of the cost.
+        Maximum number of iterations and of evaluations of the cost.
     weights : ndarray of shape (n_samples,), default=None
         Sample weights.
     report : callable, default=None
-        Called with the cost after each iteration, at which the network then stands;
+        Called with the cost after each iteration, when the network has its parameters;
         returns whether to stop.
     begin : callable, default=None
         Called before each evaluation of the cost.
@@ -122,6 +122,32 @@ def minimize_lbfgs(
     -------
     OptimizeResult
         Of ``scipy.optimize.minimize``.
+    """
+    cost_and_gradients = _chunked_cost(network, X, Y, weights, alpha, begin)
+
+    def after_iteration(intermediate_result):
+        if report is not None:
+            network.restore(intermediate_result.x)
+            if report(float(intermediate_result.fun)):
+                raise StopIteration
+
+    with one_scipy_thread():
+        result = minimize(
+            cost_and_gradients,
+            network.snapshot(),
+            method="L-BFGS-B",
+            jac=True,
+            callback=after_iteration,
+            options={"maxiter": max_iter, "maxfun": max_fun, "gtol": tol},
+        )
+    network.restore(result.x)
+    return result
+
+
+def _chunked_cost(network, X, Y, weights, alpha, begin):
+    """Function of the parameters that returns the cost over all rows and its gradient.
+
+    It sums over chunks of rows, whose layer outputs stay in a core's cache.
     """
     total = X.shape[0] if weights is None else float(weights.sum())
     operations = BufferedOperations(network.dtype)
@@ -152,20 +178,4 @@ def minimize_lbfgs(
             penalty = 0.0  # The penalty counts once.
         return cost, gradients
 
-    def after_iteration(intermediate_result):
-        if report is not None:
-            network.restore(intermediate_result.x)
-            if report(float(intermediate_result.fun)):
-                raise StopIteration
-
-    with one_scipy_thread():
-        result = minimize(
-            cost_and_gradients,
-            network.snapshot(),
-            method="L-BFGS-B",
-            jac=True,
-            callback=after_iteration,
-            options={"maxiter": max_iter, "maxfun": max_fun, "gtol": tol},
-        )
-    network.restore(result.x)
-    return result
+    return cost_and_gradients

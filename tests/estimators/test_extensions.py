@@ -313,7 +313,7 @@ def test_validation_data_that_missed_a_pipelines_steps_are_warned_of():
     with pytest.warns(UserWarning, match="X_val seems not to be prepared as X is"):
         clf.fit(scaled[20:], y[20:], X_val=X[:20], y_val=y[:20])
     with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
+        warnings.filterwarnings("error", "X_val seems", UserWarning)
         clf.fit(scaled[20:], y[20:], X_val=scaled[:20], y_val=y[:20])
         clf.fit(X[20:], y[20:], X_val=X[:20], y_val=y[:20])
 
