@@ -508,7 +508,7 @@ GRADIENT_CHECKS = {
         lambda t: t.check(X=np.ones(24)), "X must have shape (n_samples, 2), got (24,)"
     ),
     "no samples": Refused(
-        lambda t: t.check(X=t.X[:0], y=[]), "X must have a sample at least, got none"
+        lambda t: t.check(X=t.X[:0], y=[]), "X must have at least one sample, got none"
     ),
     "complex X": Refused(
         lambda t: t.check(X=t.X + 1j), "X must be an array of numbers, got complex128"
