@@ -586,7 +586,7 @@ GRADIENT_CHECKS = {
             (("alpha",), "a finite number, 0 or more", (-1, 10**400)),
             (
                 ("n_directions", "n_parameters"),
-                "a whole number, 0 or more",
+                "an integer, 0 or more",
                 (-1, 2.5),
             ),
         )
