@@ -1,5 +1,6 @@
 """A neural network written from scratch on NumPy, with scikit-learn's API."""
 
+import importlib
 from typing import TYPE_CHECKING
 
 from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
@@ -12,20 +13,20 @@ from skscratch.nn.activations import (
     sigmoid,
     tanh,
 )
-from skscratch.nn.gradient_check import GradientCheck, check_gradients
 from skscratch.nn.initializers import INITIALIZERS
 from skscratch.nn.layer import Layer
 from skscratch.nn.losses import LOSSES, Loss, d_logloss, logloss
 from skscratch.nn.network import Network
 from skscratch.nn.stack import Stack
-from skscratch.tabular.encoders import PiecewiseLinearEncoder, SmoothClipScaler
 from skscratch.training.optimizers import OPTIMIZERS, Optimizer
 from skscratch.training.schedules import SCHEDULES, Schedule
 from skscratch.training.solvers import SOLVERS, Solver
 from skscratch.version import __version__
 
 if TYPE_CHECKING:
+    from skscratch.nn.gradient_check import GradientCheck, check_gradients
     from skscratch.tabular import make_tabular_classifier, make_tabular_regressor
+    from skscratch.tabular.encoders import PiecewiseLinearEncoder, SmoothClipScaler
 
 __all__ = [
     "ACTIVATIONS",
@@ -60,17 +61,22 @@ __all__ = [
     "tanh",
 ]
 
-# Imported when asked for: scikit-learn's preparation of tables takes three times as
-# long to import as all the rest, and a network alone has no use for it.
-_OF_TABLES = {"make_tabular_classifier", "make_tabular_regressor"}
+# Imported on first use: scikit-learn's preprocessing takes three times as long to load
+# as everything else, and a network alone does not need it.
+_LAZY = {
+    "GradientCheck": "skscratch.nn.gradient_check",
+    "PiecewiseLinearEncoder": "skscratch.tabular.encoders",
+    "SmoothClipScaler": "skscratch.tabular.encoders",
+    "check_gradients": "skscratch.nn.gradient_check",
+    "make_tabular_classifier": "skscratch.tabular",
+    "make_tabular_regressor": "skscratch.tabular",
+}
 
 
 def __getattr__(name):
-    if name not in _OF_TABLES:
+    if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from skscratch import tabular
-
-    return getattr(tabular, name)
+    return getattr(importlib.import_module(_LAZY[name]), name)
 
 
 def __dir__():

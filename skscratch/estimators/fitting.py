@@ -3,7 +3,7 @@
 import copy
 import itertools
 import statistics
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -241,8 +241,7 @@ def _train_in_turn(runs, monitor):
     return finished
 
 
-@dataclass(frozen=True)
-class FitResult:
+class FitResult(NamedTuple):
     """What a fit has learned.
 
     Attributes
@@ -307,7 +306,7 @@ class FitResult:
         -------
         FitResult
         """
-        return replace(self, runs=[_copy_run(run) for run in self.runs])
+        return self._replace(runs=[_copy_run(run) for run in self.runs])
 
 
 def network_attributes(network, targets):

@@ -355,7 +355,7 @@ class ClassTargets:
         return float(np.average(right, weights=weights))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NumericTargets:
     """Numbers, one column per output.
 

@@ -1,15 +1,13 @@
 """Minibatches: which rows of the training data each step takes."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 __all__ = ["BatchData", "Batches"]
 
 
-@dataclass(frozen=True, eq=False)
-class BatchData:
+class BatchData(NamedTuple):
     """Data that ``Operations.batch`` gathers the rows of a batch from.
 
     Attributes

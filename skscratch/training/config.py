@@ -1,13 +1,11 @@
 """Resolved options of one training: no ``'auto'``, no names left to look up."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = ["TrainingConfig"]
 
 
-@dataclass(frozen=True)
-class TrainingConfig:
+class TrainingConfig(NamedTuple):
     """Options of one training, resolved from an estimator's parameters.
 
     Attributes

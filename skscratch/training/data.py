@@ -3,16 +3,14 @@
 Validation of what a user passes is in ``estimators.validation``.
 """
 
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 __all__ = ["FitData", "Split", "pool_splits"]
 
 
-@dataclass(frozen=True)
-class FitData:
+class FitData(NamedTuple):
     """Validated training or validation data.
 
     Attributes
@@ -64,11 +62,10 @@ class FitData:
         FitData
         """
         Y = self.Y if self.Y.dtype == bool else self.Y.astype(dtype, copy=False)
-        return replace(self, X=self.X.astype(dtype, copy=False), Y=Y)
+        return self._replace(X=self.X.astype(dtype, copy=False), Y=Y)
 
 
-@dataclass(frozen=True)
-class Split:
+class Split(NamedTuple):
     """Training rows, and the validation data of early stopping.
 
     Attributes

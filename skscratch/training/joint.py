@@ -1,7 +1,6 @@
 """Several networks of one architecture trained side by side, as one stack."""
 
 import statistics
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -134,7 +133,7 @@ class StackedBatches:
         self.batch_size, self.data = first.batch_size, first.data
         if self.data.weights is not None:
             means = [batches.data.mean_weight for batches in several]
-            self.data = replace(self.data, mean_weight=np.reshape(means, (-1, 1, 1)))
+            self.data = self.data._replace(mean_weight=np.reshape(means, (-1, 1, 1)))
 
     def __iter__(self):
         orders = np.stack([batches.next_order() for batches in self._several])

@@ -22,7 +22,7 @@ from skscratch.training.validator import Validator
 __all__ = ["TrainingRun", "start_run"]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class TrainingRun:
     """A training in progress, of one network.
 
