@@ -33,7 +33,7 @@ def run_epochs(runs, monitor):
         of several runs become views of a stack, and their optimizers parts of one.
         Runs that have finished epochs continue after them.
     monitor : FitMonitor or NullMonitor
-        Hears of each epoch, and may stop the training.
+        Is called after each epoch, and may stop the training.
 
     Returns
     -------
@@ -46,6 +46,8 @@ def run_epochs(runs, monitor):
             run: at_end.enter_context(contextlib.closing(run.early_stopping()))
             for run in runs
         }
+        if len(runs) < config.n_estimators:
+            at_end.callback(_keep_trained, runs)
         error = _common_error(runs)
         active = [run for run in runs if run.is_active]
         first_epoch = 1 + max(run.n_epochs for run in runs)
@@ -53,8 +55,6 @@ def run_epochs(runs, monitor):
             return max(runs, key=lambda run: run.is_active).outcome
         trained = _side_by_side(active, len(runs))
         at_end.callback(lambda: trained.release())
-        if len(runs) < config.n_estimators:
-            at_end.callback(_keep_trained, runs)
         for number in range(first_epoch, config.max_epochs + 1):
             if not monitor.is_silent:
                 monitor.begin_step()

@@ -409,6 +409,24 @@ def test_a_training_that_ended_is_extended_by_a_larger_max_iter(cls, setting, tm
     assert extended.n_iter_ > 4
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_member_that_had_ended_is_extended_after_two_resumptions(seed, tmp_path):
+    """Its last parameters are kept, though its network has those of the best epoch."""
+    X, y = data()
+    path = tmp_path / "training.npz"
+    for n_times in (6, 1):  # In the second member, both times.
+        broken = make("an ensemble in turn", max_iter=4, random_state=seed)
+        breaking = Breaking(path, n_times)
+        breaking.resume = True
+        broken.set_callbacks(breaking)
+        with pytest.raises(Dying):
+            broken.fit(X, y)
+    extended = make("an ensemble in turn", max_iter=9, random_state=seed)
+    extended.set_callbacks(Checkpoint(path, resume=True)).fit(X, y)
+    whole = make("an ensemble in turn", max_iter=9, random_state=seed).fit(X, y)
+    assert record(extended) == record(whole)
+
+
 @pytest.mark.parametrize("scored", [False, True])
 @pytest.mark.parametrize("changes", [{"tol": 0.0}, {"n_iter_no_change": 8}])
 def test_a_training_that_stopped_is_extended_by_more_patience(
