@@ -56,7 +56,7 @@ CONSTRAINTS: dict = {
         Interval(numbers.Integral, 1, None, closed="left"),
     ],
     "learning_rate": [
-        RegisteredOptions(lambda: SCHEDULES, is_schedule, ", a schedule class")
+        RegisteredOptions(lambda: SCHEDULES, is_schedule, " or a Schedule class")
     ],
     "learning_rate_init": [Interval(numbers.Real, 0, None, closed="neither")],
     "power_t": [Interval(numbers.Real, 0, None, closed="left")],
