@@ -191,11 +191,12 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
             error = self._fit_with_callbacks(
                 parameters, given, validation, is_incremental, classes
             )
+        # Raised outside the rollback: finished epochs are kept.
         if error is not None:
             raise error
         return self
 
-    # The rollback is outside: callbacks need their attributes to the last.
+    # The rollback is outside: the teardown of callbacks needs their attributes.
     @with_callbacks
     def _fit_with_callbacks(
         self, parameters, given, validation, is_incremental, classes
@@ -234,7 +235,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
             given,
         )
         result = fit_runs(runs, targets, monitor)
-        for name in ("estimators_", "temperature_"):  # Of an earlier fit.
+        for name in ("estimators_", "temperature_"):  # Left from an earlier fit.
             self.__dict__.pop(name, None)
         self.__dict__.update(result.attributes(self._member))
         if result.error is not None:

@@ -233,7 +233,7 @@ def _train_in_turn(runs, monitor):
     for run in runs:
         monitor.begin_step()
         outcome = _train([run], MemberMonitor(monitor, runs, run))
-        # An interrupted member without an epoch is none; L-BFGS may need no step.
+        # A member interrupted before its first epoch is dropped; L-BFGS may need none.
         if outcome != "interrupted" or run.n_epochs or not finished:
             finished.append(run)
         if monitor.end_member(finished) or outcome == "interrupted":

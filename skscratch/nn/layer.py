@@ -85,7 +85,7 @@ class Layer:
     A1 : ndarray of shape (inputs, samples)
         Inputs of the last ``feedforward``.
     Z, A : ndarray of shape (neurons, samples)
-        Its pre-activations and outputs.
+        Pre-activations and outputs of the last ``feedforward``.
     learning_rate : float, default=0.1
         Learning rate of ``backprop``. A class attribute, which an instance may
         override.
@@ -184,7 +184,7 @@ class Layer:
         ------
         ValueError
             If ``A1`` has another number of rows than the layer has inputs, or the mask
-            has not the shape of the outputs.
+            does not have the shape of the outputs.
         """
         A1 = as_batch(A1)
         Z, A, output = self.forward(A1, mask)

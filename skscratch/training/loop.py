@@ -40,20 +40,22 @@ def run_epochs(runs, monitor):
     str
         Outcome of the last epoch; "stopped" if the monitor stopped the training.
     """
-    config, outcome = runs[0].config, "stopped"
+    config = runs[0].config
     with contextlib.ExitStack() as at_end:
         stoppings = {
             run: at_end.enter_context(contextlib.closing(run.early_stopping()))
             for run in runs
         }
+        # Members trained in turn: checkpoints are written after this one has ended.
         if len(runs) < config.n_estimators:
             at_end.callback(_keep_trained, runs)
         error = _common_error(runs)
         active = [run for run in runs if run.is_active]
         first_epoch = 1 + max(run.n_epochs for run in runs)
         if not active or first_epoch > config.max_epochs:
-            return max(runs, key=lambda run: run.is_active).outcome
+            return (active or runs)[0].outcome
         trained = _side_by_side(active, len(runs))
+        # A lambda: `trained` is replaced when a network stops.
         at_end.callback(lambda: trained.release())
         for number in range(first_epoch, config.max_epochs + 1):
             if not monitor.is_silent:
