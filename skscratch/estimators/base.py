@@ -234,6 +234,13 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
             lambda runs: FitResult(runs, targets).snapshot().attributes(self._member),
             given,
         )
+        if self._callbacks():
+            # Callbacks may predict with the network in training, not with an old one.
+            for name in ("estimators_", "temperature_"):
+                self.__dict__.pop(name, None)
+            networks = [run.network for run in runs]
+            network = networks[0] if len(runs) == 1 else Stack(networks)
+            self.__dict__.update(network_attributes(network, targets))
         result = fit_runs(runs, targets, monitor)
         for name in ("estimators_", "temperature_"):  # Left from an earlier fit.
             self.__dict__.pop(name, None)

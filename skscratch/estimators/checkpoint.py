@@ -366,6 +366,9 @@ def _unpack(run, arrays, values):
     if run.dropout is not None:
         run.dropout.generator.bit_generator.state = values["dropout"]
     for part in PARTS:
+        if not values[part]:
+            setattr(state, part, None)  # It was dropped in the middle of an epoch.
+            continue
         kept = vars(getattr(state, part)) if getattr(state, part) else {}
         kept.update(values[part])
         for name in kept:

@@ -115,9 +115,6 @@ class FitMonitor:
             Largest number of steps.
         """
         self._runs, self._step_name = runs, step_name
-        if self._has_callbacks and len(runs) == 1:
-            # Callbacks may look at the network in training.
-            self._estimator.network_ = runs[0].network
         self._root = self._start(max_subtasks=n_steps)
         self._root.call_on_fit_task_begin(**self._data)
         if self._checkpoints:
@@ -250,7 +247,10 @@ class FitMonitor:
         """
         config = runs[0].config
         if outcome == "interrupted":
-            n_epochs = min(run.n_epochs for run in runs if run.is_active)
+            n_epochs = min(
+                (run.n_epochs for run in runs if run.is_active),
+                default=max(run.n_epochs for run in runs),
+            )
             self._warn(
                 "interrupted",
                 f"Training interrupted by user. It had finished {n_epochs} epochs or "

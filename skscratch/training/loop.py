@@ -90,7 +90,8 @@ def run_epochs(runs, monitor):
 def _keep_trained(runs):
     """Keep the last parameters for checkpoints that are written while others train."""
     for run in runs:
-        run.trained_parameters = run.network.snapshot()
+        if run.outcome != "diverged":
+            run.trained_parameters = run.network.snapshot()
 
 
 def _common_error(runs):

@@ -216,3 +216,51 @@ def test_an_interrupt_before_training_leaves_all_as_it_was(cls, monkeypatch):
         estimator.fit(X[:, :2], y)
     assert vars(estimator) == before
     assert_array_equal(parameters_of(estimator), parameters)
+
+
+class Acting:
+    """Callback that does something at the end of each epoch."""
+
+    def __init__(self, act):
+        self.act = act
+
+    def setup(self, estimator, context):
+        """Nothing to set up."""
+
+    teardown = on_fit_task_begin = setup
+
+    def on_fit_task_end(self, estimator, context):
+        if context.task_name == "epoch":
+            self.act(estimator)
+
+
+@both
+@pytest.mark.parametrize("n_estimators", [1, 3])
+def test_an_interrupt_after_the_last_epoch_keeps_the_training(cls, n_estimators):
+    X, y = data(cls)
+    options = SMALL | {"max_iter": 30, "tol": 1e9, "n_iter_no_change": 2}
+    options["n_estimators"] = n_estimators
+    whole = quietly(cls(**options).fit, X, y)
+
+    def interrupt(estimator):
+        if estimator.n_iter_ == whole.n_iter_:
+            raise KeyboardInterrupt
+
+    interrupted = cls(**options).set_callbacks(Acting(interrupt))
+    with pytest.warns(UserWarning, match=f"finished {whole.n_iter_} epochs"):
+        interrupted.fit(X, y)
+    assert_array_equal(parameters_of(interrupted), parameters_of(whole))
+
+
+@pytest.mark.parametrize("n_estimators", [1, 2])
+def test_callbacks_may_predict_in_a_first_fit_and_in_a_refit(n_estimators):
+    X, y = data(ScratchMLPClassifier)
+    shapes = []
+    estimator = ScratchMLPClassifier(**SMALL, n_estimators=n_estimators)
+    estimator.set_callbacks(
+        Acting(lambda fitting: shapes.append(fitting.predict_proba(X).shape))
+    )
+    for classes in (2, len(np.unique(y))):
+        shapes.clear()
+        quietly(estimator.fit, X, y % classes)
+        assert set(shapes) == {(len(X), classes)}
