@@ -9,7 +9,7 @@ another name and then renamed, so that it is complete at any time.
 import json
 import os
 import zipfile
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +157,7 @@ class Checkpoint:
             os.fsync(file.fileno())
         os.replace(partial, self.path)
 
-    def read(self, runs, fingerprint):
+    def read(self, runs, fingerprint, are_joint=False):
         """Bring the trainings of a fit to where the file is, if there is a file.
 
         Parameters
@@ -166,6 +166,8 @@ class Checkpoint:
             As they are before the first epoch.
         fingerprint : dict
             Of the fit.
+        are_joint : bool, default=False
+            Whether the networks are trained side by side.
 
         Returns
         -------
@@ -209,6 +211,14 @@ class Checkpoint:
             }
             _unpack(run, of_run, values)
             _apply_limits(run, header["limits"])
+        active = {run.n_epochs for run in runs if run.is_active}
+        if are_joint and len(active) > 1:
+            raise ValueError(
+                f"the checkpoint {self.path} can't be extended by tol or "
+                "n_iter_no_change: its networks are trained side by side, but stopped "
+                "after different numbers of epochs. Keep both as they were, or start "
+                "with resume=False."
+            )
         return True
 
     def _check_extension(self, header, config):
@@ -258,8 +268,20 @@ def fingerprint(parameters, run):
 
 
 def _describe(value):
+    """Describe a parameter the same in every process."""
     if isinstance(value, np.random.RandomState):
         return "a RandomState"  # Its state is in the file.
+    if isinstance(value, (list, tuple)):
+        items = ", ".join(map(_describe, value))
+        items += "," * (isinstance(value, tuple) and len(value) == 1)
+        return f"[{items}]" if isinstance(value, list) else f"({items})"
+    if is_dataclass(value) and not isinstance(value, type):
+        described = ", ".join(
+            f"{entry.name}={_describe(getattr(value, entry.name))}"
+            for entry in fields(value)
+        )
+        return f"{type(value).__qualname__}({described})"
+    # A representation may have an address: functions and classes have a name.
     return getattr(value, "__qualname__", None) or repr(value)
 
 
@@ -324,6 +346,7 @@ def _pack(run):
         "seed": run.seed,
         "n_epochs": run.n_epochs,
         "outcome": run.outcome,
+        "mean weight": run.batches.data.mean_weight,
         "random": random,
         "state": {
             entry.name: getattr(state, entry.name)
@@ -355,6 +378,7 @@ def _unpack(run, arrays, values):
     for name, value in values["state"].items():
         setattr(state, name, value)
     state.best_parameters = arrays.get("best")
+    run.batches.data = run.batches.data._replace(mean_weight=values["mean weight"])
     if "order" in arrays:
         run.batches.order[...] = arrays["order"]
     if "validation rows" in arrays and run.split.is_drawn:

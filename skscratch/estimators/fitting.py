@@ -179,24 +179,24 @@ def fit_runs(runs, targets, monitor):
     """
     solver, config = runs[0].config.solver, runs[0].config
     _warn_of_large_batches(runs, monitor)
-    error = None
+    error, trained = None, runs
     try:
         if len(runs) == 1 or _can_train_jointly(runs):
             monitor.begin_fit(runs, solver.step_name, config.max_epochs)
             _train(runs, monitor)
         else:
+            trained = []
             monitor.begin_fit(runs, "member", len(runs))
-            runs = _train_in_turn(runs, monitor)
+            _train_in_turn(runs, monitor, trained)
     except UserCodeError as caught:
         # Finished epochs are kept. Without any, the call is refused.
-        runs = [run for run in runs if run.n_epochs]
-        if not runs:
+        if not any(run.n_epochs for run in trained):
             raise caught.error from None
         error = caught.error
     temperature = None
     if config.calibration_classes is not None and error is None:
-        temperature = fit_temperature(runs, config.calibration_classes)
-    return FitResult(runs, targets, temperature, error)
+        temperature = fit_temperature(trained, config.calibration_classes)
+    return FitResult(trained, targets, temperature, error)
 
 
 def _warn_of_large_batches(runs, monitor):
@@ -227,18 +227,21 @@ def _train(runs, monitor):
     return outcome
 
 
-def _train_in_turn(runs, monitor):
-    """Train one network after the other; return the runs that count."""
-    finished: list[TrainingRun] = []
+def _train_in_turn(runs, monitor, trained):
+    """Train one network after the other; add those that count to ``trained``."""
     for run in runs:
         monitor.begin_step()
-        outcome = _train([run], MemberMonitor(monitor, runs, run))
+        try:
+            outcome = _train([run], MemberMonitor(monitor, runs, run))
+        except UserCodeError:
+            if run.n_epochs:
+                trained.append(run)
+            raise
         # A member interrupted before its first epoch is dropped; L-BFGS may need none.
-        if outcome != "interrupted" or run.n_epochs or not finished:
-            finished.append(run)
-        if monitor.end_member(finished) or outcome == "interrupted":
+        if outcome != "interrupted" or run.n_epochs or not trained:
+            trained.append(run)
+        if monitor.end_member(trained) or outcome == "interrupted":
             break
-    return finished
 
 
 class FitResult(NamedTuple):

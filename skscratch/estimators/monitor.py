@@ -122,7 +122,7 @@ class FitMonitor:
             self._fingerprint = fingerprint(parameters, runs[0])
         for checkpoint in self._checkpoints:
             if checkpoint.resume:
-                checkpoint.read(runs, self._fingerprint)
+                checkpoint.read(runs, self._fingerprint, step_name != "member")
 
     def begin_step(self):
         """Tell callbacks that a step begins, unless one has begun."""

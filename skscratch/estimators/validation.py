@@ -167,7 +167,7 @@ def _warn_if_prepared_otherwise(X, X_val):
     """Warn if validation data plainly did not go through a pipeline's steps."""
     if issparse(X) or issparse(X_val) or len(X_val) < MIN_COMPARED_ROWS:
         return
-    rows, rows_val = X[:N_SCALE_ROWS], X_val[:N_SCALE_ROWS]
+    rows, rows_val = _sample_rows(X), _sample_rows(X_val)
     # What overflows, or has no scale, is not compared.
     with np.errstate(all="ignore"):
         scale, scale_val = (
@@ -190,6 +190,11 @@ def _warn_if_prepared_otherwise(X, X_val):
         "goes through the other steps with Pipeline(..., transform_input=['X_val']) "
         "and metadata routing."
     )
+
+
+def _sample_rows(X):
+    """Rows at equal distances: samples may be sorted."""
+    return X[:: max(1, X.shape[0] // N_SCALE_ROWS)]
 
 
 def _drop_weightless(X, y, weights):
@@ -376,7 +381,7 @@ def scale_warning(X, names):
     str
         It begins with a space; empty if all scales are within bounds.
     """
-    rows = X[:N_SCALE_ROWS]
+    rows = _sample_rows(X)
     with np.errstate(over="ignore", invalid="ignore"):
         if issparse(rows):
             scales = np.sqrt(mean_variance_axis(rows.astype(np.float64), axis=0)[1])

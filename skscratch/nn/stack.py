@@ -56,7 +56,11 @@ class Stack(Network):
             not all(isinstance(network, Network) for network in networks)
             or any(isinstance(network, Stack) for network in networks)
             or not are_different
-            or len({_architecture(network) for network in networks}) != 1
+            or not networks
+            or any(
+                _architecture(network) != _architecture(networks[0])
+                for network in networks
+            )
         ):
             raise ValueError(
                 "networks must be one or more Network objects, none of them a Stack or "

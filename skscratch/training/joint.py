@@ -78,10 +78,6 @@ class StackedRuns:
         for run, part in zip(self.runs, parts, strict=True):
             run.state.optimizer = part
 
-    def release(self):
-        """Give each run its part of the optimizer, and leave the stack."""
-        self.save_state()
-
 
 def can_join_optimizers(optimizers):
     """Return whether optimizers of single networks can continue as one.

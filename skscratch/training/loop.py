@@ -56,7 +56,7 @@ def run_epochs(runs, monitor):
             return (active or runs)[0].outcome
         trained = _side_by_side(active, len(runs))
         # A lambda: `trained` is replaced when a network stops.
-        at_end.callback(lambda: trained.release())
+        at_end.callback(lambda: trained.save_state())
         for number in range(first_epoch, config.max_epochs + 1):
             if not monitor.is_silent:
                 monitor.begin_step()
@@ -81,7 +81,7 @@ def run_epochs(runs, monitor):
                 break
             still_active = [run for run in active if run.is_active]
             if len(still_active) < len(active) and number < config.max_epochs:
-                trained.release()
+                trained.save_state()
                 active = still_active
                 trained = _side_by_side(active, len(runs))
     return outcome
@@ -150,9 +150,6 @@ class SingleRun:
 
     def save_state(self):
         """Do nothing: the run has its optimizer."""
-
-    def release(self):
-        """Do nothing: there is no stack to leave."""
 
 
 # What overflows is noticed at the end of the epoch.

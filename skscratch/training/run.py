@@ -49,7 +49,7 @@ class TrainingRun:
     n_epochs : int
         Number of finished epochs, or iterations, of this call.
     outcome : str
-        Outcome of the last epoch, or "interrupted".
+        Outcome of the last epoch.
     """
 
     network: Network
@@ -70,12 +70,6 @@ class TrainingRun:
     def is_active(self):
         """Whether the training continues: it neither stopped nor diverged."""
         return self.outcome not in FINAL_OUTCOMES
-
-    @property
-    def n_finite_epochs(self):
-        """Number of epochs of this call that ended with finite numbers."""
-        diverged = self.outcome == "diverged" and self.config.solver.is_stochastic
-        return self.n_epochs - diverged
 
     def early_stopping(self):
         """Judge of this training's epochs, at their current number.

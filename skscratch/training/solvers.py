@@ -93,8 +93,9 @@ def is_solver(value):
     -------
     bool
     """
-    is_optimizer = isinstance(value, type) and issubclass(value, Optimizer)
-    return is_optimizer or isinstance(value, Solver)
+    if isinstance(value, type):
+        return issubclass(value, Optimizer) and value is not Optimizer
+    return isinstance(value, Solver)
 
 
 def find_solver(solver):

@@ -6,6 +6,8 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,8 +17,17 @@ from scipy import sparse
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skscratch import Checkpoint, ScratchMLPClassifier, ScratchMLPRegressor
-from skscratch.estimators.checkpoint import PARTS
+from skscratch import (
+    ACTIVATIONS,
+    OPTIMIZERS,
+    SOLVERS,
+    Checkpoint,
+    ScratchMLPClassifier,
+    ScratchMLPRegressor,
+)
+from skscratch.estimators.checkpoint import PARTS, _describe, fingerprint
+from skscratch.nn.activations import resolve_activation
+from skscratch.training.data import FitData
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="it has no SIGKILL")
@@ -461,3 +472,78 @@ def test_a_training_is_not_cut_short_behind_its_end(tmp_path):
     shorter = make("adam", max_iter=5).set_callbacks(Checkpoint(path, resume=True))
     with pytest.raises(ValueError, match="max_iter=5 is less than the 12 epochs"):
         shorter.fit(X, y)
+
+
+def test_networks_that_stopped_at_different_epochs_are_not_extended(tmp_path):
+    X, y = data()
+    path = tmp_path / "training.npz"
+    options = {"tol": 0.01, "n_iter_no_change": 1, "max_iter": 40}
+    first = make("an ensemble", **options).set_callbacks(Checkpoint(path)).fit(X, y)
+    assert len({member.n_iter_ for member in first.estimators_}) > 1
+    patient = make("an ensemble", **options | {"n_iter_no_change": 30})
+    patient.set_callbacks(Checkpoint(path, resume=True))
+    with pytest.raises(ValueError, match="can't be extended by tol or n_iter"):
+        patient.fit(X, y)
+    assert not hasattr(patient, "network_")
+
+
+def test_descriptions_of_parameters_have_no_addresses():
+    values = [
+        ACTIVATIONS["relu"],
+        [ACTIVATIONS["tanh"], "relu"],
+        resolve_activation("elu(0.5)"),
+        SOLVERS["adam"],
+        OPTIMIZERS["adam"],
+        np.mean,
+    ]
+    described = fingerprint(dict(enumerate(values)), run_of(make("adam")))["parameters"]
+    assert not any("0x" in text for text in described.values())
+    assert len(set(described.values())) == len(values)
+    assert described[0] != _describe(replace(ACTIVATIONS["relu"], variance_factor=1.0))
+    for value in ((6, 5), (7,), [3], "relu", None, 0.1):
+        assert _describe(value) == repr(value)
+
+
+def run_of(estimator):
+    """Stand-in for a run, of which a fingerprint reads the data alone."""
+    X, y = data()
+    fit_data = FitData(X, y, y[:, np.newaxis], None)
+    return SimpleNamespace(data=fit_data, split=None)
+
+
+def test_a_random_state_with_weights_and_a_split_continues_exactly(tmp_path):
+    X, y = data()
+    weights = np.random.RandomState(1).uniform(0.2, 3, len(y))
+    path = tmp_path / "training.npz"
+    options = {"early_stopping": True, "restore_best": False, "solver": "sgd"}
+    options["n_iter_no_change"] = 50
+    parameters = []
+    for n_times in (None, 4):
+        random_state = np.random.RandomState(3)
+        estimator = make("adam", **options, random_state=random_state)
+        if n_times is not None:
+            estimator.set_callbacks(Breaking(path, n_times))
+            with pytest.raises(Dying):
+                estimator.fit(X, y, weights)
+            # The stream has moved on: another split is drawn, and then replaced.
+            estimator.set_callbacks(Checkpoint(path, resume=True))
+        parameters.append(estimator.fit(X, y, weights).network_.parameters)
+    assert_array_equal(*parameters)
+
+
+def test_a_member_that_diverged_in_turn_is_resumed_finite(tmp_path):
+    X, y = data()
+    path = tmp_path / "training.npz"
+    options = {"learning_rate_init": 1e3, "momentum": 0.99, "early_stopping": False}
+    whole = make("an ensemble in turn", **options, activation="identity").fit(X, y)
+    assert np.isfinite(whole.network_.parameters).all()
+    n_finite = whole.estimators_[0].n_iter_ - 1
+    broken = make("an ensemble in turn", **options, activation="identity")
+    broken.set_callbacks(Breaking(path, n_finite + 1))
+    with pytest.raises(Dying):
+        broken.fit(X, y)
+    outcomes = [run["outcome"] for run in header_of(path)["runs"]]
+    assert outcomes[0] == "diverged"
+    resumed = make("an ensemble in turn", **options, activation="identity")
+    resumed.set_callbacks(Checkpoint(path, resume=True)).fit(X, y)
+    assert_array_equal(resumed.network_.parameters, whole.network_.parameters)

@@ -316,6 +316,9 @@ def test_validation_data_that_missed_a_pipelines_steps_are_warned_of():
         warnings.filterwarnings("error", "X_val seems", UserWarning)
         clf.fit(scaled[20:], y[20:], X_val=scaled[:20], y_val=y[:20])
         clf.fit(X[20:], y[20:], X_val=X[:20], y_val=y[:20])
+        # Also where samples are sorted, and there are many.
+        many = np.sort(np.random.RandomState(0).standard_normal((2000, 4)), axis=0)
+        clf.fit(many, np.arange(2000) % 2, X_val=many[::50], y_val=np.arange(40) % 2)
 
 
 def test_warnings_name_the_users_line():
