@@ -383,7 +383,7 @@ def timed_calls(
 def measure_profile(settings: Settings) -> list[Record]:
     """Split the time of a training step of ours into parts."""
     from skscratch.backends import buffered
-    from skscratch.training import loop, optimizers
+    from skscratch.training import joint, optimizers
 
     operations = buffered.BufferedOperations
 
@@ -394,7 +394,7 @@ def measure_profile(settings: Settings) -> list[Record]:
         "optimizer": [(optimizers.Adam, "update")],
         "L2 term": [(operations, "penalty")],
         "batch": [(operations, "batch")],
-        "rest": [(loop, "train_epoch")],
+        "rest": [(joint, "take_steps")],
     }
     records = []
     for case in (case.scaled(settings.scale) for case in CASES.values()):

@@ -39,6 +39,7 @@ ZONES = {
 }
 # Beside NumPy and the standard library, as `import` names them.
 THIRD_PARTY = {
+    "__init__": {"sklearn"},
     "version": set(),
     "backends": {"scipy", "threadpoolctl"},
     "nn": {"scipy"},

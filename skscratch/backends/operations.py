@@ -1,8 +1,8 @@
 """The operations that a network's mathematics consists of.
 
-``Operations`` carries them out with NumPy, each result in a new array: its methods are
-the mathematics. Other backends override them to do the same faster, and are tested
-against them.
+Each method of ``Operations`` is a formula, written in NumPy, whose result is a new
+array. Other backends override the methods with faster ones, and are tested against
+these.
 
 In the shapes below, a batch is (features, samples). All but sparse batches may have a
 leading axis, of independent networks or of their batches. ``f`` is an activation: any
@@ -37,13 +37,8 @@ class Operations:
 
         Parameters
         ----------
-        data : object
-            Has the attributes ``X`` {ndarray, CSR array} of shape (n_samples,
-            n_features), ``Y`` ndarray of shape (n_samples, n_targets), boolean or
-            floating-point, ``weights`` ndarray of shape (n_samples,) or None,
-            ``mean_weight`` float, or (n_networks, 1, 1) for several networks, and
-            ``smoothing``, a tuple of the arguments ``share`` and ``n_classes`` of
-            ``smooth``, or None.
+        data : BatchData
+            The training data: see ``skscratch.training.batches``.
         rows : slice or ndarray of int of shape (n,) or (n_networks, n)
             Two axes give each network a batch of its own.
 
@@ -70,7 +65,7 @@ class Operations:
         """Forward pass of a layer: ``Z = W A1 + b`` and ``A = f(Z)``.
 
         May consume ``Z`` where ``f.needs_Z`` is False: then the ``Z`` that it returns
-        is only good for ``back``.
+        can only be passed to ``back``.
 
         Parameters
         ----------
@@ -85,7 +80,7 @@ class Operations:
         Returns
         -------
         Z, A, output : ndarray of shape (..., neurons, samples)
-            ``output`` is ``A``, times the mask where there is one.
+            ``output`` is ``A``, multiplied by the mask if there is one.
         """
         Z = product(W, A1)
         Z += b
@@ -101,7 +96,7 @@ class Operations:
         ----------
         key : int
         dA : ndarray of shape (..., neurons, samples)
-            Gradient by the output of the layer.
+            Gradient with respect to the output of the layer.
         Z, A : ndarray of shape (..., neurons, samples)
             As ``dense`` returned them.
         f : Activation
@@ -117,7 +112,7 @@ class Operations:
         return dA * f.derivative(Z, A)
 
     def weight_gradients(self, key, dZ, A1, dW, db):
-        """Gradients by weights and biases: ``dW = dZ A1ᵀ`` and ``db = sum(dZ)``.
+        """Gradients of weights and biases: ``dW = dZ A1ᵀ`` and ``db = sum(dZ)``.
 
         Consumes nothing.
 
@@ -139,7 +134,7 @@ class Operations:
         return product_transposed(dZ, A1, out=dW), row_sums(dZ, out=db)
 
     def input_gradient(self, key, W, dZ):
-        """Gradient by the inputs of a layer: ``dA1 = Wᵀ dZ``.
+        """Gradient with respect to the inputs of a layer: ``dA1 = Wᵀ dZ``.
 
         May consume ``dZ``.
 
@@ -199,8 +194,9 @@ class Operations:
         if weight_gradients is not None:
             weight_gradients += np.expand_dims(strength, -1) * weights
         squares = np.vecdot(weights, weights)
-        is_one = weights.ndim == 1
-        return 0.5 * strength * (float(squares) if is_one else np.float64(squares))
+        if weights.ndim == 1:
+            return 0.5 * strength * float(squares)
+        return 0.5 * strength * squares.astype(np.float64)
 
     def update(self, optimizer, parameters, gradients, rate):
         """Take a step of the optimizer, which changes ``parameters`` in place.
@@ -241,7 +237,7 @@ class Operations:
         """
         return step(*inputs)
 
-    # What losses compute with.
+    # Used inside losses and activations.
 
     def array(self, name, shape, order="C"):
         """Array to write a result into, or None: NumPy allocates one."""

@@ -1,10 +1,23 @@
 """An estimator's attributes: shared by a copy, restored, or views of a network."""
 
 import contextlib
+import functools
 
 import numpy as np
 
-__all__ = ["LayerViews", "rollback_on_error", "shallow_copy"]
+__all__ = [
+    "LayerViews",
+    "exclusive_fit",
+    "feature_attributes",
+    "one_fit_at_a_time",
+    "rollback_on_error",
+    "shallow_copy",
+    "training_rollback",
+]
+
+# The fit that runs at the moment, by the id of its estimator. An attribute of the
+# estimator would go into copies that callbacks make.
+_current_fits: dict[int, object] = {}
 
 
 def shallow_copy(estimator):
@@ -23,28 +36,113 @@ def shallow_copy(estimator):
     return new
 
 
+def feature_attributes(estimator):
+    """Attributes that describe the features of a fit, by name.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+
+    Returns
+    -------
+    dict
+    """
+    names = ("n_features_in_", "feature_names_in_")
+    return {name: vars(estimator)[name] for name in names if name in vars(estimator)}
+
+
 @contextlib.contextmanager
-def rollback_on_error(*estimators, network=None):
-    """Context that restores estimators, and a network, if an error leaves it.
+def exclusive_fit(estimator):
+    """Context in which no other fit of an estimator can begin.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+
+    Raises
+    ------
+    ValueError
+        If the estimator is being fitted already.
+    """
+    this_fit = object()
+    # A single operation, which no other thread can come between.
+    if _current_fits.setdefault(id(estimator), this_fit) is not this_fit:
+        raise ValueError(
+            f"This {type(estimator).__name__} is already being fitted, and can't be "
+            "fitted by a callback, a scorer or another thread meanwhile. Fit a clone "
+            "instead."
+        )
+    try:
+        yield
+    finally:
+        del _current_fits[id(estimator)]
+
+
+def one_fit_at_a_time(fit):
+    """Decorate a method that fits, so that ``exclusive_fit`` holds while it runs.
+
+    Parameters
+    ----------
+    fit : function
+
+    Returns
+    -------
+    function
+    """
+
+    @functools.wraps(fit)
+    def exclusive(estimator, *args, **kwargs):
+        with exclusive_fit(estimator):
+            return fit(estimator, *args, **kwargs)
+
+    return exclusive
+
+
+@contextlib.contextmanager
+def rollback_on_error(*estimators, keep=()):
+    """Context that restores the attributes of estimators if an error leaves it.
 
     Parameters
     ----------
     *estimators : object
-        Their attributes are restored.
-    network : Network, default=None
-        Its parameters, gradients and activations are restored: a training continues in
-        the arrays of an earlier one.
+    keep : collection of str, default=()
+        Names of attributes that are not restored, such as parameters, which another
+        thread may set meanwhile.
     """
-    before = [dict(vars(estimator)) for estimator in estimators]
+    before = [vars(estimator).copy() for estimator in estimators]
+    try:
+        yield
+    except BaseException:
+        for estimator, old in zip(estimators, before, strict=True):
+            kept = {k: v for k, v in vars(estimator).copy().items() if k in keep}
+            # At once: another thread may be predicting.
+            estimator.__dict__ = old | kept
+        raise
+
+
+@contextlib.contextmanager
+def training_rollback(network, states):
+    """Context that restores a network and its history if an error leaves it.
+
+    A training that continues an earlier one changes both in place.
+
+    Parameters
+    ----------
+    network : Network or None
+        Its parameters, gradients and activations are restored.
+    states : list of TrainingState
+        Their histories are cut to what they were.
+    """
+    histories = [history for state in states for history in state.histories()]
+    lengths = [len(history) for history in histories]
     if network is not None:
         parameters, gradients = network.snapshot(), network.gradients.copy()
         activations = [layer.activation for layer in network.layers]
     try:
         yield
     except BaseException:
-        for estimator, attributes in zip(estimators, before, strict=True):
-            vars(estimator).clear()
-            vars(estimator).update(attributes)
+        for history, length in zip(histories, lengths, strict=True):
+            del history[length:]
         if network is not None:
             network.restore(parameters)
             network.gradients[...] = gradients

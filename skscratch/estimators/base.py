@@ -6,7 +6,7 @@ The steps of a fit are elsewhere: validation of data in ``validation``, options 
 
 import copy
 import warnings
-from abc import abstractmethod
+from abc import ABCMeta, abstractmethod
 from typing import Any, Self
 
 import numpy as np
@@ -14,20 +14,23 @@ from numpy.typing import ArrayLike
 from sklearn import get_config
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from skscratch._sklearn import CALLBACK_ATTRIBUTES, FIT_ATTRIBUTES, fit_context
 from skscratch.estimators.attributes import (
     LayerViews,
+    feature_attributes,
+    one_fit_at_a_time,
     rollback_on_error,
     shallow_copy,
+    training_rollback,
 )
 from skscratch.estimators.config import resolve_config, resolve_schedule
 from skscratch.estimators.fitting import (
     FitResult,
     PreviousRun,
     fit_runs,
+    joint_network,
     make_runs,
     network_attributes,
 )
@@ -51,8 +54,11 @@ from skscratch.version import __version__
 
 __all__ = ["BaseScratchMLP"]
 
+# Fitted attributes that only some fits set.
+OPTIONAL_ATTRIBUTES = ("estimators_", "temperature_", "feature_names_in_")
 
-class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
+
+class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     """Base class of the multilayer perceptrons; use one of its subclasses.
 
     A subclass defines what its targets are, by ``_make_targets``, and its parameters.
@@ -97,6 +103,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         ClassTargets or NumericTargets
         """
 
+    @one_fit_at_a_time
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
@@ -108,7 +115,9 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         y_val: Any = None,
         sample_weight_val: ArrayLike | None = None,
     ) -> Self:
-        """Train the network, from new weights unless ``warm_start=True``.
+        """Fit the model to data matrix X and target(s) y.
+
+        Training starts from new weights unless ``warm_start=True``.
 
         Parameters
         ----------
@@ -117,11 +126,11 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each sample, not negative; None means 1 for each. A batch's
+            Non-negative weight of each sample; None means 1 for each. A batch's
             weighted loss and its L2 term are divided by its number of samples times
-            the mean weight, so that a sample of weight 2 counts like the sample twice
-            (except in the schedule 'invscaling', which counts rows, as in
-            scikit-learn). Samples of weight 0 are left out before anything else.
+            the mean weight. Where one batch holds all samples, a sample of weight 2
+            counts like the sample twice. Samples of weight 0 are left out before
+            anything else.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
             Samples for early stopping. None sets ``validation_fraction`` of the
             training data aside.
@@ -137,8 +146,8 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If data or parameters can't be used, or training diverges in its first
-            epoch. The estimator stays as it was.
+            If data or parameters are invalid, or training diverges in its first epoch.
+            The estimator is left unchanged.
         """
         validation = (X_val, y_val, sample_weight_val)
         return self._fit((X, y, sample_weight), validation)
@@ -179,13 +188,9 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         classes=None,
     ):
         """Fit, and leave the estimator as it was if the call is refused."""
-        if hasattr(self, "_callback_fit_ctx"):
-            raise ValueError(
-                f"{type(self).__name__} is already being fitted, and can't be fitted "
-                "by a callback, a scorer or another thread meanwhile: fit a clone."
-            )
-        with rollback_on_error(self, network=vars(self).get("network_")):
-            parameters = self.get_params(deep=False)
+        parameters = self.get_params(deep=False)
+        state = vars(self).get("network_"), self._training_states()
+        with rollback_on_error(self, keep=parameters), training_rollback(*state):
             check_combinations(parameters, validation)
             check_checkpoints(parameters, self._callbacks(), is_incremental)
             error = self._fit_with_callbacks(
@@ -204,8 +209,10 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         """Fit; return the error of a callback or scorer that ended it, or None."""
         previous = self._previous_runs() if self.warm_start or is_incremental else []
         old_targets = self._targets if previous else None
+        # Of a copy: until there is a new network, the old one may be predicted with.
+        checked = copy.copy(self)
         data, split, targets = validate_fit_data(
-            self,
+            checked,
             given,
             validation,
             dtype=self._accepted_dtypes(previous),
@@ -225,26 +232,23 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
             targets,
             self.random_state,
             previous,
-            self._make_scorer,
+            checked._make_scorer,
         )
+        features = feature_attributes(checked)
         monitor = FitMonitor(
             self,
             self._init_callback_context,
             self._callbacks(),
-            lambda runs: FitResult(runs, targets).snapshot().attributes(self._member),
+            lambda runs: self._snapshot(FitResult(runs, targets)),
             given,
+            feature_names=features.get("feature_names_in_"),
         )
         if self._callbacks():
-            # Callbacks may predict with the network in training, not with an old one.
-            for name in ("estimators_", "temperature_"):
-                self.__dict__.pop(name, None)
-            networks = [run.network for run in runs]
-            network = networks[0] if len(runs) == 1 else Stack(networks)
-            self.__dict__.update(network_attributes(network, targets))
+            # Callbacks predict with the network in training, not with an old one.
+            network = joint_network([run.network for run in runs])
+            self._publish(network_attributes(network, targets) | features)
         result = fit_runs(runs, targets, monitor)
-        for name in ("estimators_", "temperature_"):  # Left from an earlier fit.
-            self.__dict__.pop(name, None)
-        self.__dict__.update(result.attributes(self._member))
+        self._publish(result.attributes(checked._member) | features)
         if result.error is not None:
             return result.error
         try:
@@ -255,6 +259,12 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
 
     def _callbacks(self):
         return getattr(self, "_skl_callbacks", [])
+
+    def _training_states(self):
+        """Training states of all networks; none before the first fit."""
+        members = vars(self).get("estimators_", [self])
+        states = (vars(member).get("_training") for member in members)
+        return [state for state in states if state is not None]
 
     def _previous_runs(self):
         """Networks and states to continue from; none before the first fit."""
@@ -275,6 +285,17 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         if previous:
             return previous[0].network.dtype
         return (np.float64, np.float32) if self.dtype == "auto" else self.dtype
+
+    def _publish(self, attributes):
+        """Set the fitted attributes, and remove those left from an earlier fit."""
+        self.__dict__.update(attributes)
+        for name in OPTIONAL_ATTRIBUTES:
+            if name not in attributes:
+                self.__dict__.pop(name, None)
+
+    def _snapshot(self, result):
+        """Fitted attributes as if training had stopped now."""
+        return result.snapshot().attributes(self._member)
 
     def _member(self, attributes, seed=None):
         """Fitted estimator of one network.
@@ -298,14 +319,19 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         """Score function of a ``Validator``, as the parameter ``scoring`` says."""
         view = self._member(network_attributes(network, targets), seed)
         # Scorers get arrays, which have no feature names.
-        vars(view).pop("feature_names_in_", None)
-        # Like the estimator itself, its view is not to be fitted by a scorer.
-        view._callback_fit_ctx, view._skl_callbacks_to_teardown = None, []
+        view.__dict__.pop("feature_names_in_", None)
         return make_scorer(self.scoring, targets, view, split)
 
     def _copy_fitted(self):
-        fitted = {k: v for k, v in vars(self).items() if k.endswith("_")}
+        fitted = {k: v for k, v in vars(self).copy().items() if k.endswith("_")}
         return copy.deepcopy(fitted)
+
+    def _fitted_view(self):
+        """Shallow copy to predict with, which a fit in another thread leaves alone."""
+        view = shallow_copy(self)
+        if "network_" not in vars(view):
+            check_is_fitted(self)
+        return view
 
     def _raw_outputs(self, X, finish=None):
         """Raw outputs for a user's samples, or what ``finish`` makes of them.
@@ -320,10 +346,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples, n_outputs)
         """
-        fitted = vars(self)
-        if "network_" not in fitted:
-            check_is_fitted(self)
-        network = self.network_
+        fitted, network = vars(self), self.network_
         has_names = "feature_names_in_" in fitted
         if has_names or not can_skip_validation(X, network.dtype, self.n_features_in_):
             X = validate_prediction_data(self, X, network.dtype)
@@ -333,7 +356,8 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
     @property
     def coefs_(self) -> LayerViews:
         """Weights of each layer, (fan_in, fan_out): views into the network."""
-        network = self._fitted_network("coefs_")
+        check_is_fitted(self)
+        network = self.network_
         return LayerViews(layer.W.mT for layer in network.layers)
 
     @coefs_.setter
@@ -343,19 +367,13 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
     @property
     def intercepts_(self) -> LayerViews:
         """Biases of each layer, (fan_out,): views into the network."""
-        network = self._fitted_network("intercepts_")
+        check_is_fitted(self)
+        network = self.network_
         return LayerViews(layer.b[..., 0] for layer in network.layers)
 
     @intercepts_.setter
     def intercepts_(self, arrays: Any) -> None:
         self.intercepts_.assign("intercepts_", arrays)
-
-    def _fitted_network(self, attribute):
-        if "network_" not in vars(self):
-            raise NotFittedError(
-                f"{type(self).__name__} has no {attribute} before it is fitted."
-            )
-        return self.network_
 
     def _is_stacked(self):
         """Whether the members' networks are rows of ``network_``, as fit left them."""
@@ -378,7 +396,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         if self._is_stacked():  # The stack is made of the members' networks.
             del state["network_"]
         if training is not None and not training.is_incremental:
-            state["_training"] = training.continued(None, None, None)
+            state["_training"] = training.without_optimizer()
         return state | {"_skscratch_version": __version__}
 
     def __setstate__(self, state):
@@ -400,16 +418,23 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator):
         new = shallow_copy(self)
         # A copy is not being fitted, though callbacks may make it in a fit.
         for name in FIT_ATTRIBUTES:
-            vars(new).pop(name, None)
+            new.__dict__.pop(name, None)
         return new
 
     def __deepcopy__(self, memo):
         new = memo[id(self)] = object.__new__(type(self))
-        kept = {k: v for k, v in vars(self).items() if k not in CALLBACK_ATTRIBUTES}
+        kept = {
+            name: value
+            for name, value in vars(self).copy().items()
+            if name not in CALLBACK_ATTRIBUTES
+        }
         new.__dict__.update(copy.deepcopy(kept, memo))
         if self._is_stacked():
             new.network_ = Stack([member.network_ for member in new.estimators_])
         return new
+
+    def __sklearn_is_fitted__(self):
+        return "network_" in vars(self)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

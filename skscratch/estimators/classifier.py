@@ -13,6 +13,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
 from skscratch._sklearn import Interval, StrOptions, fit_context
+from skscratch.estimators.attributes import one_fit_at_a_time
 from skscratch.estimators.base import BaseScratchMLP
 from skscratch.estimators.docs import documented
 from skscratch.estimators.targets import ClassTargets
@@ -168,6 +169,7 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         self.temperature_scaling = temperature_scaling
 
     @available_if(lambda self: self._has_stochastic_solver())
+    @one_fit_at_a_time
     @fit_context(prefer_skip_nested_validation=False)
     def partial_fit(
         self,
@@ -222,8 +224,8 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         ndarray of shape (n_samples,) or (n_samples, n_labels)
             The most probable class, or all labels with a probability above 0.5.
         """
-        Z = self._raw_outputs(X)
-        return self._targets.predict(Z)
+        fitted = self._fitted_view()
+        return fitted._targets.predict(fitted._raw_outputs(X))
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Probability of each class, or of each label.
@@ -238,7 +240,8 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         ndarray of shape (n_samples, n_classes)
             In the order of ``classes_``.
         """
-        return self._raw_outputs(X, lambda Z: self._targets.probabilities(Z))
+        fitted = self._fitted_view()
+        return fitted._raw_outputs(X, fitted._targets.probabilities)
 
     def predict_log_proba(self, X: Any) -> NDArray[Any]:
         """Logarithm of the probabilities, finite also where they underflow.
@@ -253,7 +256,8 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         ndarray of shape (n_samples, n_classes)
             In the order of ``classes_``.
         """
-        return self._raw_outputs(X, lambda Z: self._targets.log_probabilities(Z))
+        fitted = self._fitted_view()
+        return fitted._raw_outputs(X, fitted._targets.log_probabilities)
 
     def decision_function(self, X: Any) -> NDArray[Any]:
         """Raw outputs of the network, the logits.
@@ -270,8 +274,9 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
             in the order of ``classes_``. For an ensemble, the logits of the mean
             probabilities.
         """
-        Z = self._raw_outputs(X)
-        is_column = self.n_outputs_ == 1 and not self._targets.is_multilabel
+        fitted = self._fitted_view()
+        Z = fitted._raw_outputs(X)
+        is_column = Z.shape[1] == 1 and not fitted._targets.is_multilabel
         return Z[:, 0] if is_column else Z
 
     def _make_targets(self, y, previous, classes, is_incremental):

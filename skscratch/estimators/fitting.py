@@ -1,8 +1,6 @@
 """A fit from data and options to fitted attributes: runs, training, result."""
 
 import copy
-import itertools
-import statistics
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -16,7 +14,7 @@ from skscratch.nn.network import Network, hidden_activations
 from skscratch.nn.stack import Stack
 from skscratch.training.averaging import averaged
 from skscratch.training.calibration import fit_temperature
-from skscratch.training.history import TrainingState
+from skscratch.training.history import TrainingState, mean
 from skscratch.training.joint import can_join_optimizers
 from skscratch.training.run import TrainingRun, start_run
 
@@ -24,6 +22,7 @@ __all__ = [
     "FitResult",
     "PreviousRun",
     "fit_runs",
+    "joint_network",
     "make_runs",
     "mean_history",
     "network_attributes",
@@ -71,51 +70,68 @@ def make_runs(config, data, split, targets, random_state, previous, make_scorer)
     -------
     list of TrainingRun
     """
+    seeds, batch_rngs, network_rngs = _make_random_states(
+        random_state, config, [run.seed for run in previous]
+    )
     if previous:
         _check_previous(previous, config)
-    stream = _make_random_state(random_state)
-    seeds: list[Any] = [None]
-    streams = [stream]
-    if config.n_estimators > 1:
-        if previous:
-            seeds = [run.seed for run in previous]
-        else:
-            high = np.iinfo(np.int32).max
-            seeds = stream.randint(high, size=config.n_estimators).tolist()
-        streams = [np.random.RandomState(seed) for seed in seeds]
-    if previous:
         networks = [run.network for run in previous]
+        for network in networks:
+            _set_activations(network, config)
     else:
-        networks = [_new_network(config, stream) for stream in streams]
-    own_streams = streams
-    if config.n_estimators > 1 and config.share_batches:
-        streams = [np.random.RandomState(seeds[0]) for _ in seeds]
+        networks = [_new_network(config, rng) for rng in network_rngs]
     states = [run.state for run in previous] or [None] * len(networks)
+    draws_split = (
+        split is None and config.early_stopping and config.solver.is_stochastic
+    )
     runs = []
-    for network, state, seed, stream, own_stream in zip(
-        networks, states, seeds, streams, own_streams, strict=True
+    for network, state, seed, batch_rng, network_rng in zip(
+        networks, states, seeds, batch_rngs, network_rngs, strict=True
     ):
-        drawn = split
-        is_validated = config.early_stopping and config.solver.is_stochastic
-        if split is None and is_validated:
-            drawn = draw_split(data, targets, config.validation_fraction, stream)
-        score = None
-        if drawn is not None:
-            check_validation_data(drawn, config.validation_fraction)
-            score = make_scorer(targets, network, drawn, seed)
+        run_split, score = split, None
+        if draws_split:
+            run_split = draw_split(data, targets, config.validation_fraction, batch_rng)
+        if run_split is not None:
+            check_validation_data(run_split, config.validation_fraction)
+            score = make_scorer(targets, network, run_split, seed)
         run = start_run(
             network,
             config,
             data,
             state,
-            split=drawn,
+            split=run_split,
             score=score,
-            random_state=stream,
-            dropout_random_state=own_stream,
+            random_state=batch_rng,
+            dropout_random_state=network_rng,
             seed=seed,
         )
         runs.append(run)
     return runs
+
+
+def _make_random_states(random_state, config, old_seeds):
+    """Seeds of the members, and each network's random states.
+
+    Returns
+    -------
+    seeds : list of (int or None)
+        None for a network on its own.
+    batch_rngs : list of RandomState
+        Sources of the split and of the order of samples.
+    network_rngs : list of RandomState
+        Sources of weights and dropout; the same objects, unless batches are shared.
+    """
+    rng = _make_random_state(random_state)
+    if config.n_estimators == 1:
+        return [None], [rng], [rng]
+    seeds = old_seeds
+    if not seeds:
+        high = np.iinfo(np.int32).max
+        seeds = rng.randint(high, size=config.n_estimators).tolist()
+    network_rngs = [np.random.RandomState(seed) for seed in seeds]
+    if not config.share_batches:
+        return seeds, network_rngs, network_rngs
+    return seeds, [np.random.RandomState(seeds[0]) for _ in seeds], network_rngs
 
 
 def _make_random_state(random_state):
@@ -138,7 +154,7 @@ def _new_network(config, random_state):
 
 def _check_previous(previous, config):
     """Refuse to continue with networks that the parameters do not describe."""
-    advice = "leave it as it was, or fit with warm_start=False."
+    advice = "leave it as it was, or fit a clone."
     if len(previous) != config.n_estimators:
         raise ValueError(
             f"n_estimators={config.n_estimators} does not fit the {len(previous)} "
@@ -152,9 +168,14 @@ def _check_previous(previous, config):
                 f"hidden_layer_sizes={config.sizes[1:-1]!r} does not fit the network "
                 f"to continue with, which has {sizes!r}: {advice}"
             )
-        activations = hidden_activations(config.activation, len(hidden))
-        for layer, activation in zip(hidden, activations, strict=True):
-            layer.activation = activation
+
+
+def _set_activations(network, config):
+    """Activations may change from call to call, as in scikit-learn."""
+    hidden = network.layers[:-1]
+    activations = hidden_activations(config.activation, len(hidden))
+    for layer, activation in zip(hidden, activations, strict=True):
+        layer.activation = activation
 
 
 def fit_runs(runs, targets, monitor):
@@ -333,10 +354,25 @@ def network_attributes(network, targets):
     }
 
 
+def joint_network(networks):
+    """Network that predicts with all of several: it alone, or a stack of them.
+
+    Parameters
+    ----------
+    networks : list of Network
+
+    Returns
+    -------
+    Network
+    """
+    return networks[0] if len(networks) == 1 else Stack(networks)
+
+
 def _copy_run(run):
     with averaged(run.network, run.state.average):
         network = copy.deepcopy(run.network)
-    state = replace(run.state.continued(None, None, None), is_incremental=False)
+    state = run.state.without_optimizer().with_copied_histories()
+    state = replace(state, is_incremental=False)
     return replace(run, network=network, state=state)
 
 
@@ -356,18 +392,8 @@ def mean_history(histories):
     """
     columns = {name: [one[name] for one in histories] for name in histories[0]}
     together = {
-        name: max(values) if name in ("n_iter_", "t_") else _mean(values)
+        name: max(values) if name in ("n_iter_", "t_") else mean(values)
         for name, values in columns.items()
     }
     best, *others = set(columns["best_epoch_"])
     return together | {"best_epoch_": None if others else best}
-
-
-def _mean(values):
-    """Mean of numbers, or of curves of any length; None if one is None."""
-    if any(value is None for value in values):
-        return None
-    if not isinstance(values[0], list):
-        return statistics.fmean(values)
-    epochs = itertools.zip_longest(*values)
-    return [statistics.fmean(v for v in epoch if v is not None) for epoch in epochs]

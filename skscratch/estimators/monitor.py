@@ -16,7 +16,6 @@ from skscratch.estimators.validation import scale_warning
 __all__ = [
     "FitMonitor",
     "MemberMonitor",
-    "NullMonitor",
     "UserCodeError",
     "user_code",
 ]
@@ -49,26 +48,6 @@ def user_code():
         raise UserCodeError(error) from error
 
 
-class NullMonitor:
-    """Monitor that reports nothing and stops nothing."""
-
-    is_silent = True
-
-    def begin_step(self):
-        """Ignore the beginning of an epoch or iteration."""
-
-    def end_step(self, epoch, save_state):
-        """Ignore the end of an epoch; training continues."""
-        return False
-
-    def end_iteration(self, number, loss):
-        """Ignore the end of an iteration; training continues."""
-        return False
-
-    def warn_not_converged(self, run, message):
-        """Ignore a training that did not converge."""
-
-
 class FitMonitor:
     """Reports a fit to callbacks, to standard output, to warnings and to checkpoints.
 
@@ -85,15 +64,20 @@ class FitMonitor:
         stopped now.
     given : tuple of three
         ``X``, ``y`` and ``sample_weight``, as the user passed them to ``fit``.
+    feature_names : sequence of str, default=None
+        Names of the columns of ``X``; None means their numbers.
     """
 
-    def __init__(self, estimator, start, callbacks, snapshot, given):
+    def __init__(
+        self, estimator, start, callbacks, snapshot, given, *, feature_names=None
+    ):
         X, y, sample_weight = given
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         self._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
         self._estimator, self._start, self._snapshot = estimator, start, snapshot
         self._checkpoints = [c for c in callbacks if isinstance(c, Checkpoint)]
         self._has_callbacks = bool(callbacks)
+        self._feature_names = feature_names
         # A training that nobody follows need not report.
         self.is_silent = not (callbacks or estimator.verbose)
         self._warned: set[str] = set()
@@ -320,8 +304,8 @@ class FitMonitor:
         )
 
     def _scale_warning(self, X):
-        names = getattr(self._estimator, "feature_names_in_", range(X.shape[1]))
-        return scale_warning(X, names)
+        names = self._feature_names
+        return scale_warning(X, range(X.shape[1]) if names is None else names)
 
     def _warn(self, subject, message, category):
         """Warn, of each subject once in a fit, whatever the number of networks."""

@@ -8,7 +8,6 @@ import numbers
 import sys
 
 import numpy as np
-from sklearn.metrics import get_scorer_names
 
 from skscratch._sklearn import Interval, Options, RegisteredOptions, StrOptions
 from skscratch.estimators.checkpoint import Checkpoint
@@ -32,6 +31,13 @@ UNBOUNDED = (
 def _is_activation(value):
     # What stands in parentheses is checked when the network is made.
     return isinstance(value, Activation) or (isinstance(value, str) and "(" in value)
+
+
+def _scoring_names():
+    # `sklearn.metrics` takes longer to import than this package: only when needed.
+    from sklearn.metrics import get_scorer_names
+
+    return ["loss", *get_scorer_names()]
 
 
 CONSTRAINTS: dict = {
@@ -81,7 +87,7 @@ CONSTRAINTS: dict = {
         Options(numbers.Real, {np.inf}),
     ],
     "max_fun": [Interval(numbers.Integral, 1, None, closed="left")],
-    "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
+    "scoring": [RegisteredOptions(_scoring_names), callable, None],
     "restore_best": ["boolean", StrOptions({"together"})],
     "init": [RegisteredOptions(lambda: INITIALIZERS, callable, " or a callable")],
     "dropout": [Interval(numbers.Real, 0, 1, closed="left"), "array-like"],

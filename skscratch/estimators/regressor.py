@@ -13,6 +13,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
 from skscratch._sklearn import RegisteredOptions, fit_context
+from skscratch.estimators.attributes import one_fit_at_a_time
 from skscratch.estimators.base import BaseScratchMLP
 from skscratch.estimators.docs import documented
 from skscratch.estimators.targets import NumericTargets
@@ -155,6 +156,7 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
         self.share_batches = share_batches
 
     @available_if(lambda self: self._has_stochastic_solver())
+    @one_fit_at_a_time
     @fit_context(prefer_skip_nested_validation=False)
     def partial_fit(
         self, X: Any, y: Any, sample_weight: ArrayLike | None = None
@@ -195,7 +197,8 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
-        predictions = self._raw_outputs(X, lambda Z: self._targets.predict(Z))
+        fitted = self._fitted_view()
+        predictions = fitted._raw_outputs(X, fitted._targets.predict)
         return predictions if predictions.shape[1] > 1 else predictions[:, 0]
 
     def _make_targets(self, y, previous, classes, is_incremental):

@@ -1,7 +1,6 @@
 """The score of early stopping: accuracy or R², the loss, or a scorer of the user's."""
 
-from sklearn.metrics import check_scoring
-
+from skscratch.estimators.attributes import exclusive_fit
 from skscratch.estimators.monitor import user_code
 
 __all__ = ["make_scorer"]
@@ -33,12 +32,15 @@ def make_scorer(scoring, targets, view, split):
         return targets.score
     if scoring == "loss":
         return _negative_loss
+    from sklearn.metrics import check_scoring  # Slow to import: see `_scoring_names`.
+
     scorer = check_scoring(view, scoring)
 
     def score(Z, Y, weights, loss):
         data = split.validation_data()
         options = {} if weights is None else {"sample_weight": weights}
-        with user_code():
+        # The scorer can't fit its view of the network in training.
+        with user_code(), exclusive_fit(view):
             try:
                 value = scorer(view, data.X, data.y, **options)
             except (AttributeError, ValueError) as error:

@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from skscratch.training.data import Split
 
@@ -52,6 +51,9 @@ def draw_split(data, targets, fraction, random_state):
             f"train on and {n_samples - n_left} to validate on: at least {n_strata} "
             f"and {n_needed} are needed."
         )
+    # Takes longer to import than this package, which many fits don't need it for.
+    from sklearn.model_selection import train_test_split
+
     try:
         rows = train_test_split(
             np.arange(n_samples),

@@ -5,13 +5,10 @@ Both have the same methods, so that nothing else asks which of the two it has.
 """
 
 import contextlib
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.metrics import r2_score
-from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
@@ -23,8 +20,7 @@ __all__ = ["ClassTargets", "NumericTargets"]
 SHAPES = ("one-dimensional", "two-dimensional, with one column per label")
 
 
-@dataclass(frozen=True, eq=False)
-class ClassTargets:
+class ClassTargets(NamedTuple):
     """Class labels, or multilabel indicators.
 
     Attributes
@@ -63,6 +59,9 @@ class ClassTargets:
         with _named("y"):
             kind = type_of_target(y, input_name="y")
         if kind.startswith("multilabel"):
+            # Slow to import, and not needed for other targets.
+            from sklearn.preprocessing import LabelBinarizer
+
             binarizer = LabelBinarizer().fit(y)
             targets = cls(binarizer.classes_, kind, binarizer)
         elif kind in ("binary", "multiclass"):
@@ -355,8 +354,7 @@ class ClassTargets:
         return float(np.average(right, weights=weights))
 
 
-@dataclass(frozen=True, eq=False)
-class NumericTargets:
+class NumericTargets(NamedTuple):
     """Numbers, one column per output.
 
     Attributes
@@ -433,7 +431,7 @@ class NumericTargets:
         """
         loss = resolve_loss(self.loss)
         fitted = loss.fitted(Y.T, weights)
-        return self if fitted is loss else replace(self, loss=fitted)
+        return self if fitted is loss else self._replace(loss=fitted)
 
     def attributes(self):
         """Fitted attributes that describe the targets, by name."""
@@ -516,6 +514,8 @@ class NumericTargets:
         P = self.predict(Z.T).T
         if P.shape != Y.shape:
             return -loss
+        from sklearn.metrics import r2_score  # Slow to import, and rarely needed.
+
         return float(r2_score(Y, P, sample_weight=weights))
 
 

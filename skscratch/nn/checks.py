@@ -235,7 +235,7 @@ def check_mask(mask, W, A1):
 
 
 def check_gradient(dA, Z):
-    """Convert a gradient by the outputs of a layer, or refuse it.
+    """Convert a gradient with respect to the outputs of a layer, or refuse it.
 
     Parameters
     ----------

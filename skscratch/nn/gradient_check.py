@@ -79,8 +79,8 @@ def check_gradients(
 
     The whole gradient is compared along random directions, two forward passes each
     whatever the number of parameters, and by single parameters, which name the place
-    of an error. For dense ``X`` the gradient by the inputs is compared as well. All is
-    computed in float64 on a copy: the network itself is left as it is.
+    of an error. For dense ``X`` the gradient with respect to the inputs is compared as
+    well. All is computed in float64 on a copy: the network itself is left as it is.
 
     Parameters
     ----------

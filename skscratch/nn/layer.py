@@ -6,35 +6,35 @@ a batch, each column is one sample.
 
 >>> import numpy as np
 >>> from skscratch import Layer, d_logloss, logloss
->>> x_train = np.array([[0, 0, 1, 1], [0, 1, 0, 1]])
->>> y_train = np.array([[0, 1, 1, 0]])
+>>> x = np.array([[0, 0, 1, 1], [0, 1, 0, 1]])
+>>> y = np.array([[0, 1, 1, 0]])
 >>> m = 4
->>> epochs = 1500
 >>> layers = [
 ...     Layer(2, 3, "tanh", random_state=1),
 ...     Layer(3, 1, "sigmoid", random_state=2),
 ... ]
 >>> costs = []
->>> for epoch in range(epochs):
-...     A = x_train
+>>> for epoch in range(1500):
+...     A = x
 ...     for layer in layers:
 ...         A = layer.feedforward(A)
-...     cost = 1 / m * np.sum(logloss(y_train, A))
+...     cost = 1 / m * np.sum(logloss(y, A))
 ...     costs.append(cost)
-...     dA = d_logloss(y_train, A)
+...     dA = d_logloss(y, A)
 ...     for layer in reversed(layers):
 ...         dA = layer.backprop(dA)
 >>> bool(costs[-1] < costs[0])
 True
 
 ``feedforward`` computes ``Z = W A1 + b`` and ``A = activation(Z)`` from the outputs
-``A1`` of the layer before. ``backprop`` receives ``dA``, the gradient of the cost by
-``A``, and applies the chain rule: ``dZ = dA · activation'(Z)``, ``dW = dZ A1ᵀ / m``,
-``db = sum(dZ) / m``, ``dA1 = Wᵀ dZ``. Then it takes a step: ``W`` moves by
-``-learning_rate · dW``, and ``b`` alike.
+``A1`` of the layer before. ``backprop`` receives ``dA``, the gradient of each sample's
+loss with respect to ``A``, and applies the chain rule: ``dZ = dA · activation'(Z)``,
+``dW = dZ A1ᵀ / m``, ``db = sum(dZ) / m``, ``dA1 = Wᵀ dZ``. Then it takes a step:
+``W`` moves by ``-learning_rate · dW``, and ``b`` alike.
 
-These lines are written out in ``skscratch.backends.operations``, which ``Layer`` calls,
-so that training can replace them by faster ones that compute the same.
+``forward`` and ``backward`` below call these lines by name, and they are written out in
+``skscratch.backends.operations``: a line of NumPy for each. Training passes operations
+that compute the same faster.
 """
 
 from typing import Any, Self
@@ -61,6 +61,10 @@ __all__ = ["Layer"]
 class Layer:
     """A fully connected layer, ``A = activation(W A1 + b)``.
 
+    ``feedforward``, ``gradients`` and ``backprop`` are for programs such as the
+    article's: the layer remembers its last batch. A ``Network`` uses ``forward`` and
+    ``backward``, which remember nothing but ``dW`` and ``db``.
+
     Parameters
     ----------
     inputs : int
@@ -72,7 +76,7 @@ class Layer:
         ``"leaky_relu(0.2)"``, or an ``Activation``.
     random_state : int, RandomState, Generator or None, default=None
         Source of the initial weights, drawn from a standard normal distribution.
-        Pass an int for the same weights at each call.
+        Pass an int to get the same weights every time.
 
     Attributes
     ----------
@@ -80,15 +84,15 @@ class Layer:
         Weights.
     b : ndarray of shape (neurons, 1)
         Biases.
-    dW, db : ndarray
-        Their gradients, of their shapes: the mean over the samples of the batch.
+    dW, db : ndarray of the shapes of ``W`` and ``b``
+        Their gradients: means over the samples of the batch.
     A1 : ndarray of shape (inputs, samples)
         Inputs of the last ``feedforward``.
     Z, A : ndarray of shape (neurons, samples)
         Pre-activations and outputs of the last ``feedforward``.
     learning_rate : float, default=0.1
-        Learning rate of ``backprop``. A class attribute, which an instance may
-        override.
+        Learning rate of ``backprop``. A class attribute; set it on a layer to give that
+        layer its own.
 
     Raises
     ------
@@ -105,9 +109,16 @@ class Layer:
     """
 
     learning_rate = 0.1
-    # None until there is a batch.
+    # Position in its network, counted from the output: -1 is the last layer. Buffered
+    # operations keep a layer's arrays under it.
+    position = -1
+    # None before the first batch.
     A1: Any = None
-    Z = A = mask = dW = db = A1
+    Z: Any = None
+    A: Any = None
+    mask: Any = None
+    dW: Any = None
+    db: Any = None
 
     def __init__(
         self,
@@ -166,7 +177,7 @@ class Layer:
         return layer
 
     def feedforward(self, A1: Any, mask: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Outputs for a batch; ``A1``, ``Z`` and ``A`` are kept for the gradients.
+        """Compute the outputs for a batch, and remember it for the gradients.
 
         Parameters
         ----------
@@ -177,40 +188,33 @@ class Layer:
 
         Returns
         -------
-        A : ndarray of shape (neurons, samples)
-            Times the mask, where there is one.
+        ndarray of shape (neurons, samples)
+            ``A``, multiplied by the mask if there is one.
 
         Raises
         ------
         ValueError
-            If ``A1`` has another number of rows than the layer has inputs, or the mask
-            does not have the shape of the outputs.
+            If the number of rows of ``A1`` is not the layer's number of inputs, or the
+            mask does not have the shape of the outputs.
         """
         A1 = as_batch(A1)
         Z, A, output = self.forward(A1, mask)
         self.A1, self.Z, self.A, self.mask = A1, Z, A, mask
         return output
 
-    def gradients(
-        self, dA: Any, *, count: float | None = None, input_gradient: bool = True
-    ) -> Any:
-        """Gradients of the cost at the last ``feedforward``; weights stay as they are.
+    def gradients(self, dA: Any) -> NDArray[Any]:
+        """Compute ``dW`` and ``db`` at the last ``feedforward``, without a step.
 
         Parameters
         ----------
         dA : ndarray of shape (neurons, samples)
-            Gradient of each sample's cost by what ``feedforward`` returned.
-        count : float, default=None
-            What the sums over the batch are divided by to give ``dW`` and ``db``;
-            None means the number of samples, for the mean.
-        input_gradient : bool, default=True
-            Whether to compute ``dA1``, which the first layer of a network can do
-            without.
+            Gradient of each sample's loss with respect to what ``feedforward``
+            returned.
 
         Returns
         -------
-        dA1 : ndarray of shape (inputs, samples) or None
-            Gradient of each sample's cost by the inputs of the layer.
+        dA1 : ndarray of shape (inputs, samples)
+            Gradient of each sample's loss with respect to the inputs of the layer.
 
         Raises
         ------
@@ -218,10 +222,8 @@ class Layer:
             If there was no ``feedforward`` yet, or ``dA`` is not of its shape.
         """
         dA = check_gradient(dA, self.Z)
-        dA1 = self.backward(
-            dA, self.A1, self.Z, self.A, self.mask, input_gradient=input_gradient
-        )
-        m = dA.shape[-1] if count is None else count
+        m = dA.shape[-1]
+        dA1: NDArray[Any] = self.backward(dA, self.A1, self.Z, self.A, self.mask)
         self.dW /= m
         self.db /= m
         return dA1
@@ -238,14 +240,19 @@ class Layer:
         -------
         dA1 : ndarray of shape (inputs, samples)
             Computed with the weights from before the step.
+
+        Raises
+        ------
+        ValueError
+            As in ``gradients``.
         """
-        dA1: NDArray[Any] = self.gradients(dA)
+        dA1 = self.gradients(dA)
         self._W -= self.learning_rate * self.dW
         self._b -= self.learning_rate * self.db
         return dA1
 
-    def forward(self, A1, mask=None, *, operations=ALLOCATING, key=-1):
-        """Forward pass that keeps nothing: ``Z = W A1 + b`` and ``A = activation(Z)``.
+    def forward(self, A1, mask=None, *, operations=ALLOCATING):
+        """Compute ``Z = W A1 + b`` and ``A = activation(Z)``; remember nothing.
 
         Parameters
         ----------
@@ -253,20 +260,18 @@ class Layer:
         mask : ndarray of shape (neurons, samples), default=None
             As in ``feedforward``.
         operations : Operations, default=Operations()
-            What computes, and where results are written.
-        key : int, default=-1
-            Position of the layer in a network, counted from the output.
+            Carry out the computation; the default allocates its results.
 
         Returns
         -------
         Z, A, output : ndarray of shape (neurons, samples)
-            ``output`` is ``A``, times the mask where there is one.
+            ``output`` is ``A``, multiplied by the mask if there is one.
         """
         check_inputs(A1, self._W)
         if mask is not None:
             check_mask(mask, self._W, A1)
         f = resolve_activation(self._activation)
-        return operations.dense(key, self._W, self._b, A1, f, mask)
+        return operations.dense(self.position, self._W, self._b, A1, f, mask)
 
     def backward(
         self,
@@ -277,30 +282,31 @@ class Layer:
         mask=None,
         *,
         operations=ALLOCATING,
-        key=-1,
         input_gradient=True,
     ):
-        """Backward pass: sums over the batch go to ``dW`` and ``db``.
+        """Compute ``dW`` and ``db`` as sums over the batch, which it does not divide.
 
         Parameters
         ----------
         dA : ndarray of shape (neurons, samples)
-            Gradient by the output.
+            Gradient with respect to the output.
         A1 : {ndarray, sparse array} of shape (inputs, samples)
         Z, A : ndarray of shape (neurons, samples)
-            From ``forward``. The operations may consume them, and ``dA``.
+            As ``forward`` returned them. The operations may consume them, and ``dA``:
+            use their memory for something else.
         mask : ndarray of shape (neurons, samples), default=None
         operations : Operations, default=Operations()
             Those of the forward pass.
-        key : int, default=-1
         input_gradient : bool, default=True
-            Whether to compute ``dA1``.
+            Whether to compute ``dA1``, which the first layer of a network can do
+            without.
 
         Returns
         -------
         dA1 : ndarray of shape (inputs, samples) or None
         """
         f = resolve_activation(self._activation)
+        key = self.position
         dZ = operations.back(key, dA, Z, A, f, mask)
         self.dW, self.db = operations.weight_gradients(key, dZ, A1, self.dW, self.db)
         return operations.input_gradient(key, self._W, dZ) if input_gradient else None

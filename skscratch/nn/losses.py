@@ -143,7 +143,7 @@ class Loss(ABC):
         return Z
 
     def gradient(self, Z, P, Y):
-        """Gradient of each sample's loss by ``Z``, without weights.
+        """Gradient of each sample's loss with respect to ``Z``, without weights.
 
         Returns
         -------
@@ -241,7 +241,7 @@ class Loss(ABC):
         return divide_by_total(loss_sum, total)
 
     def cost_and_gradient(self, Z, Y, weights=None, total=None):
-        """Cost and its gradient by ``Z``; see ``cost`` for the parameters.
+        """Cost and its gradient with respect to ``Z``; see ``cost`` for the parameters.
 
         Returns
         -------

@@ -202,8 +202,10 @@ class Network:
         n_parameters = sum((layer.inputs + 1) * layer.neurons for layer in layers)
         shape = (*layers[0].W.shape[:-2], n_parameters)
         self._view(aligned(shape, dtype), aligned(shape, dtype))
-        for layer, (W, b) in zip(layers, arrays, strict=True):
-            layer.W, layer.b = W, b
+        for position, (layer, (W, b)) in enumerate(
+            zip(layers, arrays, strict=True), start=-len(layers)
+        ):
+            layer.W, layer.b, layer.position = W, b, position
 
     def _view(self, parameters, gradients):
         """Make all numbers views of these vectors, (…, n_parameters)."""
@@ -259,7 +261,7 @@ class Network:
         masks : sequence of (ndarray or None), default=()
             Factors of the outputs of the first layers, for dropout.
         operations : Operations, default=Operations()
-            What computes, and where results are written.
+            Carry out the computation; the default allocates its results.
         passes : list, default=None
             Is given ``(A1, Z, A, mask)`` of each layer, which gradients need. None
             keeps nothing.
@@ -269,17 +271,12 @@ class Network:
         Z : ndarray of shape (n_outputs, n_samples)
         """
         check_masks(masks, self.layers)
-        for key, layer, mask in self._keyed(masks):
-            Z, A, output = layer.forward(A1, mask, operations=operations, key=key)
+        for layer, mask in itertools.zip_longest(self.layers, masks):
+            Z, A, output = layer.forward(A1, mask, operations=operations)
             if passes is not None:
                 passes.append((A1, Z, A, mask))
             A1 = output
         return A1
-
-    def _keyed(self, masks):
-        """Position, layer and mask of each layer; positions count from the output."""
-        masks = itertools.chain(masks, itertools.repeat(None))
-        return zip(range(-len(self.layers), 0), self.layers, masks, strict=False)
 
     def raw_outputs(
         self, A1: Any, masks: Sequence[NDArray[Any] | None] = ()
@@ -345,10 +342,12 @@ class Network:
         input_gradient: bool = False,
         operations: Operations = ALLOCATING,
     ) -> Any:
-        """Cost of a batch; its gradient by every parameter goes to ``gradients``.
+        """Compute the cost of a batch, and its gradient, which goes to ``gradients``.
 
         The cost is ``(sum of the samples' weighted losses + alpha / 2 · |W|²) /
-        total``.
+        total``. ``gradients`` holds its derivatives with respect to all parameters;
+        but for several regression targets the returned cost has the mean over the
+        targets, as in scikit-learn, and the gradients are those of the sum.
 
         Parameters
         ----------
@@ -364,9 +363,9 @@ class Network:
         masks : sequence of (ndarray or None), default=()
             Factors of the outputs of the first layers, for dropout.
         input_gradient : bool, default=False
-            Whether to return the gradient by ``A1`` too.
+            Whether to return the gradient with respect to ``A1`` too.
         operations : Operations, default=Operations()
-            What computes, and where results are written.
+            Carry out the computation; the default allocates its results.
 
         Returns
         -------
@@ -391,17 +390,15 @@ class Network:
     def _backpropagate(
         self, loss, operations, input_gradient, A1, Y, weights, total, *masks
     ):
-        """Gradients of the loss alone; return its sum, and the gradient by ``A1``."""
+        """Gradients of the loss without the penalty; return its sum and ``dA1``."""
         passes: list[tuple] = []
         Z = self.forward(A1, masks, operations, passes)
         loss_sum, dA = operations.loss(loss, Z, Y, weights, total)
-        for key in range(-1, -len(self.layers) - 1, -1):
-            layer = self.layers[key]
+        for layer in reversed(self.layers):
             dA = layer.backward(
                 dA,
                 *passes.pop(),
                 operations=operations,
-                key=key,
                 input_gradient=input_gradient or layer is not self.layers[0],
             )
         return loss_sum, dA

@@ -20,7 +20,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
-from skscratch.estimators.attributes import rollback_on_error
+from skscratch.estimators.attributes import one_fit_at_a_time, rollback_on_error
 from skscratch.estimators.checkpoint import Checkpoint
 from skscratch.nn.checks import as_numbers
 from skscratch.tabular.columns import make_preprocessor
@@ -216,6 +216,7 @@ class StandardizedTargets(TransformedTargetRegressor):
     Parameters and attributes are those of ``TransformedTargetRegressor``.
     """
 
+    @one_fit_at_a_time
     def fit(self, X: ArrayLike, y: Any, **fit_params: Any) -> Self:
         """Standardize the targets and fit the regressor.
 
@@ -250,7 +251,7 @@ class StandardizedTargets(TransformedTargetRegressor):
         except Exception as caught:
             # After an error of a callback or scorer the finished epochs are kept; if
             # there are none, the fit changes nothing.
-            if _loss_curve(fitted) is None:
+            if _n_epochs(fitted) is None:
                 raise
             error = caught
         self.__dict__.update(vars(fitted) | self.get_params(deep=False))
@@ -312,6 +313,7 @@ class TablePipeline(Pipeline):
     Parameters and attributes are those of ``sklearn.pipeline.Pipeline``.
     """
 
+    @one_fit_at_a_time
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Fit the columns and then the network, as ``Pipeline`` does.
 
@@ -339,14 +341,13 @@ class TablePipeline(Pipeline):
             stay as they were.
         """
         last_step = self.steps[-1][1]
-        old_curve, error = _loss_curve(last_step), None
+        n_old, error = _n_epochs(last_step), None
         steps = [step for _, step in self.steps if hasattr(step, "__dict__")]
         with rollback_on_error(self, *steps), _checkpoints_on_network(self):
             try:
                 super().fit(X, y, **params)
             except Exception as caught:
-                new_curve = _loss_curve(self.steps[-1][1])
-                if new_curve is None or new_curve is old_curve:
+                if _n_epochs(self.steps[-1][1]) == n_old:
                     raise
                 error = caught
         if error is not None:
@@ -354,12 +355,10 @@ class TablePipeline(Pipeline):
         return self
 
 
-def _loss_curve(step: Any) -> list[float] | None:
-    """Losses of a fitted network, a new list for each fit; None before the first."""
-    curve: list[float] | None = getattr(
-        getattr(step, "regressor_", step), "loss_curve_", None
-    )
-    return curve
+def _n_epochs(step: Any) -> tuple[int, int] | None:
+    """Which losses a fitted network has, and how many; None before the first fit."""
+    losses = getattr(getattr(step, "regressor_", step), "loss_curve_", None)
+    return None if losses is None else (id(losses), len(losses))
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 Nothing here trains; ``early_stopping`` decides what an epoch means for the training.
 """
 
+import itertools
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -12,7 +14,7 @@ from skscratch.training.averaging import Average
 from skscratch.training.optimizers import Optimizer
 from skscratch.training.schedules import Schedule
 
-__all__ = ["FINAL_OUTCOMES", "Epoch", "TrainingState"]
+__all__ = ["FINAL_OUTCOMES", "Epoch", "TrainingState", "mean"]
 
 # Outcomes of an epoch that end the training.
 FINAL_OUTCOMES = ("stopped", "diverged")
@@ -43,7 +45,7 @@ class Epoch(NamedTuple):
     outcome: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class TrainingState:
     """State that is kept from epoch to epoch, and from call to call.
 
@@ -94,14 +96,17 @@ class TrainingState:
     validation_losses: list[float] = field(default_factory=list)
     best_validation_score: float = -np.inf
     least_error: float = np.inf
-    best_parameters: Any = field(default=None, compare=False)
+    best_parameters: Any = None
     best_epoch: int = 0
     no_improvement: int = 0
     n_samples_seen: int = 0
     is_incremental: bool = False
 
     def continued(self, optimizer, schedule, average):
-        """Copy the history, to continue with another optimizer, schedule and average.
+        """State to continue with another optimizer, schedule and average.
+
+        It extends the same histories: copying them would make each call of a long
+        stream slower than the one before.
 
         Parameters
         ----------
@@ -119,8 +124,62 @@ class TrainingState:
             schedule=schedule,
             average=average,
             best_parameters=None,
+        )
+
+    def without_optimizer(self):
+        """State without what only training needs; it shares the histories.
+
+        Returns
+        -------
+        TrainingState
+        """
+        return self.continued(None, None, None)
+
+    def histories(self):
+        """Lists that grow with each epoch.
+
+        Returns
+        -------
+        list of list
+        """
+        return [
+            *(self.loss_curve, self.learning_rates),
+            *(self.validation_scores, self.validation_losses),
+        ]
+
+    def with_copied_histories(self):
+        """State whose histories do not grow with those of this one.
+
+        Returns
+        -------
+        TrainingState
+        """
+        return replace(
+            self,
             loss_curve=list(self.loss_curve),
             learning_rates=list(self.learning_rates),
             validation_scores=list(self.validation_scores),
             validation_losses=list(self.validation_losses),
         )
+
+
+def mean(values):
+    """Mean of what several trainings report.
+
+    Parameters
+    ----------
+    values : sequence of (float, list of float or None)
+        All of a kind: numbers, or curves, which may differ in length.
+
+    Returns
+    -------
+    float, list of float or None
+        A curve is a mean over the trainings that have come so far. None if one of the
+        values is None.
+    """
+    if any(value is None for value in values):
+        return None
+    if not isinstance(values[0], list):
+        return math.fsum(values) / len(values)
+    epochs = itertools.zip_longest(*values)
+    return [mean([v for v in epoch if v is not None]) for epoch in epochs]

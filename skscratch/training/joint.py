@@ -1,6 +1,5 @@
-"""Several networks of one architecture trained side by side, as one stack."""
+"""What the training loop trains: one network, or several side by side as one stack."""
 
-import statistics
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,10 +7,58 @@ import numpy as np
 from skscratch.backends.buffered import BufferedOperations
 from skscratch.nn.stack import Stack
 from skscratch.training.averaging import StackedAverage
-from skscratch.training.history import Epoch
+from skscratch.training.history import Epoch, mean
 from skscratch.training.regularization import StackedDropout
+from skscratch.training.steps import take_steps
 
-__all__ = ["StackedBatches", "StackedRuns", "can_join_optimizers", "mean_epoch"]
+__all__ = [
+    "SingleRun",
+    "StackedBatches",
+    "StackedRuns",
+    "can_join_optimizers",
+    "mean_epoch",
+]
+
+
+class SingleRun:
+    """A run that is trained alone; has the methods of ``StackedRuns``.
+
+    Parameters
+    ----------
+    run : TrainingRun
+    """
+
+    def __init__(self, run):
+        self.run, self.batches = run, run.batches
+        self.operations = BufferedOperations(run.network.dtype)
+
+    def train_epoch(self, number):
+        """Train an epoch.
+
+        Parameters
+        ----------
+        number : int
+            Counted from 1.
+
+        Returns
+        -------
+        list of one float
+            Mean loss over the batches.
+        """
+        run = self.run
+        loss = take_steps(
+            run.network,
+            run.batches,
+            run.state,
+            number,
+            run.config,
+            self.operations,
+            run.dropout,
+        )
+        return [loss]
+
+    def save_state(self):
+        """Do nothing: the optimizer is the run's own."""
 
 
 class StackedRuns:
@@ -20,13 +67,10 @@ class StackedRuns:
     Parameters
     ----------
     runs : list of TrainingRun
-    train_epoch : callable
-        ``loop.train_epoch``.
     """
 
-    def __init__(self, runs, train_epoch):
+    def __init__(self, runs):
         self.runs, self.config = runs, runs[0].config
-        self._train_epoch = train_epoch
         self.stack = Stack([run.network for run in runs])
         self.operations = BufferedOperations(self.stack.dtype)
         self.batches = runs[0].batches
@@ -59,7 +103,7 @@ class StackedRuns:
         list of float
             Mean loss over the batches, for each run.
         """
-        losses = self._train_epoch(
+        losses = take_steps(
             self.stack,
             self.batches,
             self.state,
@@ -112,11 +156,7 @@ def mean_epoch(epochs):
         outcome = "diverged"
     elif set(outcomes) == {"stopped"}:
         outcome = "stopped"
-    if scores[0] is None:
-        return Epoch(number[0], statistics.fmean(losses), None, None, outcome)
-    loss, score, validation_loss = map(
-        statistics.fmean, (losses, scores, validation_losses)
-    )
+    loss, score, validation_loss = map(mean, (losses, scores, validation_losses))
     return Epoch(number[0], loss, score, validation_loss, outcome)
 
 

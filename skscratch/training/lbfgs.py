@@ -24,7 +24,7 @@ def run_lbfgs(runs, monitor):
     Parameters
     ----------
     runs : list of one TrainingRun
-    monitor : FitMonitor or NullMonitor
+    monitor : FitMonitor or MemberMonitor
         Hears of each iteration, and may stop the training.
 
     Returns

@@ -96,19 +96,20 @@ class TrainingRun:
         Returns
         -------
         dict
+            Its curves are the lists of the state, which further training extends.
         """
         state, scored = self.state, bool(self.state.validation_scores)
         losses = state.loss_curve
         history = {
             "n_iter_": self.n_epochs,
             "t_": state.n_samples_seen,
-            "loss_curve_": list(losses),
+            "loss_curve_": losses,
             "loss_": losses[-1] if losses else math.nan,
-            "learning_rate_curve_": list(state.learning_rates),
+            "learning_rate_curve_": state.learning_rates,
             "best_epoch_": state.best_epoch or None,
             "best_loss_": None if self.config.early_stopping else state.best_loss,
-            "validation_scores_": list(state.validation_scores) if scored else None,
-            "validation_loss_curve_": list(state.validation_losses) if scored else None,
+            "validation_scores_": state.validation_scores if scored else None,
+            "validation_loss_curve_": state.validation_losses if scored else None,
             "best_validation_score_": state.best_validation_score if scored else None,
         }
         solver = self.config.solver

@@ -220,14 +220,14 @@ WARM_STARTS = {
 FITS_WITHIN_FITS = {
     "by a scorer": Refused(
         lambda t: t.classifier(scoring=fit_again, early_stopping=True).fit(t.X, t.y),
-        "ScratchMLPClassifier is already being fitted, and can't be fitted by a "
-        "callback, a scorer or another thread meanwhile: fit a clone",
+        "This ScratchMLPClassifier is already being fitted, and can't be fitted by a "
+        "callback, a scorer or another thread meanwhile. Fit a clone instead.",
     ),
     "by a callback": Refused(
         lambda t: (
             t.new_classifier(solver="lbfgs").set_callbacks(Fitting()).fit(t.X, t.y)
         ),
-        "ScratchMLPClassifier is already being fitted, and can't be fitted by a",
+        "This ScratchMLPClassifier is already being fitted, and can't be fitted by a",
     ),
 }
 in_each_fitted_state = pytest.mark.parametrize("state", ["fitted", "ensemble"])

@@ -222,12 +222,12 @@ def test_a_part_of_a_stream_is_one_task(cls, solver):
 @every_solver
 def test_each_warm_start_is_a_fit_of_its_own(solver):
     estimator, listener = listened(solver=solver, warm_start=True)
-    first = estimator.loss_curve_
+    n_first = len(estimator.loss_curve_)
     estimator.fit(*data_for(ScratchMLPClassifier))
     assert estimator.n_iter_ == N_EPOCHS
     assert listener.heard == story(N_EPOCHS) * 2
     # Histories of the stochastic solvers go on, that of lbfgs begins anew.
-    before = len(first) if solver in STOCHASTIC else 0
+    before = n_first if solver in STOCHASTIC else 0
     lengths = [len(kept.loss_curve_) for kept in listener.epochs()]
     assert lengths == [before + i for i in range(1, N_EPOCHS + 1)]
 

@@ -30,7 +30,6 @@ from skscratch import (
 )
 from skscratch.backends.operations import Operations
 from skscratch.estimators.fitting import mean_history
-from skscratch.estimators.monitor import NullMonitor
 from skscratch.training.batches import Batches
 from skscratch.training.history import Epoch, TrainingState
 from skscratch.training.joint import can_join_optimizers, mean_epoch
@@ -464,7 +463,7 @@ TRAINING = {"max_epochs": 3, "alpha": 0.1, "tol": 0.0, "patience": np.inf}
 def test_shared_batches_are_those_of_the_first(shared):
     equal = [networks(1)[0] for _ in range(2)]
     runs = runs_of(equal, seeds=[1, 2], share_batches=shared, **TRAINING)
-    run_epochs(runs, NullMonitor())
+    run_epochs(runs, Recorder())
     assert [run.n_epochs for run in runs] == [3, 3]
     are_equal = np.allclose(equal[0].parameters, equal[1].parameters, rtol=1e-9)
     assert are_equal == shared
@@ -546,9 +545,9 @@ def test_history_and_summary_of_single_ones_are_theirs():
 def test_together_is_as_train_epoch_by_epoch():
     alone, together = networks(2), networks(2)
     runs = runs_of(together, seeds=[1, 2], **TRAINING)
-    run_epochs(runs, NullMonitor())
+    run_epochs(runs, Recorder())
     for run, single in zip(runs, runs_of(alone, seeds=[1, 2], **TRAINING), strict=True):
-        run_epochs([single], NullMonitor())
+        run_epochs([single], Recorder())
         assert len(run.state.loss_curve) == 3
         assert run.state.loss_curve == pytest.approx(single.state.loss_curve, rel=1e-12)
     for one, other in zip(alone, together, strict=True):

@@ -240,7 +240,7 @@ def test_predicting_needs_a_fit(name):
 def test_views_need_a_fit():
     assert not hasattr(make(), "coefs_")
     assert not hasattr(make(), "intercepts_")
-    with pytest.raises(NotFittedError, match="coefs_"):
+    with pytest.raises(NotFittedError, match="not fitted yet"):
         _ = make().coefs_
 
 
