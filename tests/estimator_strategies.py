@@ -182,6 +182,11 @@ def parameters_of(estimator):
     return np.concatenate([array.ravel() for array in arrays])
 
 
+def logits_of(estimator, X):
+    """Raw outputs of a network, which is not an ensemble."""
+    return estimator.network_.raw_outputs(np.asarray(X).T).T
+
+
 # Of pipelines of tables
 
 QUICK = {

@@ -7,12 +7,14 @@ import numpy as np
 
 __all__ = [
     "LayerViews",
+    "bias_views",
     "exclusive_fit",
     "feature_attributes",
     "one_fit_at_a_time",
     "rollback_on_error",
     "shallow_copy",
     "training_rollback",
+    "weight_views",
 ]
 
 # The fit that runs at the moment, by the id of its estimator. An attribute of the
@@ -121,34 +123,40 @@ def rollback_on_error(*estimators, keep=()):
 
 
 @contextlib.contextmanager
-def training_rollback(network, states):
-    """Context that restores a network and its history if an error leaves it.
-
-    A training that continues an earlier one changes both in place.
+def training_rollback(runs):
+    """Context that restores what trainings continue in place, if an error leaves it.
 
     Parameters
     ----------
-    network : Network or None
-        Its parameters, gradients and activations are restored.
-    states : list of TrainingState
-        Their histories are cut to what they were.
+    runs : list of PreviousRun
+        The parameters, gradients and activations of their networks are restored, and
+        the histories of their states.
     """
-    histories = [history for state in states for history in state.histories()]
-    lengths = [len(history) for history in histories]
-    if network is not None:
-        parameters, gradients = network.snapshot(), network.gradients.copy()
-        activations = [layer.activation for layer in network.layers]
+    before = [_restorer(run.network, run.state) for run in runs]
     try:
         yield
     except BaseException:
+        for restore in before:
+            restore()
+        raise
+
+
+def _restorer(network, state):
+    """Function that restores a network and the histories of its training."""
+    parameters, gradients = network.snapshot(), network.gradients.copy()
+    activations = [layer.activation for layer in network.layers]
+    histories = [] if state is None else state.histories()
+    lengths = [len(history) for history in histories]
+
+    def restore():
+        network.restore(parameters)
+        network.gradients[...] = gradients
+        for layer, activation in zip(network.layers, activations, strict=True):
+            layer.activation = activation
         for history, length in zip(histories, lengths, strict=True):
             del history[length:]
-        if network is not None:
-            network.restore(parameters)
-            network.gradients[...] = gradients
-            for layer, activation in zip(network.layers, activations, strict=True):
-                layer.activation = activation
-        raise
+
+    return restore
 
 
 class LayerViews(list):
@@ -183,3 +191,31 @@ class LayerViews(list):
             self[:] = arrays
         except ValueError as error:
             raise ValueError(f"{name} can't be assigned: {error}") from None
+
+
+def weight_views(network):
+    """Weights of a network in scikit-learn's shapes.
+
+    Parameters
+    ----------
+    network : Network
+
+    Returns
+    -------
+    LayerViews of ndarray of shape (fan_in, fan_out)
+    """
+    return LayerViews(layer.W.mT for layer in network.layers)
+
+
+def bias_views(network):
+    """Biases of a network in scikit-learn's shapes.
+
+    Parameters
+    ----------
+    network : Network
+
+    Returns
+    -------
+    LayerViews of ndarray of shape (fan_out,)
+    """
+    return LayerViews(layer.b[..., 0] for layer in network.layers)

@@ -19,11 +19,13 @@ from sklearn.utils.validation import check_is_fitted
 from skscratch._sklearn import CALLBACK_ATTRIBUTES, FIT_ATTRIBUTES, fit_context
 from skscratch.estimators.attributes import (
     LayerViews,
+    bias_views,
     feature_attributes,
     one_fit_at_a_time,
     rollback_on_error,
     shallow_copy,
     training_rollback,
+    weight_views,
 )
 from skscratch.estimators.config import resolve_config, resolve_schedule
 from skscratch.estimators.fitting import (
@@ -41,6 +43,7 @@ from skscratch.estimators.parameters import (
     check_combinations,
 )
 from skscratch.estimators.scoring import make_scorer
+from skscratch.estimators.targets import output_function
 from skscratch.estimators.validation import (
     can_skip_validation,
     validate_fit_data,
@@ -161,21 +164,25 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
                 "partial_fit does not support early_stopping=True, which needs all "
                 "data at once: use fit, or early_stopping=False."
             )
-        schedule = resolve_schedule(self.learning_rate, find_solver(self.solver))
-        if schedule.needs_total_steps:
-            raise ValueError(
-                f"partial_fit does not support learning_rate={self.learning_rate!r}, "
-                "which is planned for max_iter epochs: use fit, or "
-                "learning_rate='constant'."
-            )
         return self._fit((X, y, sample_weight), is_incremental=True, classes=classes)
 
-    def _has_stochastic_solver(self):
+    def _supports_streams(self):
+        """Whether there is ``partial_fit``; the error says why not."""
         solver = find_solver(self.solver)
         if not solver.is_stochastic:
             raise AttributeError(
                 "partial_fit is only available for stochastic solvers, got "
                 f"solver={self.solver!r}."
+            )
+        try:
+            schedule = resolve_schedule(self.learning_rate, solver)
+        except ValueError:
+            return True  # The method says what is wrong with the parameter.
+        if schedule.needs_total_steps:
+            raise AttributeError(
+                "partial_fit is only available for schedules that need not know the "
+                f"number of epochs, got learning_rate={self.learning_rate!r}, which is "
+                "planned for max_iter epochs. Use fit, or learning_rate='constant'."
             )
         return True
 
@@ -189,12 +196,12 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     ):
         """Fit, and leave the estimator as it was if the call is refused."""
         parameters = self.get_params(deep=False)
-        state = vars(self).get("network_"), self._training_states()
-        with rollback_on_error(self, keep=parameters), training_rollback(*state):
+        previous = self._previous_runs() if self.warm_start or is_incremental else []
+        with rollback_on_error(self, keep=parameters), training_rollback(previous):
             check_combinations(parameters, validation)
             check_checkpoints(parameters, self._callbacks(), is_incremental)
             error = self._fit_with_callbacks(
-                parameters, given, validation, is_incremental, classes
+                parameters, given, validation, previous, is_incremental, classes
             )
         # Raised outside the rollback: finished epochs are kept.
         if error is not None:
@@ -204,10 +211,9 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     # The rollback is outside: the teardown of callbacks needs their attributes.
     @with_callbacks
     def _fit_with_callbacks(
-        self, parameters, given, validation, is_incremental, classes
+        self, parameters, given, validation, previous, is_incremental, classes
     ):
         """Fit; return the error of a callback or scorer that ended it, or None."""
-        previous = self._previous_runs() if self.warm_start or is_incremental else []
         old_targets = self._targets if previous else None
         # Of a copy: until there is a new network, the old one may be predicted with.
         checked = copy.copy(self)
@@ -234,21 +240,24 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
             previous,
             checked._make_scorer,
         )
-        features = feature_attributes(checked)
+        shared = feature_attributes(checked)
+        if previous:
+            shared["out_activation_"] = self.out_activation_
         monitor = FitMonitor(
             self,
             self._init_callback_context,
             self._callbacks(),
             lambda runs: self._snapshot(FitResult(runs, targets)),
             given,
-            feature_names=features.get("feature_names_in_"),
+            feature_names=shared.get("feature_names_in_"),
         )
         if self._callbacks():
             # Callbacks predict with the network in training, not with an old one.
             network = joint_network([run.network for run in runs])
-            self._publish(network_attributes(network, targets) | features)
+            self._publish(network_attributes(network, targets) | shared)
         result = fit_runs(runs, targets, monitor)
-        self._publish(result.attributes(checked._member) | features)
+        earlier = vars(self) if is_incremental and previous else None
+        self._publish(result.attributes(checked._member, earlier) | shared)
         if result.error is not None:
             return result.error
         try:
@@ -260,18 +269,15 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     def _callbacks(self):
         return getattr(self, "_skl_callbacks", [])
 
-    def _training_states(self):
-        """Training states of all networks; none before the first fit."""
-        members = vars(self).get("estimators_", [self])
-        states = (vars(member).get("_training") for member in members)
-        return [state for state in states if state is not None]
-
     def _previous_runs(self):
         """Networks and states to continue from; none before the first fit."""
         if "network_" not in vars(self):
             return []
         if "estimators_" not in vars(self):
-            return [PreviousRun(self.network_, self._training, None)]
+            state = self._training
+            if state is not None:  # Users may have set its attributes.
+                state = state.with_attributes(vars(self))
+            return [PreviousRun(self.network_, state, None)]
         # Copies: if the call is refused, the old ones still stand.
         return [
             PreviousRun(
@@ -331,6 +337,9 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         view = shallow_copy(self)
         if "network_" not in vars(view):
             check_is_fitted(self)
+        if view.out_activation_ != view.network_.output:  # Set by the user.
+            output = output_function(view.out_activation_)
+            view._targets = view._targets._replace(output=output)
         return view
 
     def _raw_outputs(self, X, finish=None):
@@ -357,8 +366,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     def coefs_(self) -> LayerViews:
         """Weights of each layer, (fan_in, fan_out): views into the network."""
         check_is_fitted(self)
-        network = self.network_
-        return LayerViews(layer.W.mT for layer in network.layers)
+        return weight_views(self.network_)
 
     @coefs_.setter
     def coefs_(self, arrays: Any) -> None:
@@ -368,8 +376,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     def intercepts_(self) -> LayerViews:
         """Biases of each layer, (fan_out,): views into the network."""
         check_is_fitted(self)
-        network = self.network_
-        return LayerViews(layer.b[..., 0] for layer in network.layers)
+        return bias_views(self.network_)
 
     @intercepts_.setter
     def intercepts_(self, arrays: Any) -> None:

@@ -271,6 +271,8 @@ def _describe(value):
     """Describe a parameter the same in every process."""
     if isinstance(value, np.random.RandomState):
         return "a RandomState"  # Its state is in the file.
+    if isinstance(value, np.ndarray):  # Of which repr leaves out the most.
+        return f"array {_hash(value)}"
     if isinstance(value, (list, tuple)):
         items = ", ".join(map(_describe, value))
         items += "," * (isinstance(value, tuple) and len(value) == 1)

@@ -117,7 +117,7 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         max_fun: int = 15000,
         scoring: str | Callable[..., float] | None = None,
         restore_best: bool | str = True,
-        init: str | Callable[..., tuple[NDArray[Any], NDArray[Any]]] = "glorot",
+        init: str | Callable[..., Any] | tuple[Any, Any] = "glorot",
         dropout: float | Sequence[float] = 0.0,
         weight_decay: float = 0.01,
         warmup_fraction: float | None = None,
@@ -168,7 +168,7 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         self.label_smoothing = label_smoothing
         self.temperature_scaling = temperature_scaling
 
-    @available_if(lambda self: self._has_stochastic_solver())
+    @available_if(lambda self: self._supports_streams())
     @one_fit_at_a_time
     @fit_context(prefer_skip_nested_validation=False)
     def partial_fit(
@@ -199,9 +199,12 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         Raises
         ------
         ValueError
-            As in ``fit``. Also for ``early_stopping=True``, a ``learning_rate`` that is
-            planned for ``max_iter`` epochs, ``class_weight='balanced'``, no ``classes``
-            in the first call, and classes that were not among them.
+            As in ``fit``. Also for ``early_stopping=True``,
+            ``class_weight='balanced'``, no ``classes`` in the first call, and classes
+            that were not among them.
+        AttributeError
+            For ``solver='lbfgs'``, and a ``learning_rate`` that is planned for
+            ``max_iter`` epochs: then there is no such method.
         """
         if self.class_weight == "balanced":
             raise ValueError(
@@ -228,7 +231,7 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         return fitted._targets.predict(fitted._raw_outputs(X))
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
-        """Probability of each class, or of each label.
+        """Probability of each class, or of each label; it is never 0.
 
         Parameters
         ----------
@@ -244,7 +247,7 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         return fitted._raw_outputs(X, fitted._targets.probabilities)
 
     def predict_log_proba(self, X: Any) -> NDArray[Any]:
-        """Logarithm of the probabilities, finite also where they underflow.
+        """Logarithm of the probabilities, which is finite.
 
         Parameters
         ----------
@@ -260,7 +263,7 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         return fitted._raw_outputs(X, fitted._targets.log_probabilities)
 
     def decision_function(self, X: Any) -> NDArray[Any]:
-        """Raw outputs of the network, the logits.
+        """Log-odds of each class against the others.
 
         Parameters
         ----------
@@ -270,14 +273,15 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_classes)
-            For two classes, the logit of the second; otherwise one column per class,
-            in the order of ``classes_``. For an ensemble, the logits of the mean
-            probabilities.
+            For two classes, the log-odds of the second; otherwise one column per class
+            or label, in the order of ``classes_``. For an ensemble, those of the mean
+            probabilities. Unlike logits of a softmax, to which any number may be added,
+            they can be compared from sample to sample.
         """
         fitted = self._fitted_view()
-        Z = fitted._raw_outputs(X)
-        is_column = Z.shape[1] == 1 and not fitted._targets.is_multilabel
-        return Z[:, 0] if is_column else Z
+        decisions = fitted._raw_outputs(X, fitted._targets.decisions)
+        is_column = decisions.shape[1] == 1 and not fitted._targets.is_multilabel
+        return decisions[:, 0] if is_column else decisions
 
     def _make_targets(self, y, previous, classes, is_incremental):
         if previous is not None:

@@ -99,7 +99,9 @@ PARAMETERS = """\
     init : {inits}, default='glorot'
         How the initial weights are drawn: 'glorot' as in scikit-learn; 'he' from a
         normal distribution of variance ``2 / fan_in`` with biases of 0, which suits
-        several layers of rectifiers. A function of your own works too.
+        several layers of rectifiers. A function of your own works too. A tuple
+        ``(coefs, intercepts)``, such as those of another model, gives the weights
+        themselves, in the shapes of ``coefs_`` and ``intercepts_``.
     dropout : float or sequence of float, default=0.0
         Dropout rate of the hidden layers in training, one for all or one for each.
         ``loss_curve_`` is the loss with dropout.

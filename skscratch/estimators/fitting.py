@@ -8,9 +8,12 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 
+from skscratch.estimators.attributes import bias_views, weight_views
 from skscratch.estimators.monitor import MemberMonitor, UserCodeError
 from skscratch.estimators.splitting import check_validation_data, draw_split
+from skscratch.nn.losses import resolve_loss
 from skscratch.nn.network import Network, hidden_activations
+from skscratch.nn.predictor import Predictor, may_overflow
 from skscratch.nn.stack import Stack
 from skscratch.training.averaging import averaged
 from skscratch.training.calibration import fit_temperature
@@ -142,14 +145,25 @@ def _make_random_state(random_state):
 
 
 def _new_network(config, random_state):
-    return Network.initialized(
+    is_given = isinstance(config.init, tuple)
+    network = Network.initialized(
         config.sizes,
         config.activation,
         config.loss,
-        init=config.init,
+        init="glorot" if is_given else config.init,
         random_state=random_state,
         dtype=config.dtype,
     )
+    if is_given:
+        weights, biases = config.init
+        with np.errstate(over="ignore", invalid="ignore"):
+            weight_views(network).assign("the weights in init", weights)
+            bias_views(network).assign("the biases in init", biases)
+        if not network.is_finite():
+            raise ValueError(
+                f"the weights and biases in init must be finite in {network.dtype}."
+            )
+    return network
 
 
 def _check_previous(previous, config):
@@ -214,10 +228,30 @@ def fit_runs(runs, targets, monitor):
         if not any(run.n_epochs for run in trained):
             raise caught.error from None
         error = caught.error
+    if error is None:
+        _check_predictions(trained, monitor)
     temperature = None
     if config.calibration_classes is not None and error is None:
         temperature = fit_temperature(trained, config.calibration_classes)
     return FitResult(trained, targets, temperature, error)
+
+
+def _check_predictions(runs, monitor):
+    """Refuse networks whose predictions for the training data are not finite."""
+    for run in runs:
+        losses = run.state.loss_curve
+        has_risen = len(losses) > 1 and not losses[-1] <= losses[0]
+        # Where nothing hints at trouble, this saves the time of a forward pass.
+        if not has_risen and not may_overflow(run.network, run.data.X):
+            continue
+        predictor = Predictor(run.network)
+        predictions = resolve_loss(run.network.loss).predictions
+        with np.errstate(over="ignore", invalid="ignore"):
+            are_finite = predictor.raw_outputs(
+                run.data.X, finish=lambda Z, of=predictions: np.isfinite(of(Z))
+            )
+        if not are_finite.all():
+            monitor.refuse_predictions(run)
 
 
 def _warn_of_large_batches(runs, monitor):
@@ -283,13 +317,16 @@ class FitResult(NamedTuple):
     temperature: float | None = None
     error: Exception | None = None
 
-    def attributes(self, make_member):
+    def attributes(self, make_member, earlier=None):
         """Fitted attributes of the estimator: all that there are, by name.
 
         Parameters
         ----------
         make_member : callable
             ``make_member(attributes, seed)`` makes a fitted estimator of one network.
+        earlier : dict, default=None
+            Attributes from before, of a stream that this training continues. Their
+            curves are extended.
 
         Returns
         -------
@@ -304,7 +341,7 @@ class FitResult(NamedTuple):
         ]
         histories = [run.history() for run in self.runs]
         return of_each[0] | {
-            **mean_history(histories),
+            **mean_history(histories, earlier),
             "network_": Stack([run.network for run in self.runs]),
             "estimators_": members,
             "_training": None,
@@ -376,13 +413,15 @@ def _copy_run(run):
     return replace(run, network=network, state=state)
 
 
-def mean_history(histories):
+def mean_history(histories, earlier=None):
     """History of an ensemble: means over its members.
 
     Parameters
     ----------
     histories : list of dict
         Of the members: see ``TrainingRun.history``.
+    earlier : dict, default=None
+        The history from before the members' last epochs, whose curves are extended.
 
     Returns
     -------
@@ -391,9 +430,14 @@ def mean_history(histories):
         best epoch is that of the members if they share one, and otherwise None.
     """
     columns = {name: [one[name] for one in histories] for name in histories[0]}
-    together = {
-        name: max(values) if name in ("n_iter_", "t_") else mean(values)
-        for name, values in columns.items()
-    }
+    together = {}
+    for name, values in columns.items():
+        if name in ("n_iter_", "t_"):
+            together[name] = max(values)
+        elif earlier is not None and isinstance(earlier.get(name), list):
+            curve = together[name] = earlier[name]
+            curve += mean([of_member[len(curve) :] for of_member in values])
+        else:
+            together[name] = mean(values)
     best, *others = set(columns["best_epoch_"])
     return together | {"best_epoch_": None if others else best}

@@ -4,6 +4,7 @@ The training loop calls a monitor and knows nothing of what it does. Callbacks a
 scikit-learn's own (``sklearn.callback``).
 """
 
+import math
 from contextlib import contextmanager
 from typing import Any
 
@@ -243,42 +244,72 @@ class FitMonitor:
             )
         elif outcome == "diverged":
             self._warn_diverged(runs)
-        elif outcome != "stopped":
-            is_planned = config.is_incremental or config.schedule.needs_total_steps
-            if not is_planned:
-                self.warn_not_converged(
-                    runs[0],
-                    f"Stochastic Optimizer: Maximum iterations ({config.max_epochs}) "
-                    "reached and the optimization hasn't converged yet. Raise "
-                    "max_iter, or tol to stop earlier.",
-                )
+        elif not config.is_incremental and (rising := _rising(runs)):
+            self._warn(
+                "rising", f"{rising} {self._advice(runs[0])}", ConvergenceWarning
+            )
+        elif outcome != "stopped" and not self._is_planned(config):
+            self.warn_not_converged(
+                runs[0],
+                f"Stochastic Optimizer: Maximum iterations ({config.max_epochs}) "
+                "reached and the optimization hasn't converged yet. Raise max_iter, or "
+                "tol to stop earlier.",
+            )
+
+    def _is_planned(self, config):
+        """Whether training is meant to end after a number of epochs."""
+        if config.is_incremental or config.schedule.needs_total_steps:
+            return True
+        # In a warm start, scikit-learn's own tests ask for the warning.
+        return config.patience == math.inf and not self._estimator.warm_start
 
     def _warn_diverged(self, runs):
-        sentence = (
-            "Solver produced non-finite parameter weights. The input data may"
-            " contain large values and need to be preprocessed."
-        )
-        config, X = runs[0].config, runs[0].data.X
-        advice = "Try the following: standardize the features"
-        if config.solver.is_stochastic:
-            advice += (
-                f", lower learning_rate_init={config.learning_rate_init}, set "
-                f"max_grad_norm (now {config.max_grad_norm})"
-            )
-        advice = f"{advice}.{self._scale_warning(X)}"
+        advice = self._advice(runs[0])
         for run in runs:
             run.network.gradients.fill(0)
         n_finite = max(run.n_epochs for run in runs)
         if any(run.outcome == "diverged" for run in runs):
             n_finite -= 1
         if not n_finite:
-            raise ValueError(f"{sentence} {advice}")
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may "
+                f"contain large values and need to be preprocessed. {advice}"
+            )
         self._warn(
             "diverged",
             f"Training diverged after {n_finite} epochs or iterations, of which the "
-            f"last, or with early stopping the best, is kept. {advice}",
+            "one of lowest loss, or with early stopping of highest score, is kept. "
+            f"{advice}",
             ConvergenceWarning,
         )
+
+    def refuse_predictions(self, run):
+        """Refuse a network whose predictions for the training data are not finite.
+
+        Parameters
+        ----------
+        run : TrainingRun
+
+        Raises
+        ------
+        ValueError
+        """
+        raise ValueError(
+            "Training diverged: predictions for the training data are not finite. "
+            f"{self._advice(run)}"
+        )
+
+    def _advice(self, run):
+        """Sentences about what to do against divergence."""
+        config, advice = run.config, "Try the following: standardize the features"
+        if run.data.Y.dtype != bool:
+            advice += " and the targets"
+        if config.solver.is_stochastic:
+            advice += (
+                f", lower learning_rate_init={config.learning_rate_init}, set "
+                f"max_grad_norm (now {config.max_grad_norm})"
+            )
+        return f"{advice}.{self._scale_warning(run.data.X)}"
 
     def warn_not_converged(self, run, message):
         """Warn that training ended before it converged.
@@ -312,6 +343,18 @@ class FitMonitor:
         if subject not in self._warned:
             self._warned.add(subject)
             warn_user(message, category)
+
+
+def _rising(runs):
+    """Sentence about the first training whose last loss is above its first."""
+    for run in runs:
+        losses = run.state.loss_curve
+        if losses and losses[-1] > losses[0]:
+            return (
+                f"Training made the loss worse: it was {losses[0]:.3g} in the first "
+                f"epoch and {losses[-1]:.3g} in the last."
+            )
+    return ""
 
 
 class MemberMonitor:

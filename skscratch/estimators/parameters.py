@@ -33,6 +33,10 @@ def _is_activation(value):
     return isinstance(value, Activation) or (isinstance(value, str) and "(" in value)
 
 
+def _is_initializer(value):
+    return callable(value) or (isinstance(value, tuple) and len(value) == 2)
+
+
 def _scoring_names():
     # `sklearn.metrics` takes longer to import than this package: only when needed.
     from sklearn.metrics import get_scorer_names
@@ -89,7 +93,13 @@ CONSTRAINTS: dict = {
     "max_fun": [Interval(numbers.Integral, 1, None, closed="left")],
     "scoring": [RegisteredOptions(_scoring_names), callable, None],
     "restore_best": ["boolean", StrOptions({"together"})],
-    "init": [RegisteredOptions(lambda: INITIALIZERS, callable, " or a callable")],
+    "init": [
+        RegisteredOptions(
+            lambda: INITIALIZERS,
+            _is_initializer,
+            ", a callable or a tuple of weights and biases",
+        )
+    ],
     "dropout": [Interval(numbers.Real, 0, 1, closed="left"), "array-like"],
     "weight_decay": [Interval(numbers.Real, 0, None, closed="left")],
     "warmup_fraction": [Interval(numbers.Real, 0, 1, closed="left"), None],

@@ -109,7 +109,7 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
         max_fun: int = 15000,
         scoring: str | Callable[..., float] | None = None,
         restore_best: bool | str = True,
-        init: str | Callable[..., tuple[NDArray[Any], NDArray[Any]]] = "glorot",
+        init: str | Callable[..., Any] | tuple[Any, Any] = "glorot",
         dropout: float | Sequence[float] = 0.0,
         weight_decay: float = 0.01,
         warmup_fraction: float | None = None,
@@ -155,7 +155,7 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
         self.n_estimators = n_estimators
         self.share_batches = share_batches
 
-    @available_if(lambda self: self._has_stochastic_solver())
+    @available_if(lambda self: self._supports_streams())
     @one_fit_at_a_time
     @fit_context(prefer_skip_nested_validation=False)
     def partial_fit(
@@ -180,8 +180,10 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
         Raises
         ------
         ValueError
-            As in ``fit``. Also for ``early_stopping=True`` and a ``learning_rate`` that
-            is planned for ``max_iter`` epochs.
+            As in ``fit``. Also for ``early_stopping=True``.
+        AttributeError
+            For ``solver='lbfgs'``, and a ``learning_rate`` that is planned for
+            ``max_iter`` epochs: then there is no such method.
         """
         return self._partial_fit(X, y, sample_weight)
 

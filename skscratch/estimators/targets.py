@@ -5,16 +5,20 @@ Both have the same methods, so that nothing else asks which of the two it has.
 """
 
 import contextlib
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
+from scipy.special import logsumexp
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
-from skscratch.nn.losses import resolve_loss
+from skscratch.estimators.messages import warn_user
+from skscratch.nn.activations import resolve_activation
+from skscratch.nn.losses import LOSSES, resolve_loss
 
-__all__ = ["ClassTargets", "NumericTargets"]
+__all__ = ["ClassTargets", "NumericTargets", "output_function"]
 
 # How messages describe targets of one and of two dimensions.
 SHAPES = ("one-dimensional", "two-dimensional, with one column per label")
@@ -31,11 +35,14 @@ class ClassTargets(NamedTuple):
         Type of the targets; of one class it is "binary".
     binarizer : LabelBinarizer or None, default=None
         Of multilabel targets.
+    output : callable or None, default=None
+        Computes predictions from raw outputs, in place of the loss.
     """
 
     classes: Any
     kind: str
     binarizer: Any = None
+    output: Callable[[Any], Any] | None = None
 
     @classmethod
     def fit(cls, y, classes=None):
@@ -64,17 +71,16 @@ class ClassTargets(NamedTuple):
 
             binarizer = LabelBinarizer().fit(y)
             targets = cls(binarizer.classes_, kind, binarizer)
+            _warn_if_one_hot(y)
         elif kind in ("binary", "multiclass"):
             name, labels = ("y", y) if classes is None else ("classes", classes)
             found = _labels(labels, name)
+            if y.dtype == object:  # scikit-learn makes text of fixed width of it.
+                found = found.astype(object)
             kind = "multiclass" if len(found) > 2 else "binary"
             targets = cls(found, kind)
         else:
-            _labels(y, "y")  # scikit-learn's own message, if it has one.
-            raise ValueError(
-                f"Unknown label type: {kind}. y must hold class labels, one per "
-                "sample, or be a matrix of zeros and ones with one column per label."
-            )
+            raise _unknown_labels("y", kind)
         targets._check_shape(y, classes_given=classes is not None)
         return targets
 
@@ -292,6 +298,8 @@ class ClassTargets(NamedTuple):
         -------
         ndarray of shape (n_samples,) or (n_samples, n_labels)
         """
+        if self.output is not None:
+            Z = self.output(Z.T).T - 0.5
         if self.is_multilabel:
             return self.binarizer.inverse_transform((Z > 0).astype(int))
         if self.n_raw_outputs > 1:
@@ -301,7 +309,7 @@ class ClassTargets(NamedTuple):
         return self.classes[(Z[:, 0] > 0).astype(int)]
 
     def probabilities(self, Z):
-        """Probabilities of all classes.
+        """Probabilities of all classes, at least the dtype's smallest normal number.
 
         Parameters
         ----------
@@ -312,16 +320,23 @@ class ClassTargets(NamedTuple):
         -------
         ndarray of shape (n_classes, n_samples)
         """
-        predictions = resolve_loss(self.loss).predictions
+        predictions = self.output or resolve_loss(self.loss).predictions
         if self.n_raw_outputs > 1 or self.is_multilabel:
-            return predictions(Z)
-        if len(self.classes) == 1:
-            return np.ones_like(Z)
-        return np.concatenate([predictions(-Z), predictions(Z)])
+            P = predictions(Z)
+        elif len(self.classes) == 1:
+            P = np.ones_like(Z)
+        elif self.output is not None:
+            P = predictions(Z)
+            P = np.concatenate([1 - P, P])
+        else:
+            P = np.concatenate([predictions(-Z), predictions(Z)])
+        return np.maximum(P, np.finfo(P.dtype).tiny)
 
     def log_probabilities(self, Z):
-        """Logarithms of ``probabilities``, finite where those underflow."""
+        """Logarithms of ``probabilities``."""
         P = self.probabilities(Z)
+        if self.output is not None:
+            return np.log(P)
         # Computed from P where that is precise, so that equal probabilities have equal
         # logarithms.
         small = np.finfo(P.dtype).eps > P
@@ -330,7 +345,37 @@ class ClassTargets(NamedTuple):
             exact = resolve_loss(self.loss).log_predictions
             Z = Z if len(P) == len(Z) else np.concatenate([-Z, Z])
             log_P[small] = exact(Z)[small]
-        return log_P
+        return np.maximum(log_P, np.log(np.finfo(P.dtype).tiny))
+
+    def decisions(self, Z):
+        """Logit of each label, of the second of two classes, or of each class.
+
+        The softmax of several classes leaves it open what number is added to all raw
+        outputs of a sample. The log-odds of each class against the rest do not.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_raw_outputs, n_samples)
+            Raw outputs.
+
+        Returns
+        -------
+        ndarray of shape (n_raw_outputs, n_samples)
+        """
+        if self.kind != "multiclass":
+            return Z
+        samples = np.arange(Z.shape[1])
+        best = Z.argmax(axis=0)
+        Z = Z - Z[best, samples]
+        odds = np.exp(Z)
+        # The best class is among the others, which sum to at least 1: precise.
+        others = odds.sum(axis=0) - odds
+        # But for the best class itself the difference may be rounded, even to 0.
+        others[best, samples] = 1
+        log_odds = Z - np.log(others)
+        Z[best, samples] = -np.inf
+        log_odds[best, samples] = -logsumexp(Z, axis=0)
+        return log_odds
 
     def score(self, Z, Y, weights, loss):
         """Accuracy of raw outputs; of multilabel targets, of all labels at once.
@@ -365,11 +410,14 @@ class NumericTargets(NamedTuple):
         Number of columns of the targets.
     given_loss : str or Loss
         The estimator's parameter, of which ``loss`` may be a fitted copy.
+    output : callable or None, default=None
+        Computes predictions from raw outputs, in place of the loss.
     """
 
     loss: Any
     n_targets: int
     given_loss: Any
+    output: Callable[[Any], Any] | None = None
 
     @classmethod
     def fit(cls, y, loss):
@@ -492,7 +540,7 @@ class NumericTargets(NamedTuple):
         -------
         ndarray of shape (n_outputs, n_samples)
         """
-        return resolve_loss(self.loss).predictions(Z)
+        return (self.output or resolve_loss(self.loss).predictions)(Z)
 
     def score(self, Z, Y, weights, loss):
         """Coefficient of determination of raw outputs.
@@ -516,13 +564,78 @@ class NumericTargets(NamedTuple):
             return -loss
         from sklearn.metrics import r2_score  # Slow to import, and rarely needed.
 
-        return float(r2_score(Y, P, sample_weight=weights))
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(r2_score(Y, P, sample_weight=weights))
+
+
+def output_function(name):
+    """Function that computes predictions from raw outputs.
+
+    Parameters
+    ----------
+    name : str or Activation
+        The output of a loss, such as "softmax" or "exp", or an activation.
+
+    Returns
+    -------
+    callable
+        Of an array of shape (n_raw_outputs, n_samples).
+
+    Raises
+    ------
+    ValueError
+        If there is no such function.
+    """
+    for loss in LOSSES.values():
+        if loss.output == name:
+            return loss.predictions
+    try:
+        return resolve_activation(name).function
+    except ValueError as error:
+        raise ValueError(f"out_activation_={name!r} can't be used: {error}") from None
 
 
 def _labels(y, name):
     """Labels that occur, sorted."""
-    with _named(name):
-        return unique_labels(y)
+    try:
+        with _named(name):
+            return unique_labels(y)
+    except ValueError as error:
+        if "Unknown label type" not in str(error):
+            raise
+        # scikit-learn's message holds all of y.
+        raise _unknown_labels(name, type_of_target(y)) from None
+
+
+def _unknown_labels(name, kind):
+    """Error for targets that are no class labels."""
+    advice = {
+        "continuous": "it holds fractional numbers: use ScratchMLPRegressor, or divide "
+        "them into classes",
+        "multiclass-multioutput": "it has several columns of classes: pass one column, "
+        "or fit one classifier for each column by sklearn.multioutput."
+        "MultiOutputClassifier",
+    }
+    advice["continuous-multioutput"] = advice["continuous"]
+    what = advice.get(
+        kind,
+        "it is neither one column of text nor of numbers: convert numbers of dtype "
+        "object, as by y.astype(int)",
+    )
+    return ValueError(
+        f"Unknown label type: {kind}. {name} must hold class labels, one per sample, "
+        f"or zeros and ones in one column per label, but {what}."
+    )
+
+
+def _warn_if_one_hot(y):
+    """Warn of classes that look like several labels."""
+    if y.shape[1] > 2 and (y.sum(axis=1) == 1).all() and y.max() == 1:
+        warn_user(
+            f"y has {y.shape[1]} columns with exactly one 1 in each row. It is taken "
+            "for labels of which a sample may have several or none. If these are "
+            "classes, one for each sample, pass y.argmax(axis=1)."
+        )
 
 
 @contextlib.contextmanager

@@ -346,8 +346,8 @@ class Network:
 
         The cost is ``(sum of the samples' weighted losses + alpha / 2 · |W|²) /
         total``. ``gradients`` holds its derivatives with respect to all parameters;
-        but for several regression targets the returned cost has the mean over the
-        targets, as in scikit-learn, and the gradients are those of the sum.
+        but the squared error of several targets is reported as their mean, as in
+        scikit-learn, while the gradients are those of their sum.
 
         Parameters
         ----------

@@ -19,9 +19,9 @@ class EarlyStopping:
     rate; if it has none, training stops.
 
     However training ends, ``close`` restores the parameters of the best epoch by
-    validation score, or else those of the last epoch that ended with finite numbers,
-    or else those at the start. If it ended in the middle of an epoch, the optimizer
-    and the average have seen part of that epoch and are dropped.
+    validation score, or else those of the last epoch, or of the epoch of lowest loss
+    if training diverged, or else those at the start. If it ended in the middle of an
+    epoch, the optimizer and the average have seen part of that epoch and are dropped.
 
     Parameters
     ----------
@@ -36,8 +36,8 @@ class EarlyStopping:
         Whether to keep the parameters of the best score rather than the last.
     chosen_together : bool, default=False
         Whether ``keep_if_least`` chooses the epoch, rather than the score.
-    is_resumed : bool, default=False
-        Whether network and state are those of an unfinished training.
+    n_epochs : int, default=0
+        Number of epochs that a training has finished that is resumed.
     """
 
     def __init__(
@@ -50,14 +50,17 @@ class EarlyStopping:
         validator=None,
         restore_best=True,
         chosen_together=False,
-        is_resumed=False,
+        n_epochs=0,
     ):
         self.network, self.state, self.validator = network, state, validator
         self.restore_best, self.chosen_together = restore_best, chosen_together
         self.tol, self.patience = tol, patience
         self._last_finite, self._is_between_epochs = network.snapshot(), True
         average = state.average
-        if not is_resumed:
+        keeps_best = validator is not None and (restore_best or chosen_together)
+        self._losses = None if keeps_best else _LeastLoss(state, n_epochs)
+        self._has_diverged = False
+        if not n_epochs:
             state.best_parameters = None
         elif average is not None:
             self._last_finite = average.mean.copy()
@@ -106,7 +109,10 @@ class EarlyStopping:
                 if self.restore_best:
                     state.best_parameters = network.snapshot()
             if not is_finite:
+                self._has_diverged = True
                 return Epoch(number, loss, *latest, "diverged")
+            if self._losses is not None:
+                self._last_finite = self._losses.replaceable(loss, self._last_finite)
             network.snapshot(out=self._last_finite)
         self._is_between_epochs = True
         state.schedule.on_epoch_end(state.n_samples_seen)
@@ -130,8 +136,53 @@ class EarlyStopping:
             state.optimizer = state.average = None
         elif average is not None and average.n_steps:
             average.trained = self.network.snapshot()
-        best = state.best_parameters
-        self.network.restore(self._last_finite if best is None else best)
+        kept = state.best_parameters
+        if self._losses is not None:
+            kept = self._losses.least(self._last_finite) if self._has_diverged else None
+            state.best_parameters = None
+        self.network.restore(self._last_finite if kept is None else kept)
+
+
+class _LeastLoss:
+    """Keeps the parameters of the epoch of lowest loss, without a copy of each epoch's.
+
+    While the loss falls, the last epoch is the one to keep. Only when it rises are the
+    parameters from before moved to ``state.best_parameters``.
+
+    Parameters
+    ----------
+    state : TrainingState
+    n_epochs : int
+        Number of epochs of this call that have finished.
+    """
+
+    def __init__(self, state, n_epochs):
+        self._state, self._loss, self._is_last = state, math.inf, False
+        for loss in state.loss_curve[len(state.loss_curve) - n_epochs :]:
+            self._is_last = loss < self._loss
+            self._loss = min(loss, self._loss)
+
+    def replaceable(self, loss, last):
+        """Array that the parameters of an epoch may be written to.
+
+        Parameters
+        ----------
+        loss : float
+            Loss of the epoch.
+        last : ndarray of shape (n_parameters,)
+            Parameters of the epoch before.
+        """
+        is_least = loss < self._loss
+        if self._is_last and not is_least:
+            spare = self._state.best_parameters
+            self._state.best_parameters = last
+            last = np.empty_like(last) if spare is None else spare
+        self._is_last, self._loss = is_least, min(loss, self._loss)
+        return last
+
+    def least(self, last):
+        """Parameters of the epoch of lowest loss; None without an epoch."""
+        return last if self._is_last else self._state.best_parameters
 
 
 def keep_if_least(stoppings, error):

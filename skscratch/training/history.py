@@ -19,6 +19,15 @@ __all__ = ["FINAL_OUTCOMES", "Epoch", "TrainingState", "mean"]
 # Outcomes of an epoch that end the training.
 FINAL_OUTCOMES = ("stopped", "diverged")
 
+# Fitted attributes of an estimator, and the fields of the state that they come from.
+CONTINUED_ATTRIBUTES = {
+    "loss_curve_": "loss_curve",
+    "best_loss_": "best_loss",
+    "t_": "n_samples_seen",
+    "validation_scores_": "validation_scores",
+    "best_validation_score_": "best_validation_score",
+}
+
 
 class Epoch(NamedTuple):
     """Report of a finished epoch.
@@ -125,6 +134,25 @@ class TrainingState:
             average=average,
             best_parameters=None,
         )
+
+    def with_attributes(self, fitted):
+        """State with the fitted attributes that scikit-learn continues from, too.
+
+        Parameters
+        ----------
+        fitted : dict
+            Fitted attributes by name, which a user may have set.
+
+        Returns
+        -------
+        TrainingState
+        """
+        given = {
+            field: fitted[name]
+            for name, field in CONTINUED_ATTRIBUTES.items()
+            if fitted.get(name) is not None
+        }
+        return replace(self, **given)
 
     def without_optimizer(self):
         """State without what only training needs; it shares the histories.

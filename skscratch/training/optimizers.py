@@ -40,8 +40,8 @@ class Optimizer:
         Number of weights, which come first in the vector, before the biases; all
         numbers unless it is set.
     hyperparameters : tuple of str
-        Names of further parameters of the constructor. Those that the estimators have
-        too get the estimators' values.
+        Names of further parameters of the constructor, which are kept as attributes.
+        Those that the estimators have too get the estimators' values.
     """
 
     hyperparameters: tuple[str, ...] = ()
@@ -68,6 +68,16 @@ class Optimizer:
             layout = self._lay_out(parameters, gradients)
         for block in layout[2]:
             self._update_block(*block, learning_rate)
+
+    def set_hyperparameters(self, **values):
+        """Change hyperparameters between two steps.
+
+        Parameters
+        ----------
+        **values : dict
+            By name.
+        """
+        vars(self).update(values)
 
     def _lay_out(self, parameters, gradients):
         """Cut all vectors into blocks, once for all steps, with one workspace."""
@@ -248,6 +258,15 @@ class Adam(Optimizer):
         self._scaled_epsilon = self.epsilon / math.sqrt(unit_2)
         step = unit_1 / bias_1 * math.sqrt(bias_2 / unit_2)
         super().update(parameters, gradients, learning_rate * step)
+
+    def set_hyperparameters(self, **values):
+        """Change hyperparameters; the paper's moments keep their values."""
+        moments = (("beta_1", self.first_moment), ("beta_2", self.second_moment))
+        for name, moment in moments:
+            old, new = getattr(self, name), values.get(name, getattr(self, name))
+            if new != old:
+                moment *= (1 - old) / (1 - new)
+        super().set_hyperparameters(**values)
 
     @staticmethod
     def _grown(weight, beta, moment):

@@ -87,7 +87,7 @@ class TrainingRun:
             validator=self.validator,
             restore_best=config.restore_best,
             chosen_together=config.restore_best_together,
-            is_resumed=self.n_epochs > 0,
+            n_epochs=self.n_epochs,
         )
 
     def history(self):
@@ -204,7 +204,9 @@ def _continued_state(config, network, previous):
         if previous.average is not None and average is not None:
             average = copy.deepcopy(previous.average)
         # Copies: if training diverges, the old state still stands.
-        optimizer, schedule = copy.deepcopy((previous.optimizer, previous.schedule))
+        optimizer = copy.deepcopy(previous.optimizer)
+        optimizer.set_hyperparameters(**config.optimizer_options)
+        schedule = _continued_schedule(config, previous)
     else:
         optimizer = optimizer_class(
             n_parameters, network.dtype, **config.optimizer_options
@@ -214,3 +216,17 @@ def _continued_state(config, network, previous):
     previous = previous or TrainingState(None, None)
     state = previous.continued(optimizer, schedule, average)
     return replace(state, is_incremental=config.is_incremental)
+
+
+def _continued_schedule(config, previous):
+    """Schedule to go on with, a new one if the parameters of the old have changed."""
+    new = config.schedule(config.learning_rate_init, **config.schedule_options)
+    old = previous.schedule
+    names = ("initial_rate", *config.schedule_options)
+    is_same = type(old) is type(new) and all(
+        getattr(old, name, None) == getattr(new, name, None) for name in names
+    )
+    if is_same:
+        return copy.deepcopy(old)
+    new.on_epoch_end(previous.n_samples_seen)
+    return new

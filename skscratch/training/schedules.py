@@ -38,8 +38,8 @@ class Schedule:
         Optimizers that follow the schedule; None means all of them. Others ignore it
         and keep a constant rate, as in scikit-learn.
     hyperparameters : tuple of str
-        Names of further parameters of the constructor. Those that the estimators have
-        too get the estimators' values.
+        Names of further parameters of the constructor, which are kept as attributes.
+        Those that the estimators have too get the estimators' values.
     needs_total_steps : bool
         Whether the rate is planned from the first step to the last, so that the number
         of epochs must be known and training should not stop early.

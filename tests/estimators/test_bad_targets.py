@@ -58,11 +58,18 @@ BAD_TARGETS = {
     ),
 }
 BAD_CLASSES = {
-    "numbers": Bad(lambda t, y: t.numbers, "Unknown label type: (array(["),
+    "numbers": Bad(
+        lambda t, y: t.numbers,
+        "Unknown label type: continuous. {name} must hold class labels, one per "
+        "sample, or zeros and ones in one column per label, but it holds fractional "
+        "numbers: use ScratchMLPRegressor",
+    ),
     "missing in a series": Bad(
         lambda t, y: pd.Series(y, dtype="Int64").mask(y == 1), "y contains NaN"
     ),
-    "integers as objects": Bad(lambda t, y: y.astype(object), "1, 2], dtype=object),)"),
+    "integers as objects": Bad(
+        lambda t, y: y.astype(object), "convert numbers of dtype object, as by"
+    ),
     "integers and text": Bad(
         lambda t, y: as_objects(y, "a"),
         "{name} can't be used: '<' not supported between instances of",
@@ -255,11 +262,11 @@ OF_FIT = {
     ),
     "two columns of numbers as classes": Refused(
         lambda t: t.classifier().fit(t.X, np.column_stack([t.numbers, t.numbers])),
-        "Unknown label type: (array([[",
+        "Unknown label type: continuous-multioutput. y must hold class labels",
     ),
     "two columns of classes": Refused(
         lambda t: t.classifier().fit(t.X, np.column_stack([t.y, t.y])),
-        "Unknown label type: (array([[0, 0]",
+        "but it has several columns of classes: pass one column, or fit one classifier",
     ),
     "labels of 0 and 2": Refused(
         lambda t: t.classifier().fit(t.X, 2 * t.labels),

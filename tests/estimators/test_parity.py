@@ -102,9 +102,32 @@ def is_finite(theirs):
     return all(np.isfinite(array).all() for array in numbers)
 
 
+# Warnings that scikit-learn does not give.
+OURS_ALONE = ("Training made the loss worse", "y has 3 columns with exactly one 1")
+
+
 def own_warnings(caught):
     """Categories of the warnings that the estimator gives, not of NumPy's."""
-    return {w.category for w in caught if not issubclass(w.category, RuntimeWarning)}
+    return {
+        w.category
+        for w in caught
+        if not issubclass(w.category, RuntimeWarning)
+        and not str(w.message).startswith(OURS_ALONE)
+    }
+
+
+def expected_warnings(caught, theirs):
+    """Categories of scikit-learn's warnings; ours wants no end of an endless patience.
+
+    A loss that has risen says more than that the training has not converged.
+    """
+    is_endless = theirs.n_iter_no_change == np.inf and not theirs.warm_start
+    curve = getattr(theirs, "loss_curve_", [])
+    has_risen = len(curve) > 1 and curve[-1] > curve[0]
+    categories = own_warnings(caught)
+    if theirs.solver != "lbfgs" and (is_endless or has_risen):
+        categories -= {ConvergenceWarning}
+    return categories
 
 
 def train_both(pair, parameters, calls, more=None):
@@ -124,7 +147,7 @@ def train_both(pair, parameters, calls, more=None):
         if not is_finite(theirs):
             return None
         _, found = call.make_on(ours)
-        assert own_warnings(found) == own_warnings(expected)
+        assert own_warnings(found) == expected_warnings(expected, theirs)
         rtol = tolerance_of(theirs.get_params(), call.X.dtype)
         assert_parity(ours, theirs, call.X, rtol)
     return ours, theirs, own_warnings(found)
