@@ -26,6 +26,7 @@ from sklearn.preprocessing import StandardScaler
 from strategies import seeds
 
 from skscratch import ACTIVATIONS, Activation, ScratchMLPClassifier, ScratchMLPRegressor
+from skscratch.estimators import base
 
 SMALL = {"hidden_layer_sizes": (6,), "max_iter": 5, "random_state": 0}
 both = pytest.mark.parametrize("cls", [ScratchMLPClassifier, ScratchMLPRegressor])
@@ -380,6 +381,69 @@ def test_parameters_set_and_clones_made_during_a_fit_do_not_matter_to_it(
             model.loss_curve_ != expected.loss_curve_
         ):  # It was changed before fit began.
             assert model.loss_curve_[0] != expected.loss_curve_[0]
+
+
+class Interrupting:
+    """Something of a module that lets another call come first, once."""
+
+    def __init__(self, monkeypatch, name, call):
+        self.honest, self.call = getattr(base, name), call
+        monkeypatch.setattr(base, name, self)
+
+    def __call__(self, *args, **kwargs):
+        call, self.call = self.call, lambda: None
+        call()
+        return self.honest(*args, **kwargs)
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "decision_function"])
+@alone_and_together
+@unconverged
+def test_a_prediction_is_of_the_network_from_before_a_refit(
+    method, n_estimators, monkeypatch
+):
+    X, y = load_iris(return_X_y=True)
+    clf = ScratchMLPClassifier(n_estimators=n_estimators, **SMALL).fit(X, y)
+    expected = getattr(clf, method)(X)
+    clf.set_params(early_stopping=True, temperature_scaling=True)
+    refit = Interrupting(
+        monkeypatch, "can_skip_validation", lambda: clf.fit(X, np.arange(150) % 7)
+    )
+    assert_array_equal(getattr(clf, method)(X), expected)
+    assert refit.call() is None
+    assert len(clf.classes_) == 7
+    assert clf.temperature_ != 1
+
+
+@both
+@alone_and_together
+@unconverged
+def test_until_a_refit_has_ended_the_old_network_predicts(
+    cls, n_estimators, monkeypatch
+):
+    X, y = data(cls)
+    model = cls(n_estimators=n_estimators, **SMALL).fit(X, y)
+    expected, seen = model.predict(X), []
+    Interrupting(monkeypatch, "fit_runs", lambda: seen.append(model.predict(X)))
+    model.fit(X[:, :2], y)
+    assert_array_equal(seen[0], expected)
+    assert model.n_features_in_ == 2
+
+
+@both
+@unconverged
+def test_a_refused_fit_leaves_what_was_set_meanwhile(cls, monkeypatch):
+    X, y = data(cls)
+    model = cls(**SMALL).fit(X, y)
+
+    def set_and_fail():
+        model.set_params(alpha=9.0)
+        raise ValueError("no")
+
+    Interrupting(monkeypatch, "make_runs", set_and_fail)
+    with pytest.raises(ValueError, match="no"):
+        model.fit(X, y)
+    assert model.alpha == 9.0
 
 
 # Attributes of a fitted network that users of scikit-learn set
