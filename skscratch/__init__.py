@@ -18,7 +18,8 @@ from skscratch.nn.activations import (
 )
 from skscratch.nn.initializers import INITIALIZERS
 from skscratch.nn.layer import Layer
-from skscratch.nn.losses import LOSSES, Loss, d_logloss, logloss
+from skscratch.nn.loss import Loss
+from skscratch.nn.losses import LOSSES, d_logloss, logloss
 from skscratch.nn.network import Network
 from skscratch.nn.stack import Stack
 from skscratch.training.optimizers import OPTIMIZERS, Optimizer

@@ -96,7 +96,8 @@ def make_targets(loss, n_outputs, n_samples, random) -> np.ndarray:
         "identity": lambda: random.standard_normal((n_outputs, n_samples)),
         "exp": lambda: random.poisson(1.5, (n_outputs, n_samples)) * 1.0,
     }
-    return kinds[LOSSES[loss].output]()
+    Y = kinds[LOSSES[loss].output]()
+    return Y + 0.5 if loss == "gamma" else Y
 
 
 def make_weights(n_samples, random) -> np.ndarray:

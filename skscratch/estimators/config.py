@@ -7,6 +7,7 @@ import numpy as np
 
 from skscratch.estimators.parameters import BATCH_SIZES
 from skscratch.nn.checks import is_size
+from skscratch.nn.losses import resolve_loss
 from skscratch.nn.network import MOST_PARAMETERS, count_parameters
 from skscratch.training.config import TrainingConfig
 from skscratch.training.schedules import Constant, find_schedule
@@ -47,6 +48,11 @@ def resolve_config(parameters, data, targets, *, split=None, is_incremental=Fals
     """
     get = parameters.__getitem__
     solver = find_solver(get("solver"))
+    if solver.needs_smooth_loss and not resolve_loss(targets.loss).is_smooth:
+        raise ValueError(
+            f"solver={get('solver')!r} needs a loss whose gradient has no jumps, got "
+            f"loss={get('loss')!r}: use solver='adam', or loss='huber'."
+        )
     hidden = _hidden_sizes(get("hidden_layer_sizes"))
     sizes = (data.X.shape[1], *hidden, targets.n_raw_outputs)
     _check_size(sizes, parameters)

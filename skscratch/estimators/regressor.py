@@ -4,6 +4,7 @@ Parameters and methods that users see; ``base`` holds what it shares with the
 classifier.
 """
 
+import numbers
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -12,13 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
-from skscratch._sklearn import RegisteredOptions, fit_context
+from skscratch._sklearn import Interval, RegisteredOptions, fit_context
 from skscratch.estimators.attributes import one_fit_at_a_time
 from skscratch.estimators.base import BaseScratchMLP
 from skscratch.estimators.docs import documented
-from skscratch.estimators.targets import NumericTargets
+from skscratch.estimators.targets import NumericTargets, quantile_loss
 from skscratch.nn.activations import Activation
-from skscratch.nn.losses import LOSSES, Loss
+from skscratch.nn.loss import Loss
+from skscratch.nn.losses import LOSSES
 from skscratch.training.optimizers import Optimizer
 from skscratch.training.schedules import Schedule
 from skscratch.training.solvers import Solver
@@ -31,25 +33,39 @@ def _loss_names():
 
 
 def _is_loss(value):
+    # What stands in parentheses is checked when the targets are.
+    if isinstance(value, str):
+        return value.partition("(")[0] in _loss_names() and value.endswith(")")
     return isinstance(value, Loss) and value.task == "regression"
 
 
-@documented(score="the coefficient of determination")
+@documented(
+    score="R², for 'squared_error' and 'poisson', and otherwise the negative loss"
+)
 class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
     """Multi-layer perceptron regressor, written from scratch on NumPy.
 
     A drop-in replacement for scikit-learn's ``MLPRegressor``: it has all of its
     parameters and, for the same ``random_state``, trains the same network, to
-    rounding. It minimizes half the squared error or half the Poisson deviance by
-    stochastic gradient descent, Adam or L-BFGS.
+    rounding. It also has the losses of scikit-learn's other regressors.
 
     Parameters
     ----------
-    loss : {'squared_error', 'poisson'}, default='squared_error'
-        Loss to minimize. Over several outputs, the squared error is averaged and the
-        Poisson deviance summed. 'poisson' requires targets that are not negative, and
-        predicts the exponential of the raw outputs. A ``Loss`` of your own works too.
+    loss : {'squared_error', 'absolute_error', 'huber', 'quantile', 'poisson', \
+'gamma'}, default='squared_error'
+        Loss to minimize. 'squared_error' and 'poisson' predict the mean,
+        'absolute_error' the median, 'quantile' the quantiles of the parameter
+        ``quantile``. 'huber' is half the squared error up to a threshold and linear
+        beyond; 'huber(1.5)' sets the threshold, which otherwise is the quantile 0.9 of
+        the targets' distances from their median. 'poisson', for targets that are not
+        negative, and 'gamma', for positive ones, are half the deviance, and predict
+        the exponential of the raw outputs. Over several outputs, the squared error is
+        averaged and the others are summed. 'lbfgs' does not minimize 'absolute_error'
+        and 'quantile', whose gradients jump. A ``Loss`` of your own works too.
     {parameters}
+    quantile : float or sequence of float, default=0.5
+        Quantiles that ``loss='quantile'`` predicts, each above 0 and below 1. Those of
+        a sequence are predicted by one network and never cross.
 
     Attributes
     ----------
@@ -77,7 +93,14 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
 
     _parameter_constraints: dict = {
         **BaseScratchMLP._parameter_constraints,
-        "loss": [RegisteredOptions(_loss_names, _is_loss, " or a Loss")],
+        "loss": [
+            RegisteredOptions(
+                _loss_names,
+                _is_loss,
+                ", such a name with a parameter as in 'huber(1.5)', or a Loss",
+            )
+        ],
+        "quantile": [Interval(numbers.Real, 0, 1, closed="neither"), "array-like"],
     }
 
     def __init__(
@@ -118,6 +141,7 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
         dtype: str = "auto",
         n_estimators: int = 1,
         share_batches: bool = False,
+        quantile: float | Sequence[float] = 0.5,
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -154,6 +178,7 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
         self.dtype = dtype
         self.n_estimators = n_estimators
         self.share_batches = share_batches
+        self.quantile = quantile
 
     @available_if(lambda self: self._supports_streams())
     @one_fit_at_a_time
@@ -198,19 +223,52 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            With several quantiles, they are the last axis: (n_samples, n_quantiles) or
+            (n_samples, n_outputs, n_quantiles).
         """
         fitted = self._fitted_view()
         predictions = fitted._raw_outputs(X, fitted._targets.predict)
-        return predictions if predictions.shape[1] > 1 else predictions[:, 0]
+        return fitted._targets.arrange(predictions)
+
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+        """Coefficient of determination R² of the predictions.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each sample.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            If several quantiles are predicted, which have no R².
+        """
+        fitted = self._fitted_view()
+        if fitted._targets.n_predictions > 1:
+            raise ValueError(
+                "score needs one prediction for each target, but several are predicted,"
+                f" such as the quantiles {self.quantile!r}: score them one by one, as "
+                "by sklearn.metrics.d2_pinball_score."
+            )
+        return super().score(X, y, sample_weight)
 
     def _make_targets(self, y, previous, classes, is_incremental):
+        loss = self.loss if self.loss != "quantile" else quantile_loss(self.quantile)
         if previous is None:
-            return NumericTargets.fit(y, self.loss)
-        previous.check_later(y, self.loss)
+            return NumericTargets.fit(y, loss)
+        previous.check_later(y, loss)
         return previous
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
-        tags.target_tags.positive_only = self.loss == "poisson"
+        tags.target_tags.positive_only = self.loss in ("poisson", "gamma")
         return tags

@@ -16,9 +16,9 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from skscratch.estimators.messages import warn_user
 from skscratch.nn.activations import resolve_activation
-from skscratch.nn.losses import LOSSES, resolve_loss
+from skscratch.nn.losses import LOSSES, QuantileLoss, resolve_loss
 
-__all__ = ["ClassTargets", "NumericTargets", "output_function"]
+__all__ = ["ClassTargets", "NumericTargets", "output_function", "quantile_loss"]
 
 # How messages describe targets of one and of two dimensions.
 SHAPES = ("one-dimensional", "two-dimensional, with one column per label")
@@ -542,8 +542,31 @@ class NumericTargets(NamedTuple):
         """
         return (self.output or resolve_loss(self.loss).predictions)(Z)
 
+    @property
+    def n_predictions(self):
+        """Number of predictions for each target."""
+        P = self.predict(np.zeros((self.n_raw_outputs, 1)))
+        return len(P) // self.n_targets
+
+    def arrange(self, predictions):
+        """Predictions without axes of length 1.
+
+        Parameters
+        ----------
+        predictions : ndarray of shape (n_samples, n_targets * n_predictions)
+
+        Returns
+        -------
+        ndarray
+            With the axes (n_samples, n_targets, n_predictions), of which the last two
+            are left out where they have one item.
+        """
+        n_predictions = predictions.shape[1] // self.n_targets
+        shape = [n for n in (self.n_targets, n_predictions) if n > 1]
+        return predictions.reshape(len(predictions), *shape)
+
     def score(self, Z, Y, weights, loss):
-        """Coefficient of determination of raw outputs.
+        """Coefficient of determination of raw outputs, or the negative loss.
 
         Parameters
         ----------
@@ -556,16 +579,44 @@ class NumericTargets(NamedTuple):
         Returns
         -------
         float
-            If the loss predicts something of another shape than the targets, such as
-            several quantiles, the negative loss.
+            The negative loss if the loss says so, or predicts something of another
+            shape than the targets, such as several quantiles.
         """
         P = self.predict(Z.T).T
-        if P.shape != Y.shape:
+        if P.shape != Y.shape or resolve_loss(self.loss).is_score:
             return -loss
         from sklearn.metrics import r2_score  # Slow to import, and rarely needed.
 
         with np.errstate(over="ignore", invalid="ignore"):
             return float(r2_score(Y, P, sample_weight=weights))
+
+
+def quantile_loss(quantile):
+    """Loss for the parameter ``quantile`` of an estimator.
+
+    Parameters
+    ----------
+    quantile : float or sequence of float
+
+    Returns
+    -------
+    QuantileLoss
+
+    Raises
+    ------
+    ValueError
+        If one is not above 0 and below 1, or there is none.
+    """
+    quantiles = np.array(np.nan)
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        quantiles = np.atleast_1d(np.asarray(quantile, dtype=np.float64))
+    is_valid = quantiles.ndim == 1 and quantiles.size > 0
+    if not is_valid or not ((quantiles > 0) & (quantiles < 1)).all():
+        raise ValueError(
+            "quantile must be a number above 0 and below 1, or a sequence of them, got "
+            f"{quantile!r}."
+        )
+    return QuantileLoss(tuple(quantiles.tolist()))
 
 
 def output_function(name):

@@ -7,7 +7,6 @@ and parametrised tests follow. Where a name is accepted, so is the record itself
 
 import inspect
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +17,7 @@ from scipy.special import expit, ndtr
 
 from skscratch.backends.blockwise import by_blocks, clip
 from skscratch.backends.operations import ALLOCATING
+from skscratch.nn.checks import parse_number
 
 __all__ = [
     "ACTIVATIONS",
@@ -35,9 +35,6 @@ __all__ = [
 _FAR = 1e3
 
 _LEAK = 0.01
-
-# A decimal number as text, which excludes infinity, nan and underscores.
-_NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 
 # The fixed point of Klambauer et al. (2017), eq. 14: a standard normal Z gives
 # A of mean 0 and variance 1.
@@ -460,13 +457,15 @@ def _with_parameter(activation, name, parameter):
             f"activation {name!r} takes no parameter, those that do are {having}, got "
             f"{activation!r}."
         )
-    if not re.fullmatch(_NUMBER, parameter.strip()):
+    try:
+        value = parse_number(parameter)
+    except ValueError:
         raise ValueError(
             f"activation must have a number in parentheses, such as '{name}(0.5)', got "
             f"{activation!r}."
-        )
+        ) from None
     try:
-        record = base.factory(float(parameter))
+        record = base.factory(value)
     except ValueError as error:
         raise ValueError(f"activation {activation!r} is not known: {error}.") from None
     _MADE[activation] = base, record

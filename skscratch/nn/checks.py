@@ -2,6 +2,7 @@
 
 import math
 import numbers
+import re
 
 import numpy as np
 from scipy.sparse import issparse
@@ -19,6 +20,7 @@ __all__ = [
     "check_masks",
     "check_total",
     "is_size",
+    "parse_number",
     "random_source",
 ]
 
@@ -353,3 +355,25 @@ def check_total(Y, weights, total):
     if not (math.isfinite(total) and total > 0):
         raise ValueError(f"weights must have a positive and finite sum, got {total}.")
     return total
+
+
+def parse_number(text):
+    """Read the number that follows a name in parentheses.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If it is not a finite decimal number.
+    """
+    # Python would take infinity, nan and underscores as well.
+    if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text.strip()):
+        raise ValueError("it must have a number in parentheses")
+    return float(text)

@@ -10,9 +10,8 @@ article's, one column per sample; several networks at once have a leading axis, 
 cost each.
 """
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,12 +19,13 @@ from scipy.special import expit, log_expit, log_softmax, xlog1py, xlogy
 
 from skscratch.backends.blockwise import clip
 from skscratch.backends.operations import ALLOCATING
+from skscratch.nn.checks import parse_number
+from skscratch.nn.loss import FastLoss, Loss, dot
 
 __all__ = [
     "LOSSES",
-    "Loss",
+    "QuantileLoss",
     "d_logloss",
-    "divide_by_total",
     "logloss",
     "resolve_loss",
 ]
@@ -82,290 +82,7 @@ def _log_mean_exp(L):
     return np.log(np.exp(L - largest).mean(axis=0)) + largest
 
 
-@dataclass(frozen=True)
-class Loss(ABC):
-    """A loss on raw outputs, with the predictions that belong to it.
-
-    A subclass has to define ``losses``. The other methods have defaults: predictions
-    are the raw outputs, and the gradient is ``predictions - targets``, which holds for
-    every loss with its canonical link (McCullagh and Nelder, *Generalized Linear
-    Models*, 1989, section 2.5). Parameters of a loss are fields of a frozen dataclass,
-    so that records are equal by value and can be pickled.
-
-    Two class attributes describe it. ``output`` is the name of the function that turns
-    raw outputs into predictions, as in scikit-learn's ``out_activation_``; the default
-    is ``"identity"``. ``task`` is ``"regression"``, the default, or
-    ``"classification"``: the kind of estimator that accepts the loss.
-
-    In the methods, ``Z`` is (..., n_outputs, n_samples), ``P`` is ``predictions(Z)``,
-    and ``Y`` is (..., n_targets, n_samples); the leading axis, where there is one, is
-    that of several networks. ``Y`` may lack it: then all networks have the same
-    targets.
-
-    Examples
-    --------
-    >>> from dataclasses import dataclass
-    >>> import numpy as np
-    >>> from skscratch import Loss, Network
-    >>> @dataclass(frozen=True)
-    ... class LogCosh(Loss):
-    ...     def losses(self, Z, P, Y):
-    ...         return np.log(np.cosh(P - Y))
-    ...
-    ...     def gradient(self, Z, P, Y):
-    ...         return np.tanh(P - Y)
-    >>> network = Network.glorot([2, 5, 1], loss=LogCosh(), random_state=0)
-    >>> network.cost_and_gradients(np.ones((2, 3)), np.zeros((1, 3))) > 0
-    True
-    """
-
-    output = "identity"
-    task = "regression"
-
-    @abstractmethod
-    def losses(self, Z, P, Y):
-        """Losses whose sum over all axes but that of the networks is minimized.
-
-        Returns
-        -------
-        ndarray of shape (..., n_rows, n_samples)
-            As many rows as there are parts of a sample's loss.
-        """
-
-    def predictions(self, Z):
-        """Predictions from raw outputs, such as probabilities or means.
-
-        Returns
-        -------
-        ndarray of shape (..., n_predictions, n_samples)
-            A new array, or ``Z`` itself.
-        """
-        return Z
-
-    def gradient(self, Z, P, Y):
-        """Gradient of each sample's loss with respect to ``Z``, without weights.
-
-        Returns
-        -------
-        ndarray of shape (..., n_outputs, n_samples)
-        """
-        return P - Y
-
-    def loss_sum(self, Z, P, Y, weights=None):
-        """Sum of all samples' losses, each times its weight; one for each network."""
-        losses = self.losses(Z, P, Y)
-        if weights is not None:
-            losses = losses * weights
-        return losses.sum(axis=(-2, -1))
-
-    def average_members(self, Z):
-        """Raw outputs whose predictions are the mean of several networks'.
-
-        The default suits predictions that are linear in ``Z``.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (n_networks, n_outputs, n_samples)
-
-        Returns
-        -------
-        ndarray of shape (n_outputs, n_samples)
-        """
-        return Z.mean(axis=0)
-
-    def n_raw_outputs(self, n_targets):
-        """Count the raw outputs of a network for a number of targets."""
-        return n_targets
-
-    def fitted(self, Y, weights=None):
-        """Loss with what it learns from the targets before training.
-
-        Parameters
-        ----------
-        Y : ndarray of shape (n_targets, n_samples)
-        weights : ndarray of shape (n_samples,), default=None
-
-        Returns
-        -------
-        Loss
-            The default learns nothing and returns the loss itself.
-        """
-        return self
-
-    def check_targets(self, Y, name):
-        """Refuse targets that the loss is not defined for.
-
-        Parameters
-        ----------
-        Y : ndarray
-            Of any shape.
-        name : str
-            What to call the targets in an error.
-
-        Raises
-        ------
-        ValueError
-            If there are any; the default accepts all.
-        """
-        return None
-
-    def gradient_scale(self, n_targets):
-        """Ratio of the cost that is minimized to the one that is reported."""
-        return 1
-
-    def log_predictions(self, Z):
-        """Logarithm of the predictions, finite where they underflow."""
-        return np.log(self.predictions(Z))
-
-    def cost(self, Z, Y, weights=None, total=None):
-        """Sum of the samples' losses, each times its weight, divided by ``total``.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (n_outputs, n_samples)
-            Raw outputs.
-        Y : ndarray of shape (n_targets, n_samples)
-            Targets: indicators of the class, or numbers.
-        weights : ndarray of shape (n_samples,), default=None
-            Sample weights; None means 1 for each.
-        total : float, default=None
-            What the sum is divided by; None means the sum of the weights.
-
-        Returns
-        -------
-        float
-        """
-        self._check_shapes(Z, Y)
-        total = _total(Z, weights) if total is None else total
-        loss_sum = self.loss_sum(Z, self.predictions(Z), Y, weights)
-        return divide_by_total(loss_sum, total)
-
-    def cost_and_gradient(self, Z, Y, weights=None, total=None):
-        """Cost and its gradient with respect to ``Z``; see ``cost`` for the parameters.
-
-        Returns
-        -------
-        cost : float
-        dZ : ndarray of shape (n_outputs, n_samples)
-            Weights and ``total`` are in it already: the layers only sum.
-        """
-        total = _total(Z, weights) if total is None else total
-        loss_sum, dZ = self.sum_and_gradient(Z, Y, weights, total)
-        return divide_by_total(loss_sum, total), dZ
-
-    def sum_and_gradient(self, Z, Y, weights, total, operations=ALLOCATING):
-        """Sum of the losses, and gradient of their mean: ``Operations.loss``.
-
-        Losses that compute with ``operations.array`` and ``operations.call`` override
-        this to be as fast as the library's. By default, the methods above are one call
-        of the operations.
-        """
-        self._check_shapes(Z, Y)
-        return operations.call(
-            self._sum_and_gradient,
-            Z,
-            Y,
-            weights,
-            total,
-            operations.array("loss sum", Z.shape[:-2]),
-            operations.array("dA", Z.shape),
-        )
-
-    def _sum_and_gradient(self, Z, Y, weights, total, loss_sum_out, dA_out):
-        P = self.predictions(Z)
-        loss_sum, gradient = self.loss_sum(Z, P, Y, weights), self.gradient(Z, P, Y)
-        shares = 1 / total if weights is None else weights / total
-        if dA_out is None:
-            return loss_sum, (gradient * shares).astype(Z.dtype, copy=False)
-        loss_sum_out[...] = loss_sum
-        np.multiply(gradient, shares, out=dA_out, casting="same_kind")
-        return loss_sum_out, dA_out
-
-    def _check_shapes(self, Z, Y):
-        n_targets, *samples = Y.shape[-2:] if Y.ndim > 1 else (0,)
-        rows = self.n_raw_outputs(n_targets)
-        # Several networks may have the same targets.
-        if Y.ndim < 2 or (*Y.shape[:-2], rows, *samples) != Z.shape[-Y.ndim :]:
-            if n_targets and rows != n_targets:
-                raise ValueError(
-                    f"Y must have shape (n_targets, {Z.shape[-1]}), where n_targets "
-                    f"targets make {Z.shape[-2]} raw outputs, got {Y.shape}."
-                )
-            raise ValueError(
-                f"Y must have the shape of the outputs, {Z.shape}, got {Y.shape}."
-            )
-
-
-def divide_by_total(loss_sum, total):
-    """Cost of a batch from the sum of its losses, of one network or of each.
-
-    Parameters
-    ----------
-    loss_sum : float or ndarray of shape (n_networks,)
-    total : float or ndarray of n_networks numbers
-
-    Returns
-    -------
-    float or ndarray of shape (n_networks,)
-    """
-    if np.ndim(loss_sum):
-        return loss_sum / np.reshape(total, -1)
-    return float(loss_sum) / float(total)
-
-
-def _total(Z, weights):
-    return Z.shape[-1] if weights is None else weights.sum()
-
-
-class _FastLoss(Loss):
-    """A loss that computes in the arrays of the operations, call by call.
-
-    Its ``loss_sum`` is the sum of its ``losses`` in fewer passes, and the gradient is
-    written over the predictions.
-    """
-
-    @abstractmethod
-    def predictions(self, Z, operations=ALLOCATING):
-        """Predictions in an array of their own, (n_outputs, n_samples)."""
-
-    @abstractmethod
-    def loss_sum(self, Z, P, Y, weights=None, operations=ALLOCATING):
-        """Sum of all samples' losses; see ``Loss.loss_sum``."""
-
-    def sum_and_gradient(self, Z, Y, weights, total, operations=ALLOCATING):
-        """Sum of the losses, and gradient of their mean: ``Operations.loss``."""
-        self._check_shapes(Z, Y)
-        call = operations.call
-        P = self.predictions(Z, operations)
-        loss_sum = self.loss_sum(Z, P, Y, weights, operations)
-        dZ = call(np.subtract, P, Y, P)
-        if weights is None:
-            shares = 1 / total
-        else:
-            shares = operations.array("shares", weights.shape)
-            shares = call(np.divide, weights, total, shares)
-        return loss_sum, call(np.multiply, dZ, shares, dZ)
-
-
-def _dot(x, y, name, operations):
-    """Sum of the products of all numbers, or of those of each network of a stack.
-
-    One pass, where multiplying first and then adding up takes two.
-    """
-    n_numbers = x.shape[-2] * x.shape[-1]
-    shape = (n_numbers,) if x.ndim == y.ndim == 2 else (-1, n_numbers)
-    out = operations.array(name, x.shape[:-2] or y.shape[:-2])
-    if x.flags.c_contiguous and y.flags.c_contiguous:
-        return operations.call(np.vecdot, x.reshape(shape), y.reshape(shape), out)
-    # To reshape is to copy, which belongs to the call.
-    return operations.call(_reshaped_dot, x, y, shape, out)
-
-
-def _reshaped_dot(x, y, shape, out):
-    return np.vecdot(x.reshape(shape), y.reshape(shape), out)
-
-
-class LogLoss(_FastLoss):
+class LogLoss(FastLoss):
     """Log-loss of one class among several, by softmax (multinomial)."""
 
     output = "softmax"
@@ -402,7 +119,7 @@ class LogLoss(_FastLoss):
         call(np.log, log_P, log_P)
         if weights is not None:
             call(np.multiply, log_P, weights, log_P)
-        return _negative(_dot(Y, log_P, "sum", operations), operations)
+        return _negative(dot(Y, log_P, "sum", operations), operations)
 
 
 def _negative(value, operations):
@@ -410,7 +127,7 @@ def _negative(value, operations):
     return operations.call(np.negative, value, out)
 
 
-class BinaryLogLoss(_FastLoss):
+class BinaryLogLoss(FastLoss):
     """Log-loss of independent yes-or-no outputs, by the logistic sigmoid."""
 
     output = "logistic"
@@ -447,13 +164,13 @@ class BinaryLogLoss(_FastLoss):
             if weights is not None:
                 call(np.multiply, log, weights, log)
         not_Y = call(np.subtract, 1.0, Y, array("1 - Y", Y.shape))
-        of_P = _dot(Y, log_P, "sum", operations)
-        of_Q = _dot(not_Y, log_Q, "sum of the others", operations)
+        of_P = dot(Y, log_P, "sum", operations)
+        of_Q = dot(not_Y, log_Q, "sum of the others", operations)
         out = of_P if isinstance(of_P, np.ndarray) else None
         return _negative(call(np.add, of_P, of_Q, out), operations)
 
 
-class SquaredError(_FastLoss):
+class SquaredError(FastLoss):
     """Half the squared error; the cost is the mean over the outputs.
 
     The gradient is that of the sum over the outputs, as in scikit-learn.
@@ -479,12 +196,12 @@ class SquaredError(_FastLoss):
         if weights is not None:
             weighted = operations.array("weighted errors", Z.shape)
             weighted = call(np.multiply, errors, weights, weighted)
-        squares = _dot(errors, weighted, "sum", operations)
+        squares = dot(errors, weighted, "sum", operations)
         out = squares if isinstance(squares, np.ndarray) else None
         return call(np.multiply, squares, 0.5 / Z.shape[-2], out)
 
 
-class PoissonDeviance(_FastLoss):
+class PoissonDeviance(FastLoss):
     """Half the Poisson deviance of counts, by their expected value ``exp(Z)``."""
 
     output = "exp"
@@ -527,11 +244,262 @@ class PoissonDeviance(_FastLoss):
         return call(np.add.reduce, values, (-2, -1), None, loss_sum)
 
 
+class GammaDeviance(PoissonDeviance):
+    """Half the gamma deviance of positive numbers, by their expected value ``exp(Z)``.
+
+    See McCullagh and Nelder, *Generalized Linear Models*, 1989, chapter 8.
+    """
+
+    is_score = True
+
+    def check_targets(self, Y, name):
+        """Refuse targets that are not positive; see ``Loss.check_targets``."""
+        if not (Y > 0).all():
+            raise ValueError(
+                f"{name} must be positive for loss='gamma', got {Y.min()}."
+            )
+
+    def losses(self, Z, P, Y):
+        """``log(P / Y) + Y / P - 1``, with ``log P = Z``."""
+        with np.errstate(over="ignore"):
+            return Z - np.log(Y) + Y * np.exp(-Z) - 1
+
+    def loss_sum(self, Z, P, Y, weights=None, operations=ALLOCATING):
+        """``sum(log(P / Y) + Y / P - 1)``, with ``log P = Z``."""
+        call = operations.call
+        values = call(np.log, Y, operations.array("log Y", Z.shape), dtype=Z.dtype)
+        call(np.subtract, Z, values, values)
+        call(np.subtract, values, 1.0, values)
+        with np.errstate(over="ignore"):  # Training notices a cost that is infinite.
+            ratios = call(_ratios, Y, Z, operations.array("Y / P", Z.shape))
+        call(np.add, values, ratios, values)
+        return _weighted_sum(values, weights, operations)
+
+    def slopes(self, Z, P, Y, operations=ALLOCATING):
+        """``1 - Y / P``."""
+        with np.errstate(over="ignore"):
+            ratios = operations.call(_ratios, Y, Z, P)
+        return operations.call(np.subtract, 1.0, ratios, P)
+
+
+def _ratios(Y, Z, out):
+    """Targets divided by their expected values: ``Y exp(-Z)``."""
+    out = np.negative(Z, out=out)
+    np.exp(out, out=out)
+    return np.multiply(out, Y, out=out)
+
+
+def _weighted_sum(values, weights, operations):
+    """Sum of all numbers, each sample times its weight; one for each network."""
+    if weights is not None:
+        operations.call(np.multiply, values, weights, values)
+    loss_sum = operations.array("sum", values.shape[:-2])
+    return operations.call(np.add.reduce, values, (-2, -1), None, loss_sum)
+
+
+class AbsoluteError(FastLoss):
+    """The absolute error, which predicts the median."""
+
+    is_smooth = False
+    is_score = True
+
+    def losses(self, Z, P, Y):
+        """``|P - Y|``."""
+        return np.abs(P - Y)
+
+    def predictions(self, Z, operations=ALLOCATING):
+        """Return the raw outputs, as a copy."""
+        return operations.call(np.positive, Z, operations.array("P", Z.shape))
+
+    def loss_sum(self, Z, P, Y, weights=None, operations=ALLOCATING):
+        """``sum(|P - Y|)``."""
+        call = operations.call
+        errors = call(np.subtract, P, Y, operations.array("errors", Z.shape))
+        errors = call(np.absolute, errors, errors)
+        return _weighted_sum(errors, weights, operations)
+
+    def slopes(self, Z, P, Y, operations=ALLOCATING):
+        """``sign(P - Y)``."""
+        errors = operations.call(np.subtract, P, Y, P)
+        return operations.call(np.sign, errors, errors)
+
+
+@dataclass(frozen=True)
+class Huber(AbsoluteError):
+    """Half the squared error up to a threshold, and linear beyond.
+
+    See Huber, *Robust estimation of a location parameter*, 1964.
+
+    Attributes
+    ----------
+    threshold : float, default=None
+        Absolute error from which the loss is linear. None means the quantile 0.9 of
+        the targets' distances from their median, of all targets together: those of
+        ``GradientBoostingRegressor`` before its first tree.
+    """
+
+    is_smooth = True
+
+    threshold: float | None = None
+
+    def with_parameter(self, value):
+        """Loss with this threshold."""
+        if not value > 0:
+            raise ValueError("the threshold must be positive")
+        return Huber(value)
+
+    def fitted(self, Y, weights=None):
+        """Loss with the threshold that the targets give, if none is set."""
+        if self.threshold is not None:
+            return self
+        center = _weighted_quantile(Y, 0.5, weights)[:, np.newaxis]
+        distances = np.abs(Y - center).reshape(1, -1)
+        if weights is not None:
+            weights = np.tile(weights, len(Y))
+        threshold = float(_weighted_quantile(distances, 0.9, weights)[0])
+        # Of constant targets it is 0; any threshold serves them.
+        return Huber(threshold or 1.0)
+
+    def losses(self, Z, P, Y):
+        """``e² / 2`` for errors up to the threshold ``t``, else ``t (|e| - t / 2)``."""
+        errors = P - Y
+        inner = np.clip(errors, -self._limit, self._limit)
+        return inner * (errors - inner / 2)
+
+    def loss_sum(self, Z, P, Y, weights=None, operations=ALLOCATING):
+        """Sum of the losses: ``c (e - c / 2)`` for an error ``e`` clipped to ``c``."""
+        call = operations.call
+        errors = call(np.subtract, P, Y, operations.array("errors", Z.shape))
+        inner = self._clipped(errors, operations.array("inner", Z.shape), operations)
+        half = call(np.multiply, inner, 0.5, operations.array("half", Z.shape))
+        call(np.subtract, errors, half, errors)
+        call(np.multiply, errors, inner, errors)
+        return _weighted_sum(errors, weights, operations)
+
+    def slopes(self, Z, P, Y, operations=ALLOCATING):
+        """Errors clipped at the threshold."""
+        errors = operations.call(np.subtract, P, Y, P)
+        return self._clipped(errors, errors, operations)
+
+    def _clipped(self, errors, out, operations):
+        limits = _limits(errors.dtype, self._limit)
+        return operations.call(clip, errors, *limits, out)
+
+    @property
+    def _limit(self):
+        # A network that nobody fitted has no targets to take it from.
+        return 1.0 if self.threshold is None else self.threshold
+
+
+@lru_cache(maxsize=16)
+def _limits(dtype, limit):
+    return np.array(-limit, dtype), np.array(limit, dtype)
+
+
+def _weighted_quantile(values, share, weights=None):
+    """Quantile of each row, of equal or weighted samples."""
+    if weights is None:
+        return np.quantile(values, share, axis=1)
+    return np.quantile(
+        values,
+        share,
+        axis=1,
+        weights=np.broadcast_to(weights, values.shape),
+        method="inverted_cdf",
+    )
+
+
+@dataclass(frozen=True)
+class QuantileLoss(Loss):
+    """The pinball loss of one or several quantiles, which never cross.
+
+    For ``K`` quantiles, each target has ``K`` raw outputs. The lowest quantile is the
+    first of them; each further one is larger by ``log(1 + exp(z))`` of its raw output,
+    so that they are in order whatever the network computes. See Koenker and Bassett,
+    *Regression quantiles*, 1978.
+
+    Attributes
+    ----------
+    quantiles : tuple of float, default=(0.5,)
+        Above 0 and below 1, in any order. Predictions have their order: for each
+        target, a row for each quantile.
+    """
+
+    is_smooth = False
+    is_score = True
+
+    quantiles: tuple[float, ...] = (0.5,)
+
+    def with_parameter(self, value):
+        """Loss of this quantile."""
+        if not 0 < value < 1:
+            raise ValueError("a quantile must be above 0 and below 1")
+        return QuantileLoss((value,))
+
+    def n_raw_outputs(self, n_targets):
+        """Count the raw outputs: one for each target and quantile."""
+        return n_targets * len(self.quantiles)
+
+    def predictions(self, Z):
+        """Quantiles of each target, in the order of ``quantiles``."""
+        ordered = self._split(Z).copy()
+        np.logaddexp(0, ordered[..., 1:, :], out=ordered[..., 1:, :])
+        np.cumsum(ordered, axis=-2, out=ordered)
+        return self._permuted(ordered, self._ranks).reshape(Z.shape)
+
+    def losses(self, Z, P, Y):
+        """``max(q (Y - P), (q - 1) (Y - P))`` for each quantile ``q``."""
+        errors = Y[..., np.newaxis, :] - self._split(P)
+        shares = self._shares(P.dtype)
+        return np.maximum(shares * errors, (shares - 1) * errors).reshape(P.shape)
+
+    def gradient(self, Z, P, Y):
+        """``(P > Y) - q`` for each quantile, by the chain rule through their order."""
+        steps = self._split(P) > Y[..., np.newaxis, :]
+        dP = steps - self._shares(P.dtype)
+        dP = self._permuted(dP, np.argsort(self.quantiles, kind="stable"))
+        # A raw output moves its own quantile and all above.
+        dZ = np.flip(np.cumsum(np.flip(dP, axis=-2), axis=-2), axis=-2)
+        dZ[..., 1:, :] *= expit(self._split(Z)[..., 1:, :])
+        return dZ.reshape(*dZ.shape[:-3], *Z.shape[-2:])
+
+    def average_members(self, Z):
+        """Raw outputs of the mean quantiles."""
+        ordered = self._split(Z).copy()
+        np.logaddexp(0, ordered[..., 1:, :], out=ordered[..., 1:, :])
+        ordered = ordered.mean(axis=0)
+        with np.errstate(divide="ignore"):  # Equal quantiles: log(0) gives them back.
+            steps = ordered[..., 1:, :]
+            steps += np.log(-np.expm1(-steps))
+        return ordered.reshape(Z.shape[1:])
+
+    @property
+    def _ranks(self):
+        return np.argsort(np.argsort(self.quantiles, kind="stable"), kind="stable")
+
+    def _split(self, Z):
+        """A row for each quantile of each target: (..., n_targets, K, n_samples)."""
+        *networks, rows, n_samples = Z.shape
+        n_quantiles = len(self.quantiles)
+        return Z.reshape(*networks, rows // n_quantiles, n_quantiles, n_samples)
+
+    def _shares(self, dtype):
+        return np.array(self.quantiles, dtype)[:, np.newaxis]
+
+    @staticmethod
+    def _permuted(array, order):
+        return array if len(order) == 1 else array[..., order, :]
+
+
 LOSSES: dict[str, Loss] = {
     "log_loss": LogLoss(),
     "binary_log_loss": BinaryLogLoss(),
     "squared_error": SquaredError(),
+    "absolute_error": AbsoluteError(),
+    "huber": Huber(),
+    "quantile": QuantileLoss(),
     "poisson": PoissonDeviance(),
+    "gamma": GammaDeviance(),
 }
 
 
@@ -541,7 +509,8 @@ def resolve_loss(loss):
     Parameters
     ----------
     loss : str or Loss
-        A key of ``LOSSES``, or a record itself.
+        A key of ``LOSSES``, also with a parameter, such as ``"huber(1.5)"``, or a
+        record itself.
 
     Returns
     -------
@@ -550,12 +519,20 @@ def resolve_loss(loss):
     Raises
     ------
     ValueError
-        If the loss is not known.
+        If the loss is not known, or its parameter is not accepted.
     """
-    if isinstance(loss, str) and loss in LOSSES:
-        return LOSSES[loss]
+    if isinstance(loss, str):
+        if loss in LOSSES:
+            return LOSSES[loss]
+        name, has_parameter, rest = loss.partition("(")
+        if has_parameter and rest.endswith(")") and name in LOSSES:
+            try:
+                return LOSSES[name].with_parameter(parse_number(rest[:-1]))
+            except ValueError as error:
+                raise ValueError(f"loss={loss!r} can't be used: {error}.") from None
     if isinstance(loss, Loss):
         return loss
     raise ValueError(
-        f"loss must be one of {sorted(LOSSES)}, got {loss!r}. A Loss is accepted too."
+        f"loss must be one of {sorted(LOSSES)}, got {loss!r}. A number may follow "
+        "'huber' and 'quantile', as in 'huber(1.5)', and a Loss is accepted too."
     )

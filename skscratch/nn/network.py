@@ -29,7 +29,8 @@ from skscratch.nn.checks import (
 )
 from skscratch.nn.initializers import resolve_initializer
 from skscratch.nn.layer import Layer
-from skscratch.nn.losses import Loss, divide_by_total, resolve_loss
+from skscratch.nn.loss import Loss, divide_by_total
+from skscratch.nn.losses import resolve_loss
 
 __all__ = [
     "MOST_PARAMETERS",

@@ -49,12 +49,15 @@ class Solver:
     history : callable or None, default=None
         ``history(run)`` returns fitted attributes that differ from those of a training
         in epochs.
+    needs_smooth_loss : bool, default=False
+        Whether losses whose gradient jumps are refused.
     """
 
     train: Callable[..., str]
     optimizer: type[Optimizer] | None = None
     step_name: str = "epoch"
     history: Callable[[Any], dict[str, Any]] | None = None
+    needs_smooth_loss: bool = False
 
     @cached_property
     def is_stochastic(self):
@@ -68,7 +71,12 @@ def _stochastic(optimizer):
 
 SOLVERS: dict[str, Solver] = {
     **{name: _stochastic(optimizer) for name, optimizer in OPTIMIZERS.items()},
-    "lbfgs": Solver(run_lbfgs, step_name="iteration", history=_iteration_history),
+    "lbfgs": Solver(
+        run_lbfgs,
+        step_name="iteration",
+        history=_iteration_history,
+        needs_smooth_loss=True,
+    ),
 }
 
 

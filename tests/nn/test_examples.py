@@ -5,7 +5,7 @@ import importlib
 
 import pytest
 
-MODULES = ["activations", "gradient_check", "layer", "losses", "stack"]
+MODULES = ["activations", "gradient_check", "layer", "loss", "stack"]
 
 
 @pytest.mark.parametrize("name", MODULES)

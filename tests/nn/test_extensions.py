@@ -439,15 +439,15 @@ def test_a_users_loss_is_replayed(name, dtype):
 
 
 def test_a_loss_in_the_registry_is_known_by_its_name(monkeypatch):
-    with pytest.raises(ValueError, match=r"loss must be one of .*, got 'gamma'"):
-        Network.glorot([3, 2], loss="gamma")
-    monkeypatch.setitem(LOSSES, "gamma", Gamma())
-    network = Network.glorot([3, 2], loss="gamma", random_state=0)
-    assert (network.loss, network.output) == ("gamma", "exp")
-    assert resolve_loss("gamma") is resolve_loss(LOSSES["gamma"])
+    with pytest.raises(ValueError, match=r"loss must be one of .*, got 'mine'"):
+        Network.glorot([3, 2], loss="mine")
+    monkeypatch.setitem(LOSSES, "mine", Gamma())
+    network = Network.glorot([3, 2], loss="mine", random_state=0)
+    assert (network.loss, network.output) == ("mine", "exp")
+    assert resolve_loss("mine") is resolve_loss(LOSSES["mine"])
     A1 = np.random.RandomState(0).standard_normal((3, 6))
     np.testing.assert_allclose(network.predict(A1), np.exp(network.raw_outputs(A1)))
-    assert "gamma" in repr(network)
+    assert "mine" in repr(network)
 
 
 @every_users_loss
@@ -482,7 +482,11 @@ def test_a_loss_may_learn_from_the_targets():
     loss = Huber(quantile=0.5).fitted(Y)
     assert loss.threshold == pytest.approx(0.674, abs=0.05)
     assert LogCosh().fitted(Y) == LogCosh()
-    assert all(built_in.fitted(Y) is built_in for built_in in LOSSES.values())
+    assert all(
+        built_in.fitted(Y) is built_in
+        for name, built_in in LOSSES.items()
+        if name != "huber"
+    )
 
 
 def test_quantiles_are_found():
@@ -522,7 +526,11 @@ def test_losses_belong_to_estimators():
         "log_loss": "classification",
         "binary_log_loss": "classification",
         "squared_error": "regression",
+        "absolute_error": "regression",
+        "huber": "regression",
+        "quantile": "regression",
         "poisson": "regression",
+        "gamma": "regression",
     }
     assert LogCosh().task == "regression"
     assert LogCosh().output == "identity"
