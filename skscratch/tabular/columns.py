@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
@@ -23,6 +24,7 @@ __all__ = [
     "TableColumns",
     "categorical_columns",
     "category_name",
+    "column_names",
     "make_preprocessor",
     "numeric_columns",
     "numeric_names",
@@ -335,7 +337,7 @@ def make_preprocessor(
         feature_name_combiner=category_name,
     )
     categorical_steps = [
-        ("text", FunctionTransformer(to_categories, feature_names_out="one-to-one")),
+        ("text", FunctionTransformer(to_categories, feature_names_out=column_names)),
         ("indicate", one_hot),
     ]
     return TableColumns(
@@ -363,6 +365,34 @@ def numeric_names(transformer: Any, features: Any) -> list[str]:
     """
     ambiguous = ("missingindicator_", "'", '"')
     return [repr(f) if f.startswith(ambiguous) else f for f in map(str, features)]
+
+
+def column_names(transformer: Any, features: Any) -> list[str]:
+    """Names of columns, unchanged.
+
+    The option "one-to-one" of ``FunctionTransformer`` returns a single None before
+    ``fit``, on which the HTML representation of a pipeline fails. This raises an error
+    instead, which the representation expects.
+
+    Parameters
+    ----------
+    transformer : object
+        Ignored.
+    features : array-like of str
+        Names of the columns.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    NotFittedError
+        If there are no names, because the transformer is not fitted.
+    """
+    if np.ndim(features) != 1:
+        raise NotFittedError("names of columns are not known before fit.")
+    return list(map(str, features))
 
 
 def category_name(feature: str, category: str | None) -> str:
