@@ -259,6 +259,18 @@ class StandardizedTargets(TransformedTargetRegressor):
             raise error
         return self
 
+    def get_metadata_routing(self) -> Any:
+        """Metadata routing: ``score`` uses sample weights itself if they are requested.
+
+        ``TransformedTargetRegressor`` has none for ``score``, without which a pipeline
+        that ends in it can't be scored while metadata routing is enabled.
+
+        Returns
+        -------
+        MetadataRouter
+        """
+        return super().get_metadata_routing().add_self_request(self)
+
 
 def _make_target_scaler(with_mean: bool) -> Pipeline:
     # Predictions of a float32 network lose digits if a large mean is added in float32.
