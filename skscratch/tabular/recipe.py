@@ -8,16 +8,18 @@ inputs, and "network" is an ensemble of small networks. The preparation of colum
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
+from sklearn.base import is_regressor
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.utils.metaestimators import available_if
 
 from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
 from skscratch.estimators.attributes import one_fit_at_a_time, rollback_on_error
@@ -312,6 +314,16 @@ def _check_scale(y: Any) -> None:
         )
 
 
+def _last_step_has(method: str) -> Callable[[Any], bool]:
+    """Condition of ``available_if``: the last step has a method."""
+
+    def check(pipeline: TablePipeline) -> bool:
+        getattr(pipeline.steps[-1][1], method)  # Its error says what is missing.
+        return True
+
+    return check
+
+
 class TablePipeline(Pipeline):
     """``Pipeline`` of a table's columns and a network, unchanged by a failed ``fit``.
 
@@ -321,6 +333,8 @@ class TablePipeline(Pipeline):
     the middle of training, both steps keep what they have learned.
 
     A ``Checkpoint`` set on the pipeline saves the training of the network.
+
+    Predicted numbers are float64, whatever the dtype of the network.
 
     Parameters and attributes are those of ``sklearn.pipeline.Pipeline``.
     """
@@ -365,6 +379,99 @@ class TablePipeline(Pipeline):
         if error is not None:
             raise error
         return self
+
+    @available_if(_last_step_has("predict"))
+    def predict(self, X: Any, **params: Any) -> NDArray[Any]:
+        """Predict the target of each row.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            The table.
+        **params : dict
+            As for ``Pipeline.predict``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Classes in the dtype that they had in ``fit``, or numbers in float64.
+        """
+        predicted = super().predict(X, **params)
+        return _to_float64(predicted) if is_regressor(self) else predicted
+
+    @available_if(_last_step_has("predict_proba"))
+    def predict_proba(self, X: Any, **params: Any) -> NDArray[Any]:
+        """Probability of each class, or of each label.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            The table.
+        **params : dict
+            As for ``Pipeline.predict_proba``.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_samples, n_classes)
+            In the order of ``classes_``.
+        """
+        probabilities = super().predict_proba(X, **params)
+        converted = _to_float64(probabilities)
+        if converted is not probabilities and _has_exclusive_classes(self.steps[-1][1]):
+            # They sum to 1 in float32, but not to the precision of float64, which
+            # metrics such as log_loss expect.
+            converted /= converted.sum(axis=1, keepdims=True)
+        return converted
+
+    @available_if(_last_step_has("predict_log_proba"))
+    def predict_log_proba(self, X: Any, **params: Any) -> NDArray[Any]:
+        """Logarithm of the probabilities.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            The table.
+        **params : dict
+            As for ``Pipeline.predict_log_proba``.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_samples, n_classes)
+            In the order of ``classes_``.
+        """
+        return _to_float64(super().predict_log_proba(X, **params))
+
+    @available_if(_last_step_has("decision_function"))
+    def decision_function(self, X: Any, **params: Any) -> NDArray[Any]:
+        """Raw outputs of the network, the logits.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            The table.
+        **params : dict
+            As for ``Pipeline.decision_function``.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_samples,) or (n_samples, n_classes)
+            For two classes, the logit of the second.
+        """
+        return _to_float64(super().decision_function(X, **params))
+
+
+def _to_float64(values: Any) -> Any:
+    """Convert floats of another dtype; return anything else as it is."""
+    if isinstance(values, np.ndarray) and values.dtype.kind == "f":
+        return values.astype(np.float64, copy=False)
+    return values
+
+
+def _has_exclusive_classes(step: Any) -> bool:
+    """Whether each sample has one class, so that probabilities sum to 1."""
+    if not isinstance(step, ScratchMLPClassifier):
+        return False
+    return step.out_activation_ == "softmax" or step.n_outputs_ == 1
 
 
 def _n_epochs(step: Any) -> tuple[int, int] | None:
