@@ -35,6 +35,7 @@ __all__ = [
     "REGRESSOR_RECIPE",
     "StandardizedTargets",
     "TablePipeline",
+    "TargetScaler",
     "make_tabular_classifier",
     "make_tabular_regressor",
 ]
@@ -213,7 +214,8 @@ class StandardizedTargets(TransformedTargetRegressor):
     the regressor's loss, unless one is given: targets get mean 0 and variance 1, but
     for ``loss='poisson'`` they are only divided by their standard deviation, so that
     they stay non-negative. Sample weights have no effect on mean and variance.
-    Predictions are in the units of the targets, in float64.
+    Predictions are in the units of the targets, in float64. A target that is constant
+    in ``fit`` is predicted exactly.
 
     Parameters and attributes are those of ``TransformedTargetRegressor``.
     """
@@ -277,9 +279,68 @@ class StandardizedTargets(TransformedTargetRegressor):
 def _make_target_scaler(with_mean: bool) -> Pipeline:
     # Predictions of a float32 network lose digits if a large mean is added in float32.
     as_float64 = FunctionTransformer(inverse_func=_as_float64, check_inverse=False)
-    return Pipeline(
-        [("scale", StandardScaler(with_mean=with_mean)), ("float64", as_float64)]
+    scaler = Pipeline(
+        [("scale", TargetScaler(with_mean=with_mean)), ("float64", as_float64)]
     )
+    # TransformedTargetRegressor needs arrays, whatever the global configuration.
+    return scaler.set_output(transform="default")
+
+
+class TargetScaler(StandardScaler):
+    """``StandardScaler`` that restores constant targets, whatever a network predicts.
+
+    A constant has no scale in which an error of the network would be small. A target is
+    constant if its values differ by no more than rounding.
+
+    Parameters and attributes are those of ``sklearn.preprocessing.StandardScaler``, and
+    ``constants_``, an ndarray of shape (n_outputs,) that is nan where a target varies.
+    """
+
+    scale_: NDArray[np.float64]
+
+    def fit(self, X: ArrayLike, y: Any = None, sample_weight: Any = None) -> Self:
+        """Compute mean and scale, and find the constants.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_outputs)
+            Targets.
+        y : object, default=None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        self : object
+        """
+        super().fit(X, y, sample_weight)
+        # StandardScaler gives constants the scale 1.
+        is_constant = self.scale_ != np.sqrt(self.var_)
+        # The mean of equal numbers may differ from them by rounding.
+        middle = np.clip(self.mean_, np.min(X, axis=0), np.max(X, axis=0))
+        self.constants_ = np.where(is_constant, middle, np.nan)
+        if not self.with_mean:
+            # Unscaled, a large count would outweigh all other targets in the loss.
+            self.scale_ = np.where(is_constant & (middle > 0), middle, self.scale_)
+        return self
+
+    def inverse_transform(self, X: ArrayLike, copy: bool | None = None) -> Any:
+        """Scale back to the units of the targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_outputs)
+            Scaled targets.
+        copy : bool, default=None
+            As in ``StandardScaler``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs)
+        """
+        restored = super().inverse_transform(X, copy)
+        return np.where(np.isnan(self.constants_), restored, self.constants_)
 
 
 def _as_float64(array: ArrayLike) -> NDArray[np.float64]:
