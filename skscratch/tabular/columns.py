@@ -34,10 +34,16 @@ __all__ = [
 
 # Types of missing values, by name: pandas may not be installed.
 MISSING_TYPES = ("NoneType", "NAType", "NaTType")
+# dtypes of pandas, Polars and NumPy, by the beginnings of their names in lower case.
+CATEGORY_DTYPES, TEXT_DTYPES = ("categor", "enum"), ("str", "large_string")
+UNTYPED_DTYPES = ("object", "null")
 
 
 def numeric_columns(X: Any) -> NDArray[np.bool_]:
     """Find the columns of numbers or booleans.
+
+    A column of missing values is numeric if its dtype is, but not if it is one of text
+    or objects.
 
     Parameters
     ----------
@@ -192,8 +198,13 @@ def _values(name: Any, column: Any) -> tuple[NDArray[Any], set[type]]:
 
 
 def _is_numeric(name: Any, column: Any) -> bool:
-    _, types = _values(name, column)
-    if str(getattr(column, "dtype", "")).lower().startswith(("categor", "enum")):
+    values, types = _values(name, column)
+    dtype = str(getattr(column, "dtype", "")).lower()
+    if dtype.startswith((*CATEGORY_DTYPES, *TEXT_DTYPES)):
+        return False
+    # Without a value it is unknown what later values will be: numbers can be categories,
+    # but text can't be numbers.
+    if dtype.startswith(UNTYPED_DTYPES) and all(map(_is_missing, values)):
         return False
     return all(issubclass(kind, (numbers.Real, Decimal, np.bool_)) for kind in types)
 
