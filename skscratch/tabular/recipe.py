@@ -25,7 +25,13 @@ from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
 from skscratch.estimators.attributes import one_fit_at_a_time, rollback_on_error
 from skscratch.estimators.checkpoint import Checkpoint
 from skscratch.nn.checks import as_numbers
-from skscratch.tabular.columns import make_preprocessor
+from skscratch.tabular.columns import (
+    categorical_columns,
+    make_preprocessor,
+    numeric_columns,
+    parsed_categorical_columns,
+    parsed_numeric_columns,
+)
 from skscratch.tabular.encoders import PiecewiseLinearEncoder, SmoothClipScaler
 
 __all__ = [
@@ -82,7 +88,9 @@ INCOMPATIBLE: dict[tuple[str, Any], tuple[str, ...]] = {
 }
 
 
-def make_tabular_classifier(**parameters: Any) -> TablePipeline:
+def make_tabular_classifier(
+    *, numbers_in_text: bool = True, **parameters: Any
+) -> TablePipeline:
     """Make a pipeline that classifies the rows of a table of mixed columns.
 
     The table may be a DataFrame of pandas or Polars, an array or a list of rows.
@@ -103,6 +111,12 @@ def make_tabular_classifier(**parameters: Any) -> TablePipeline:
 
     Parameters
     ----------
+    numbers_in_text : bool, default=True
+        Whether a text column is numeric if ``fit`` finds only numbers and missing
+        values in it, and at least one number; False makes all text categorical. Text
+        that is not a number later, in ``predict``, is a missing value. Columns with
+        leading zeros, such as postal codes, are categorical in any case, and so are
+        those of a categorical dtype.
     **parameters
         Parameters of ``ScratchMLPClassifier``. They override those of the recipe, which
         are ``RECIPE`` and ``CLASSIFIER_RECIPE``. If a parameter is incompatible with
@@ -138,16 +152,20 @@ def make_tabular_classifier(**parameters: Any) -> TablePipeline:
     True
     """
     network = ScratchMLPClassifier(**_with_recipe(CLASSIFIER_RECIPE, parameters))
-    return _make_pipeline(network, network.dtype)
+    return _make_pipeline(network, network.dtype, numbers_in_text)
 
 
-def make_tabular_regressor(**parameters: Any) -> TablePipeline:
+def make_tabular_regressor(
+    *, numbers_in_text: bool = True, **parameters: Any
+) -> TablePipeline:
     """Make a pipeline for regression on a table of mixed columns.
 
     Columns are prepared as in ``make_tabular_classifier``.
 
     Parameters
     ----------
+    numbers_in_text : bool, default=True
+        As in ``make_tabular_classifier``.
     **parameters
         Parameters of ``ScratchMLPRegressor``. They override those of the recipe, which
         are ``RECIPE`` and ``REGRESSOR_RECIPE``. If a parameter is incompatible with
@@ -183,7 +201,8 @@ def make_tabular_regressor(**parameters: Any) -> TablePipeline:
     True
     """
     regressor = ScratchMLPRegressor(**_with_recipe(REGRESSOR_RECIPE, parameters))
-    return _make_pipeline(StandardizedTargets(regressor), regressor.dtype)
+    network = StandardizedTargets(regressor)
+    return _make_pipeline(network, regressor.dtype, numbers_in_text)
 
 
 def _with_recipe(
@@ -197,13 +216,26 @@ def _with_recipe(
     return recipe | parameters
 
 
-def _make_pipeline(network: Any, dtype: str) -> TablePipeline:
+def _make_pipeline(network: Any, dtype: str, numbers_in_text: bool) -> TablePipeline:
+    if not isinstance(numbers_in_text, (bool, np.bool_)):
+        raise ValueError(
+            f"numbers_in_text must be True or False, got {numbers_in_text!r}."
+        )
     # The inputs are several times as large as the table: make them in the network's
     # dtype rather than convert them later.
     dtype = "float32" if dtype == "float32" else "float64"
     scaled, pieces = SmoothClipScaler(dtype=dtype), PiecewiseLinearEncoder(dtype=dtype)
     encoder = FeatureUnion([("scaled", scaled), ("pieces", pieces)])
-    columns = make_preprocessor(encoder, min_frequency=2, dtype=dtype)
+    numeric, categorical = numeric_columns, categorical_columns
+    if numbers_in_text:
+        numeric, categorical = parsed_numeric_columns, parsed_categorical_columns
+    columns = make_preprocessor(
+        encoder,
+        min_frequency=2,
+        numeric=numeric,
+        categorical=categorical,
+        dtype=dtype,
+    )
     return TablePipeline([("columns", columns), ("network", network)])
 
 
