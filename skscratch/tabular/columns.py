@@ -7,35 +7,55 @@ How numbers are encoded is in ``encoders``; the pipelines are in ``recipe``.
 import numbers
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
+from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skscratch._sklearn import check_feature_names_in
+from skscratch.estimators.messages import warn_user
 from skscratch.estimators.validation import is_of_dates
+from skscratch.tabular.numeric_text import (
+    MISSING_TYPES,
+    holds_numbers,
+    in_the_way,
+    is_missing,
+    read_number,
+)
 
 __all__ = [
+    "NumberConverter",
     "TableColumns",
     "categorical_columns",
     "category_name",
+    "column_names",
     "make_preprocessor",
     "numeric_columns",
     "numeric_names",
+    "parsed_categorical_columns",
+    "parsed_numeric_columns",
     "to_categories",
     "to_numbers",
 ]
 
-# Types of missing values, by name: pandas may not be installed.
-MISSING_TYPES = ("NoneType", "NAType", "NaTType")
+# dtypes of pandas, Polars and NumPy, by the beginnings of their names in lower case.
+CATEGORY_DTYPES, TEXT_DTYPES = ("categor", "enum"), ("str", "large_string")
+UNTYPED_DTYPES = ("object", "null")
 
 
 def numeric_columns(X: Any) -> NDArray[np.bool_]:
     """Find the columns of numbers or booleans.
+
+    A column of missing values is numeric if its dtype is, but not if it is one of text
+    or objects.
 
     Parameters
     ----------
@@ -76,6 +96,75 @@ def categorical_columns(X: Any) -> NDArray[np.bool_]:
     return ~numeric_columns(X)
 
 
+def parsed_numeric_columns(X: Any) -> NDArray[np.bool_]:
+    """Find the columns of numbers or booleans, also among columns of text.
+
+    A text column, or one of objects, is numeric if all of its values are numbers or
+    missing, and at least one is a number. It is not if one has leading zeros, and
+    columns of a categorical dtype are not.
+
+    Parameters
+    ----------
+    X : {array-like, DataFrame} of shape (n_samples, n_features)
+
+    Returns
+    -------
+    ndarray of bool of shape (n_features,)
+        Mask of the columns.
+
+    Raises
+    ------
+    ValueError
+        As in ``numeric_columns``.
+
+    Warns
+    -----
+    UserWarning
+        If most values of another text column are numbers, or look like some, such as
+        "62%" and "1,234.56".
+    """
+    mask = ~parsed_categorical_columns(X)
+    for (name, column), is_numeric in zip(_columns(X), mask, strict=True):
+        if not is_numeric and not _is_categorical_dtype(column):
+            _warn_about_text(name, in_the_way(_values(name, column)[0]))
+    return mask
+
+
+def parsed_categorical_columns(X: Any) -> NDArray[np.bool_]:
+    """Find all columns that ``parsed_numeric_columns`` does not find.
+
+    Parameters
+    ----------
+    X : {array-like, DataFrame} of shape (n_samples, n_features)
+
+    Returns
+    -------
+    ndarray of bool of shape (n_features,)
+        Mask of the columns.
+
+    Raises
+    ------
+    ValueError
+        As in ``numeric_columns``.
+    """
+    parsed = [_is_numeric_text(*column) for column in _columns(X)]
+    return categorical_columns(X) & ~np.array(parsed, dtype=bool)
+
+
+def _warn_about_text(name: Any, others: list[Any]) -> None:
+    if not others:
+        return
+    shown = ", ".join(map(repr, map(str, others[:3])))
+    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+    warn_user(
+        f"column {name!r} is treated as categorical, although most of its values are "
+        "numbers or look like numbers. These values can't be read as numbers: "
+        f"{shown}{more}. If the column is numeric, convert them to plain numbers such "
+        "as 1234.5, or to missing values. If it is categorical, convert it with "
+        "astype('category'), or pass numbers_in_text=False to leave all text as it is."
+    )
+
+
 def to_numbers(X: Any) -> NDArray[np.float64]:
     """Convert columns to float64, and missing values of any kind to nan.
 
@@ -95,10 +184,13 @@ def to_numbers(X: Any) -> NDArray[np.float64]:
     return np.stack([_floats(name, column) for name, column in _columns(X)], axis=1)
 
 
-def _floats(name: Any, column: Any) -> NDArray[np.float64]:
+def _floats(name: Any, column: Any, *, is_text: bool = False) -> NDArray[np.float64]:
+    """Values of a column; in text those that are not numbers are missing."""
     values: Any = _values(name, column)[0]
     if values.dtype.kind not in "biuf":
-        values = [np.nan if _is_missing(value) else value for value in values]
+        if is_text:
+            values = [read_number(value) for value in values]
+        values = [np.nan if is_missing(value) else value for value in values]
     try:
         floats = np.asarray(values, dtype=np.float64)
         if floats.ndim != 1:
@@ -190,25 +282,115 @@ def _values(name: Any, column: Any) -> tuple[NDArray[Any], set[type]]:
 
 
 def _is_numeric(name: Any, column: Any) -> bool:
-    _, types = _values(name, column)
-    if str(getattr(column, "dtype", "")).lower().startswith(("categor", "enum")):
+    values, types = _values(name, column)
+    dtype = _dtype_name(column)
+    if dtype.startswith((*CATEGORY_DTYPES, *TEXT_DTYPES)):
+        return False
+    # Without a value it is unknown what later ones will be: numbers can be categories,
+    # but text can't be numbers.
+    if dtype.startswith(UNTYPED_DTYPES) and all(map(is_missing, values)):
         return False
     return all(issubclass(kind, (numbers.Real, Decimal, np.bool_)) for kind in types)
 
 
+def _is_numeric_text(name: Any, column: Any) -> bool:
+    """Whether a column is text, or objects, of which all values are numbers."""
+    if _is_categorical_dtype(column) or _is_numeric(name, column):
+        return False
+    return holds_numbers(_values(name, column)[0])
+
+
+def _is_categorical_dtype(column: Any) -> bool:
+    return _dtype_name(column).startswith(CATEGORY_DTYPES)
+
+
+def _dtype_name(column: Any) -> str:
+    return str(getattr(column, "dtype", "")).lower()
+
+
 def _text(value: Any) -> str | None:
-    if _is_missing(value):
+    if is_missing(value):
         return None
     is_float = isinstance(value, float | np.floating)
     # Missing values turn a column of integers into one of floats.
     return str(int(value)) if is_float and value == value // 1 else str(value)
 
 
-def _is_missing(value: Any) -> bool:
-    """Whether a value is None, nan, or ``NA`` or ``NaT`` of pandas."""
-    if type(value).__name__ in MISSING_TYPES:
-        return True
-    return isinstance(value, numbers.Real | Decimal) and bool(value != value)
+class NumberConverter(TransformerMixin, BaseEstimator):
+    """Convert columns to float64, and missing values of any kind to nan.
+
+    Text columns may be among them if ``fit`` finds only numbers in them. Text that
+    comes later and is not a number is missing.
+
+    Attributes
+    ----------
+    is_text_ : ndarray of bool of shape (n_features,)
+        Mask of the columns that were text in ``fit``.
+    n_features_in_ : int
+        Number of columns seen during ``fit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of columns seen during ``fit``. Defined only if all are strings.
+    """
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Find the columns of text.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            The columns.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+        """
+        is_text = [_is_numeric_text(*column) for column in _columns(X)]
+        validate_data(self, X, skip_check_array=True)
+        self.is_text_ = np.array(is_text, dtype=bool)
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.float64]:
+        """Convert the columns.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            The columns.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+
+        Raises
+        ------
+        ValueError
+            If a value is infinite, if one is not a number in a column that was not
+            text in ``fit``, or as in ``numeric_columns``.
+        """
+        check_is_fitted(self)
+        floats = [
+            _floats(name, column, is_text=is_text)
+            for (name, column), is_text in zip(_columns(X), self.is_text_, strict=True)
+        ]
+        return np.stack(floats, axis=1)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Names of the columns, as ``numeric_names`` makes them.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns; None means those of ``fit``.
+
+        Returns
+        -------
+        ndarray of str
+        """
+        check_is_fitted(self)
+        features = check_feature_names_in(self, input_features)
+        return np.asarray(numeric_names(self, features), dtype=object)
 
 
 class TableColumns(ColumnTransformer):
@@ -317,7 +499,7 @@ def make_preprocessor(
         Not yet fitted.
     """
     numeric_steps = [
-        ("number", FunctionTransformer(to_numbers, feature_names_out=numeric_names)),
+        ("number", NumberConverter()),
         (
             "impute",
             SimpleImputer(
@@ -335,7 +517,7 @@ def make_preprocessor(
         feature_name_combiner=category_name,
     )
     categorical_steps = [
-        ("text", FunctionTransformer(to_categories, feature_names_out="one-to-one")),
+        ("text", FunctionTransformer(to_categories, feature_names_out=column_names)),
         ("indicate", one_hot),
     ]
     return TableColumns(
@@ -365,6 +547,34 @@ def numeric_names(transformer: Any, features: Any) -> list[str]:
     return [repr(f) if f.startswith(ambiguous) else f for f in map(str, features)]
 
 
+def column_names(transformer: Any, features: Any) -> list[str]:
+    """Names of columns, unchanged.
+
+    The option "one-to-one" of ``FunctionTransformer`` returns a single None before
+    ``fit``, on which the HTML representation of a pipeline fails. This raises an error
+    instead, which the representation expects.
+
+    Parameters
+    ----------
+    transformer : object
+        Ignored.
+    features : array-like of str
+        Names of the columns.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    NotFittedError
+        If there are no names, because the transformer is not fitted.
+    """
+    if np.ndim(features) != 1:
+        raise NotFittedError("names of columns are not known before fit.")
+    return list(map(str, features))
+
+
 def category_name(feature: str, category: str | None) -> str:
     """Name of a category's input, unique among the categories of all columns.
 
@@ -389,7 +599,7 @@ def category_name(feature: str, category: str | None) -> str:
     >>> [category_name("city", c) for c in ("Bern", None, "None", "Le_Mans")]
     ['city_Bern', 'city_None', "city_'None'", "city_'Le_Mans'"]
     """
-    if _is_missing(category):  # pandas may turn None into nan.
+    if is_missing(category):  # pandas may turn None into nan.
         return f"{feature}_None"
     if category == "infrequent_sklearn":
         return f"{feature}_infrequent"

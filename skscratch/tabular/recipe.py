@@ -8,22 +8,30 @@ inputs, and "network" is an ensemble of small networks. The preparation of colum
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
+from sklearn.base import is_regressor
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.utils.metaestimators import available_if
 
 from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
 from skscratch.estimators.attributes import one_fit_at_a_time, rollback_on_error
 from skscratch.estimators.checkpoint import Checkpoint
 from skscratch.nn.checks import as_numbers
-from skscratch.tabular.columns import make_preprocessor
+from skscratch.tabular.columns import (
+    categorical_columns,
+    make_preprocessor,
+    numeric_columns,
+    parsed_categorical_columns,
+    parsed_numeric_columns,
+)
 from skscratch.tabular.encoders import PiecewiseLinearEncoder, SmoothClipScaler
 
 __all__ = [
@@ -33,6 +41,7 @@ __all__ = [
     "REGRESSOR_RECIPE",
     "StandardizedTargets",
     "TablePipeline",
+    "TargetScaler",
     "make_tabular_classifier",
     "make_tabular_regressor",
 ]
@@ -79,7 +88,9 @@ INCOMPATIBLE: dict[tuple[str, Any], tuple[str, ...]] = {
 }
 
 
-def make_tabular_classifier(**parameters: Any) -> TablePipeline:
+def make_tabular_classifier(
+    *, numbers_in_text: bool = True, **parameters: Any
+) -> TablePipeline:
     """Make a pipeline that classifies the rows of a table of mixed columns.
 
     The table may be a DataFrame of pandas or Polars, an array or a list of rows.
@@ -100,6 +111,12 @@ def make_tabular_classifier(**parameters: Any) -> TablePipeline:
 
     Parameters
     ----------
+    numbers_in_text : bool, default=True
+        Whether a text column is numeric if ``fit`` finds only numbers and missing
+        values in it, and at least one number; False makes all text categorical. Text
+        that is not a number later, in ``predict``, is a missing value. Columns with
+        leading zeros, such as postal codes, are categorical in any case, and so are
+        those of a categorical dtype.
     **parameters
         Parameters of ``ScratchMLPClassifier``. They override those of the recipe, which
         are ``RECIPE`` and ``CLASSIFIER_RECIPE``. If a parameter is incompatible with
@@ -135,16 +152,20 @@ def make_tabular_classifier(**parameters: Any) -> TablePipeline:
     True
     """
     network = ScratchMLPClassifier(**_with_recipe(CLASSIFIER_RECIPE, parameters))
-    return _make_pipeline(network, network.dtype)
+    return _make_pipeline(network, network.dtype, numbers_in_text)
 
 
-def make_tabular_regressor(**parameters: Any) -> TablePipeline:
+def make_tabular_regressor(
+    *, numbers_in_text: bool = True, **parameters: Any
+) -> TablePipeline:
     """Make a pipeline for regression on a table of mixed columns.
 
     Columns are prepared as in ``make_tabular_classifier``.
 
     Parameters
     ----------
+    numbers_in_text : bool, default=True
+        As in ``make_tabular_classifier``.
     **parameters
         Parameters of ``ScratchMLPRegressor``. They override those of the recipe, which
         are ``RECIPE`` and ``REGRESSOR_RECIPE``. If a parameter is incompatible with
@@ -180,7 +201,8 @@ def make_tabular_regressor(**parameters: Any) -> TablePipeline:
     True
     """
     regressor = ScratchMLPRegressor(**_with_recipe(REGRESSOR_RECIPE, parameters))
-    return _make_pipeline(StandardizedTargets(regressor), regressor.dtype)
+    network = StandardizedTargets(regressor)
+    return _make_pipeline(network, regressor.dtype, numbers_in_text)
 
 
 def _with_recipe(
@@ -194,13 +216,26 @@ def _with_recipe(
     return recipe | parameters
 
 
-def _make_pipeline(network: Any, dtype: str) -> TablePipeline:
+def _make_pipeline(network: Any, dtype: str, numbers_in_text: bool) -> TablePipeline:
+    if not isinstance(numbers_in_text, (bool, np.bool_)):
+        raise ValueError(
+            f"numbers_in_text must be True or False, got {numbers_in_text!r}."
+        )
     # The inputs are several times as large as the table: make them in the network's
     # dtype rather than convert them later.
     dtype = "float32" if dtype == "float32" else "float64"
     scaled, pieces = SmoothClipScaler(dtype=dtype), PiecewiseLinearEncoder(dtype=dtype)
     encoder = FeatureUnion([("scaled", scaled), ("pieces", pieces)])
-    columns = make_preprocessor(encoder, min_frequency=2, dtype=dtype)
+    numeric, categorical = numeric_columns, categorical_columns
+    if numbers_in_text:
+        numeric, categorical = parsed_numeric_columns, parsed_categorical_columns
+    columns = make_preprocessor(
+        encoder,
+        min_frequency=2,
+        numeric=numeric,
+        categorical=categorical,
+        dtype=dtype,
+    )
     return TablePipeline([("columns", columns), ("network", network)])
 
 
@@ -211,7 +246,8 @@ class StandardizedTargets(TransformedTargetRegressor):
     the regressor's loss, unless one is given: targets get mean 0 and variance 1, but
     for ``loss='poisson'`` they are only divided by their standard deviation, so that
     they stay non-negative. Sample weights have no effect on mean and variance.
-    Predictions are in the units of the targets, in float64.
+    Predictions are in the units of the targets, in float64. A target that is constant
+    in ``fit`` is predicted exactly.
 
     Parameters and attributes are those of ``TransformedTargetRegressor``.
     """
@@ -259,13 +295,84 @@ class StandardizedTargets(TransformedTargetRegressor):
             raise error
         return self
 
+    def get_metadata_routing(self) -> Any:
+        """Metadata routing: ``score`` uses sample weights itself if they are requested.
+
+        ``TransformedTargetRegressor`` has none for ``score``, without which a pipeline
+        that ends in it can't be scored while metadata routing is enabled.
+
+        Returns
+        -------
+        MetadataRouter
+        """
+        return super().get_metadata_routing().add_self_request(self)
+
 
 def _make_target_scaler(with_mean: bool) -> Pipeline:
     # Predictions of a float32 network lose digits if a large mean is added in float32.
     as_float64 = FunctionTransformer(inverse_func=_as_float64, check_inverse=False)
-    return Pipeline(
-        [("scale", StandardScaler(with_mean=with_mean)), ("float64", as_float64)]
+    scaler = Pipeline(
+        [("scale", TargetScaler(with_mean=with_mean)), ("float64", as_float64)]
     )
+    # TransformedTargetRegressor needs arrays, whatever the global configuration.
+    return scaler.set_output(transform="default")
+
+
+class TargetScaler(StandardScaler):
+    """``StandardScaler`` that restores constant targets, whatever a network predicts.
+
+    A constant has no scale in which an error of the network would be small. A target is
+    constant if its values differ by no more than rounding.
+
+    Parameters and attributes are those of ``sklearn.preprocessing.StandardScaler``, and
+    ``constants_``, an ndarray of shape (n_outputs,) that is nan where a target varies.
+    """
+
+    scale_: NDArray[np.float64]
+
+    def fit(self, X: ArrayLike, y: Any = None, sample_weight: Any = None) -> Self:
+        """Compute mean and scale, and find the constants.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_outputs)
+            Targets.
+        y : object, default=None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        self : object
+        """
+        super().fit(X, y, sample_weight)
+        # StandardScaler gives constants the scale 1.
+        is_constant = self.scale_ != np.sqrt(self.var_)
+        # The mean of equal numbers may differ from them by rounding.
+        middle = np.clip(self.mean_, np.min(X, axis=0), np.max(X, axis=0))
+        self.constants_ = np.where(is_constant, middle, np.nan)
+        if not self.with_mean:
+            # Unscaled, a large count would outweigh all other targets in the loss.
+            self.scale_ = np.where(is_constant & (middle > 0), middle, self.scale_)
+        return self
+
+    def inverse_transform(self, X: ArrayLike, copy: bool | None = None) -> Any:
+        """Scale back to the units of the targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_outputs)
+            Scaled targets.
+        copy : bool, default=None
+            As in ``StandardScaler``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs)
+        """
+        restored = super().inverse_transform(X, copy)
+        return np.where(np.isnan(self.constants_), restored, self.constants_)
 
 
 def _as_float64(array: ArrayLike) -> NDArray[np.float64]:
@@ -300,6 +407,16 @@ def _check_scale(y: Any) -> None:
         )
 
 
+def _last_step_has(method: str) -> Callable[[Any], bool]:
+    """Condition of ``available_if``: the last step has a method."""
+
+    def check(pipeline: TablePipeline) -> bool:
+        getattr(pipeline.steps[-1][1], method)  # Its error says what is missing.
+        return True
+
+    return check
+
+
 class TablePipeline(Pipeline):
     """``Pipeline`` of a table's columns and a network, unchanged by a failed ``fit``.
 
@@ -309,6 +426,8 @@ class TablePipeline(Pipeline):
     the middle of training, both steps keep what they have learned.
 
     A ``Checkpoint`` set on the pipeline saves the training of the network.
+
+    Predicted numbers are float64, whatever the dtype of the network.
 
     Parameters and attributes are those of ``sklearn.pipeline.Pipeline``.
     """
@@ -353,6 +472,99 @@ class TablePipeline(Pipeline):
         if error is not None:
             raise error
         return self
+
+    @available_if(_last_step_has("predict"))
+    def predict(self, X: Any, **params: Any) -> NDArray[Any]:
+        """Predict the target of each row.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            The table.
+        **params : dict
+            As for ``Pipeline.predict``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Classes in the dtype that they had in ``fit``, or numbers in float64.
+        """
+        predicted = super().predict(X, **params)
+        return _to_float64(predicted) if is_regressor(self) else predicted
+
+    @available_if(_last_step_has("predict_proba"))
+    def predict_proba(self, X: Any, **params: Any) -> NDArray[Any]:
+        """Probability of each class, or of each label.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            The table.
+        **params : dict
+            As for ``Pipeline.predict_proba``.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_samples, n_classes)
+            In the order of ``classes_``.
+        """
+        probabilities = super().predict_proba(X, **params)
+        converted = _to_float64(probabilities)
+        if converted is not probabilities and _has_exclusive_classes(self.steps[-1][1]):
+            # They sum to 1 in float32, but not to the precision of float64, which
+            # metrics such as log_loss expect.
+            converted /= converted.sum(axis=1, keepdims=True)
+        return converted
+
+    @available_if(_last_step_has("predict_log_proba"))
+    def predict_log_proba(self, X: Any, **params: Any) -> NDArray[Any]:
+        """Logarithm of the probabilities.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            The table.
+        **params : dict
+            As for ``Pipeline.predict_log_proba``.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_samples, n_classes)
+            In the order of ``classes_``.
+        """
+        return _to_float64(super().predict_log_proba(X, **params))
+
+    @available_if(_last_step_has("decision_function"))
+    def decision_function(self, X: Any, **params: Any) -> NDArray[Any]:
+        """Raw outputs of the network, the logits.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            The table.
+        **params : dict
+            As for ``Pipeline.decision_function``.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_samples,) or (n_samples, n_classes)
+            For two classes, the logit of the second.
+        """
+        return _to_float64(super().decision_function(X, **params))
+
+
+def _to_float64(values: Any) -> Any:
+    """Convert floats of another dtype; return anything else as it is."""
+    if isinstance(values, np.ndarray) and values.dtype.kind == "f":
+        return values.astype(np.float64, copy=False)
+    return values
+
+
+def _has_exclusive_classes(step: Any) -> bool:
+    """Whether each sample has one class, so that probabilities sum to 1."""
+    if not isinstance(step, ScratchMLPClassifier):
+        return False
+    return step.out_activation_ == "softmax" or step.n_outputs_ == 1
 
 
 def _n_epochs(step: Any) -> tuple[int, int] | None:
