@@ -58,7 +58,10 @@ from skscratch.version import __version__
 __all__ = ["BaseScratchMLP"]
 
 # Fitted attributes that only some fits set.
-OPTIONAL_ATTRIBUTES = ("estimators_", "temperature_", "feature_names_in_")
+OPTIONAL_ATTRIBUTES = (
+    *("estimators_", "temperature_", "feature_names_in_"),
+    "interval_model_",
+)
 
 
 class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
@@ -256,6 +259,8 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
             network = joint_network([run.network for run in runs])
             self._publish(network_attributes(network, targets) | shared)
         result = fit_runs(runs, targets, monitor)
+        if result.error is None:
+            shared |= self._more_attributes(data, split)
         earlier = vars(self) if is_incremental and previous else None
         self._publish(result.attributes(checked._member, earlier) | shared)
         if result.error is not None:
@@ -265,6 +270,17 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         except UserCodeError as caught:
             return caught.error
         return None
+
+    def _more_attributes(self, data, split):
+        """Fitted attributes of a subclass, by name.
+
+        Parameters
+        ----------
+        data : FitData
+        split : Split or None
+            The user's own validation data.
+        """
+        return {}
 
     def _callbacks(self):
         return getattr(self, "_skl_callbacks", [])
@@ -355,12 +371,16 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         -------
         ndarray of shape (n_samples, n_outputs)
         """
-        fitted, network = vars(self), self.network_
-        has_names = "feature_names_in_" in fitted
-        if has_names or not can_skip_validation(X, network.dtype, self.n_features_in_):
-            X = validate_prediction_data(self, X, network.dtype)
-        predictor = Predictor(network, fitted.get("temperature_", 1.0))
+        X = self._validated(X)
+        predictor = Predictor(self.network_, vars(self).get("temperature_", 1.0))
         return predictor.raw_outputs(X, finish=finish)
+
+    def _validated(self, X):
+        """Samples to predict, as the network takes them."""
+        dtype, has_names = self.network_.dtype, "feature_names_in_" in vars(self)
+        if has_names or not can_skip_validation(X, dtype, self.n_features_in_):
+            X = validate_prediction_data(self, X, dtype)
+        return X
 
     @property
     def coefs_(self) -> LayerViews:

@@ -17,6 +17,11 @@ from skscratch._sklearn import Interval, RegisteredOptions, fit_context
 from skscratch.estimators.attributes import one_fit_at_a_time
 from skscratch.estimators.base import BaseScratchMLP
 from skscratch.estimators.docs import documented
+from skscratch.estimators.intervals import (
+    IntervalModel,
+    check_coverage,
+    fit_intervals,
+)
 from skscratch.estimators.targets import NumericTargets, quantile_loss
 from skscratch.nn.activations import Activation
 from skscratch.nn.loss import Loss
@@ -66,10 +71,17 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
     quantile : float or sequence of float, default=0.5
         Quantiles that ``loss='quantile'`` predicts, each above 0 and below 1. Those of
         a sequence are predicted by one network and never cross.
+    intervals : bool, default=False
+        Whether ``fit`` also trains a second network, of the same parameters, for
+        ``predict_interval``. It predicts quantiles of the targets, learned from three
+        quarters of the samples and calibrated on the others. ``predict`` is the same
+        with and without.
 
     Attributes
     ----------
     {attributes}
+    interval_model_ : IntervalModel
+        Quantiles and their calibration. Only with ``intervals=True``.
 
     See Also
     --------
@@ -101,7 +113,10 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
             )
         ],
         "quantile": [Interval(numbers.Real, 0, 1, closed="neither"), "array-like"],
+        "intervals": ["boolean"],
     }
+
+    interval_model_: IntervalModel
 
     def __init__(
         self,
@@ -142,6 +157,7 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
         n_estimators: int = 1,
         share_batches: bool = False,
         quantile: float | Sequence[float] = 0.5,
+        intervals: bool = False,
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -179,6 +195,7 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
         self.n_estimators = n_estimators
         self.share_batches = share_batches
         self.quantile = quantile
+        self.intervals = intervals
 
     @available_if(lambda self: self._supports_streams())
     @one_fit_at_a_time
@@ -207,8 +224,8 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
         ValueError
             As in ``fit``. Also for ``early_stopping=True``.
         AttributeError
-            For ``solver='lbfgs'``, and a ``learning_rate`` that is planned for
-            ``max_iter`` epochs: then there is no such method.
+            For ``solver='lbfgs'``, ``intervals=True``, and a ``learning_rate`` that is
+            planned for ``max_iter`` epochs: then there is no such method.
         """
         return self._partial_fit(X, y, sample_weight)
 
@@ -259,6 +276,54 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
                 "by sklearn.metrics.d2_pinball_score."
             )
         return super().score(X, y, sample_weight)
+
+    @available_if(lambda self: hasattr(self, "interval_model_"))
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> NDArray[Any]:
+        """Predict an interval for the targets of each sample.
+
+        Only after a fit with ``intervals=True``. If samples are drawn from the same
+        distribution as the training data, the probability that an interval holds its
+        target is at least ``coverage``, averaged over samples and training data: see
+        Romano, Patterson and Candès, *Conformalized quantile regression*, NeurIPS
+        2019, theorem 1. It is not a statement about each single sample.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+        coverage : float, default=0.9
+            Probability that an interval holds its target, above 0 and below 1.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, 2) or (n_samples, n_outputs, 2)
+            Lower and upper bounds.
+
+        Raises
+        ------
+        ValueError
+            If ``coverage`` is no probability, or needs more rows for calibration than
+            there were.
+        """
+        check_coverage(coverage)
+        fitted = self._fitted_view()
+        X = fitted._validated(X)
+        bounds = fitted.interval_model_.predict(X, coverage)
+        return bounds[:, 0] if bounds.shape[1] == 1 else bounds
+
+    def _supports_streams(self):
+        # Other values are refused by the method.
+        if isinstance(self.intervals, bool | np.bool_) and self.intervals:
+            raise AttributeError(
+                "partial_fit is not available with intervals=True, whose calibration "
+                "needs all data at once. Use fit, or intervals=False."
+            )
+        return super()._supports_streams()
+
+    def _more_attributes(self, data, split):
+        if not self.intervals:
+            return {}
+        return {"interval_model_": fit_intervals(self, data, split)}
 
     def _make_targets(self, y, previous, classes, is_incremental):
         loss = self.loss if self.loss != "quantile" else quantile_loss(self.quantile)

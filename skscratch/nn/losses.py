@@ -284,9 +284,9 @@ class GammaDeviance(PoissonDeviance):
 
 def _ratios(Y, Z, out):
     """Targets divided by their expected values: ``Y exp(-Z)``."""
-    out = np.negative(Z, out=out)
-    np.exp(out, out=out)
-    return np.multiply(out, Y, out=out)
+    ratios = np.negative(Z, out=out)
+    ratios = np.exp(ratios, out=ratios)
+    return np.multiply(ratios, Y, out=out)
 
 
 def _weighted_sum(values, weights, operations):

@@ -33,7 +33,7 @@ NAN, INF = np.nan, np.inf
 
 # For each parameter, values out of its range and of the wrong type.
 BAD_VALUES = {
-    "loss": ["absolute_error", None],
+    "loss": ["absolute_errors", None],
     "hidden_layer_sizes": [0, -1, 2.5, "3", None],
     "activation": ["softmax", None, 3],
     "solver": ["newton", None, 3],
@@ -68,6 +68,8 @@ BAD_VALUES = {
     "restore_best": ["yes", 1, None, "apart"],
     "init": ["zeros", 1, None],
     "share_batches": ["yes", 1, None],
+    "quantile": [0, 1.0, -0.5, "half", None],
+    "intervals": ["yes", 1, None],
     "temperature_scaling": ["yes", 1, None],
     "class_weight": ["heavy", 3, 0.5],
     "label_smoothing": [-0.1, 1.0, NAN, "a", None],

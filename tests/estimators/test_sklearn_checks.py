@@ -116,7 +116,10 @@ REGRESSORS = {
     "small batches": SMALL | {"batch_size": 4, "max_iter": 10},
     "early stopping": SMALL | {"early_stopping": True},
     **OF_OUR_OWN,
-    "together": TOGETHER,
+    "a quantile": SMALL | {"loss": "quantile", "quantile": 0.4},
+    "another quantile": SMALL | {"quantile": 0.4},
+    "intervals": SMALL | {"intervals": True, "max_iter": 10},
+    "together": TOGETHER | {"quantile": 0.4, "intervals": True},
 }
 ESTIMATORS = [
     *(ScratchMLPClassifier(**parameters) for parameters in CLASSIFIERS.values()),
@@ -145,7 +148,7 @@ def expected_failed_checks(estimator):
     has = estimator.get_params().get
     is_single = has("dtype") == "float32"
     # Then there is no partial_fit, which the checks accept.
-    is_planned = SCHEDULES[has("learning_rate")].needs_total_steps
+    is_planned = SCHEDULES[has("learning_rate")].needs_total_steps or has("intervals")
     reasons = [
         (is_single, WEIGHTS, "float32 rounds more than the check forgives"),
         (

@@ -9,11 +9,6 @@ from sklearn.linear_model import Ridge
 from skscratch import Checkpoint, make_tabular_classifier, make_tabular_regressor
 
 N_EPOCHS, N_FINISHED = 6, 3
-# A few epochs with dropout may end above the first.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Training made the loss worse:sklearn.exceptions.ConvergenceWarning"
-)
-
 each_recipe = pytest.mark.parametrize(
     "make", [make_tabular_classifier, make_tabular_regressor]
 )

@@ -37,11 +37,6 @@ from skscratch.tabular.recipe import (
     StandardizedTargets,
 )
 
-# A few epochs with dropout may end above the first.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Training made the loss worse:sklearn.exceptions.ConvergenceWarning"
-)
-
 each_recipe = pytest.mark.parametrize(
     "make", [make_tabular_classifier, make_tabular_regressor]
 )
