@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_classifier, is_regressor
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -45,6 +46,10 @@ BEST: dict[str, Any] = {
 # Approximate number of markers on each curve, if there are several.
 MARKERS_PER_CURVE = 7
 
+# Attributes in which searches, regressors of transformed targets and meta-estimators
+# have the one estimator that they predict with.
+FITTED_INSIDE = ("best_estimator_", "regressor_", "estimator_")
+
 # Losses are negated, because a higher score is better.
 SCORE_NAMES = {"r2": "R²", "loss": "negative loss"}
 
@@ -70,7 +75,8 @@ class LossCurveDisplay:
         Learning rate of each epoch; drawn on request.
     best_epochs : list of int or None, default=None
         Epoch to mark, counted from 1. None marks the highest validation score or,
-        without scores, the lowest training loss.
+        without scores, the lowest validation loss; without validation data it marks
+        nothing, because the training loss does not tell which epoch is best.
     labels : list of str, default=None
         Names of the estimators in the legend. None means 'Training 1', 'Training 2' and
         so on, or no name for a single estimator.
@@ -99,7 +105,9 @@ class LossCurveDisplay:
         Learning rate of each estimator, or None.
     best_epoch_markers_ : list of matplotlib Line2D or None
         Marker of the best epoch of each estimator, on its validation scores or, without
-        scores, on its training loss. None if all of these are nan.
+        scores, on its validation loss; without either, on its training loss, if
+        ``best_epochs`` names an epoch. None if no epoch is marked, or if the curve has
+        no value in that epoch.
     legend_ : matplotlib Legend
         Legend of all axes, above ``ax_``. To put a title above it, use
         ``figure_.suptitle``.
@@ -166,7 +174,15 @@ class LossCurveDisplay:
         Parameters
         ----------
         estimator : estimator, or list or tuple of estimators
-            Fitted estimators with a ``loss_curve_``, or pipelines that end in one.
+            Fitted estimators with a ``loss_curve_``, or others that hold one: pipelines
+            that end in it, such as those of ``make_tabular_classifier`` and
+            ``make_tabular_regressor``, searches such as ``GridSearchCV``, whose best
+            estimator is drawn, and meta-estimators with a ``regressor_`` or
+            ``estimator_``, such as ``TransformedTargetRegressor``. They may be nested.
+            The curves of an ensemble are means over its members. The best epoch is
+            marked if there are validation scores: it is the ``best_epoch_`` or, for
+            an ensemble whose members differ in it, the epoch with the highest mean
+            score.
         ax : matplotlib Axes, default=None
             Axes to draw on; None creates a new figure. The figure of given axes should
             have ``layout="constrained"``, which makes space for legend and labels.
@@ -190,8 +206,9 @@ class LossCurveDisplay:
             If ``estimator`` is neither an estimator nor a list of estimators.
         ValueError
             If there is no estimator, if one has no ``loss_curve_`` or, with
-            ``learning_rate=True``, no ``learning_rate_curve_``, or if the number of
-            ``labels`` is not that of the estimators.
+            ``learning_rate=True``, no ``learning_rate_curve_``, if a search was made
+            with ``refit=False``, or if the number of ``labels`` is not that of the
+            estimators.
         ImportError
             If matplotlib is not installed.
 
@@ -227,7 +244,7 @@ class LossCurveDisplay:
             validation_loss_curves=values_of("validation_loss_curve_"),
             validation_scores=values_of("validation_scores_"),
             learning_rate_curves=values_of("learning_rate_curve_"),
-            best_epochs=values_of("best_epoch_"),
+            best_epochs=[_best_epoch(network) for network in estimators],
             labels=labels,
             score_name=_common(map(_score_name, estimators), "Validation score"),
             epoch_name=_common(map(_epoch_name, estimators), "Epoch or iteration"),
@@ -272,7 +289,7 @@ class LossCurveDisplay:
         rates: list[NDArray[Any] | None] = [None] * len(losses)
         if learning_rate:
             rates = self._check_learning_rates(labels)
-        best = self._find_best_epochs(losses, scores)
+        best = self._find_best_epochs(losses, validation_losses, scores)
 
         self._make_axes(ax, has_scores=_has_any(scores), has_rates=learning_rate)
         self.ax_.set_yscale(loss_scale)
@@ -284,7 +301,7 @@ class LossCurveDisplay:
         self.learning_rate_lines_ = self._draw(self.learning_rate_ax_, rates, "loss")
         self.best_epoch_markers_ = [
             None if epoch is None else self._mark_epoch(line, epoch)
-            for line, epoch in zip(self._scored_lines(), best, strict=True)
+            for line, epoch in zip(self._lines_to_mark(), best, strict=True)
         ]
         self.legend_ = self._add_legend(labels)
         return self
@@ -350,17 +367,18 @@ class LossCurveDisplay:
         return rates
 
     def _find_best_epochs(
-        self, losses: list[NDArray[Any]], scores: list[NDArray[Any] | None]
+        self,
+        losses: list[NDArray[Any]],
+        validation_losses: list[NDArray[Any] | None],
+        scores: list[NDArray[Any] | None],
     ) -> list[int | None]:
-        """Epoch to mark for each estimator; None if all its scores are nan."""
+        """Epoch to mark for each estimator, or None."""
         best: list[int | None] = []
-        for epoch, loss, score in zip(
-            self._items("best_epochs"), losses, scores, strict=True
+        for epoch, loss, validation_loss, score in zip(
+            self._items("best_epochs"), losses, validation_losses, scores, strict=True
         ):
             if epoch is None:
-                values = -loss if score is None else score
-                if not np.isnan(values).all():
-                    epoch = len(loss) - len(values) + 1 + np.nanargmax(values)
+                epoch = _best_of(score, validation_loss, len(loss))
             elif not 1 <= epoch <= len(loss):
                 raise ValueError(
                     f"best_epochs must be from 1 to the number of epochs, {len(loss)}, "
@@ -441,22 +459,23 @@ class LossCurveDisplay:
         indices: list[int] = np.flatnonzero(has_marker).tolist()
         return indices
 
-    def _scored_lines(self) -> list[Line2D]:
+    def _lines_to_mark(self) -> list[Line2D]:
         """Line of each estimator on which its best epoch is marked."""
+        kinds = (self.score_lines_, self.validation_loss_lines_, self.loss_lines_)
         return [
-            loss if score is None else score
-            for loss, score in zip(self.loss_lines_, self.score_lines_, strict=True)
+            next(line for line in lines if line is not None)
+            for lines in zip(*kinds, strict=True)
         ]
 
-    def _mark_epoch(self, line: Any, epoch: int) -> Line2D:
-        """Mark an epoch on a line, if the line covers it."""
-        is_best = line.get_xdata() == epoch
+    def _mark_epoch(self, line: Any, epoch: int) -> Line2D | None:
+        """Mark an epoch on a line; None if the line has no point there."""
+        x, y = line.get_xdata(), line.get_ydata()
+        is_best = (x == epoch) & np.isfinite(y)
+        if not is_best.any():
+            return None
         marker: Line2D
         (marker,) = line.axes.plot(
-            line.get_xdata()[is_best],
-            line.get_ydata()[is_best],
-            color=line.get_color(),
-            **BEST,
+            x[is_best], y[is_best], color=line.get_color(), **BEST
         )
         return marker
 
@@ -507,22 +526,78 @@ class LossCurveDisplay:
 
 
 def _fitted_networks(estimator: Any) -> list[Any]:
-    """List the estimators, without their pipelines, after checking that they fit."""
+    """List the fitted networks, without the pipelines and searches around them."""
     several = isinstance(estimator, list | tuple)
-    estimators = [
-        item[-1] if isinstance(item, Pipeline) else item
-        for item in (estimator if several else [estimator])
-    ]
-    if not estimators:
+    networks = [_network_in(item) for item in (estimator if several else [estimator])]
+    if not networks:
         raise ValueError("estimator must have at least one estimator, got none.")
-    for network in estimators:
-        check_is_fitted(network)
-        if not getattr(network, "loss_curve_", None):
-            raise ValueError(
-                "estimator must have a loss_curve_ of at least one epoch, but "
-                f"{network!r} has none."
-            )
-    return estimators
+    return networks
+
+
+def _network_in(estimator: Any) -> Any:
+    """Find the network in pipelines and meta-estimators, nested to any depth."""
+    network = estimator
+    while True:
+        # scikit-learn checks a pipeline by its last step, which comes next.
+        if not isinstance(network, Pipeline):
+            check_is_fitted(network)
+        if getattr(network, "loss_curve_", None):
+            return network
+        inner = _inner_estimator(network)
+        if inner is None:
+            break
+        network = inner
+    found = repr(network)
+    if network is not estimator:
+        found = f"{found}, which is in a {type(estimator).__name__},"
+    advice = ""
+    if hasattr(network, "estimators_"):
+        advice = " It has several estimators_: pass a list of those with a loss_curve_."
+    raise ValueError(
+        "estimator must have a loss_curve_ of at least one epoch, or hold an estimator "
+        f"that has one, but {found} has none.{advice}"
+    )
+
+
+def _inner_estimator(estimator: Any) -> Any:
+    """Return the one fitted estimator that another one predicts with, or None."""
+    if isinstance(estimator, Pipeline):
+        last_step = estimator.steps[-1][1] if estimator.steps else None
+        return None if isinstance(last_step, str) else last_step
+    if isinstance(estimator, FrozenEstimator):
+        return estimator.estimator
+    # The estimator_ of an ensemble is a template, which is not fitted.
+    if hasattr(estimator, "estimators_"):
+        return None
+    for name in FITTED_INSIDE:
+        inner = getattr(estimator, name, None)
+        if inner is not None:
+            return inner
+    if getattr(estimator, "refit", True) is False:
+        raise ValueError(
+            f"estimator must hold a fitted network, but {type(estimator).__name__} has "
+            "refit=False and keeps none: use refit=True."
+        )
+    return None
+
+
+def _best_epoch(network: Any) -> int | None:
+    """Best epoch by validation, which is none if there was no validation."""
+    scores = getattr(network, "validation_scores_", None)
+    return getattr(network, "best_epoch_", None) if scores else None
+
+
+def _best_of(
+    score: NDArray[Any] | None, validation_loss: NDArray[Any] | None, n_epochs: int
+) -> int | None:
+    """Epoch with the highest score or, without scores, the lowest loss."""
+    values = score
+    if values is None and validation_loss is not None:
+        values = -validation_loss
+    if values is None or np.isnan(values).all():
+        return None
+    # Short curves belong to the last epochs.
+    return n_epochs - len(values) + 1 + int(np.nanargmax(values))
 
 
 def _require_matplotlib() -> None:
