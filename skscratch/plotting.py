@@ -536,15 +536,17 @@ def _fitted_networks(estimator: Any) -> list[Any]:
 
 def _network_in(estimator: Any) -> Any:
     """Find the network in pipelines and meta-estimators, nested to any depth."""
-    network, inner = None, estimator
-    while inner is not None:
-        network = inner
+    network = estimator
+    while True:
         # scikit-learn checks a pipeline by its last step, which comes next.
-        if not isinstance(network, Pipeline | str):
+        if not isinstance(network, Pipeline):
             check_is_fitted(network)
         if getattr(network, "loss_curve_", None):
             return network
         inner = _inner_estimator(network)
+        if inner is None:
+            break
+        network = inner
     found = repr(network)
     if network is not estimator:
         found = f"{found}, which is in a {type(estimator).__name__},"
@@ -560,7 +562,8 @@ def _network_in(estimator: Any) -> Any:
 def _inner_estimator(estimator: Any) -> Any:
     """Return the one fitted estimator that another one predicts with, or None."""
     if isinstance(estimator, Pipeline):
-        return estimator.steps[-1][1] if estimator.steps else None
+        last_step = estimator.steps[-1][1] if estimator.steps else None
+        return None if isinstance(last_step, str) else last_step
     if isinstance(estimator, FrozenEstimator):
         return estimator.estimator
     # The estimator_ of an ensemble is a template, which is not fitted.

@@ -11,12 +11,29 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_iris
+from sklearn.ensemble import BaggingRegressor
 from sklearn.exceptions import NotFittedError
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.feature_selection import RFE
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    RandomizedSearchCV,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skscratch import ScratchMLPClassifier, plotting
+from skscratch import (
+    ScratchMLPClassifier,
+    ScratchMLPRegressor,
+    make_tabular_classifier,
+    make_tabular_regressor,
+    plotting,
+)
 from skscratch.plotting import LossCurveDisplay
 
 ROOT = Path(__file__).parents[1]
@@ -127,7 +144,7 @@ def test_curves_that_an_estimator_lacks_are_not_drawn(is_absent):
     assert display.learning_rate_lines_ == [None]
     assert display.score_ax_ is display.learning_rate_ax_ is None
     assert display.figure_.axes == [display.ax_]
-    assert legend(display) == ["Training loss", "Best epoch"]
+    assert legend(display) == ["Training loss"]
 
 
 @pytest.mark.parametrize(
@@ -157,18 +174,117 @@ def test_fitted_networks_are_drawn(fit, parameters):
         assert not is_drawn or points(line) == numbered(curve)
     name = "Iteration" if network.solver == "lbfgs" else "Epoch"
     assert (display.learning_rate_ax_ or display.ax_).get_xlabel() == name
-    assert legend(display)[-1] == f"Best {name.lower()}"
-    ((epoch, _),) = points(display.best_epoch_markers_[0])
     if network.early_stopping:
+        assert legend(display)[-1] == "Best epoch"
+        ((epoch, _),) = points(display.best_epoch_markers_[0])
         assert epoch == np.argmax(network.validation_scores_) + 1
         assert display.score_ax_.get_ylabel() == "Validation accuracy"
     else:
-        assert epoch == np.argmin(network.loss_curve_) + 1
+        assert legend(display) == ["Training loss"]
+        assert display.best_epoch_markers_ == [None]
 
 
-def test_the_last_step_of_a_pipeline_is_drawn():
-    display = draw(make_pipeline(StandardScaler(), trained()))
-    assert points(display.loss_lines_[0]) == numbered(LOSSES)
+@pytest.mark.parametrize("restore_best", [True, "together"])
+def test_the_best_epoch_of_an_ensemble_is_marked_on_its_mean_curve(fit, restore_best):
+    network = fit(
+        **{"n_estimators": 4, "early_stopping": True, "solver": "sgd"},
+        learning_rate_init=0.3,
+        restore_best=restore_best,
+    )
+    scores, epoch = network.validation_scores_, network.best_epoch_
+    bests = {member.best_epoch_ for member in network.estimators_}
+    assert (epoch is None) == (len(bests) > 1) == (restore_best is True)
+    display = draw(network)
+    if epoch is None:
+        epoch = int(np.argmax(scores)) + 1
+    assert points(display.best_epoch_markers_[0]) == [(epoch, scores[epoch - 1])]
+    assert display.best_epoch_markers_[0].axes is display.score_lines_[0].axes
+
+
+# What holds a network
+
+
+def in_search(search, **parameters):
+    """Wrap an estimator in a search over one candidate, with data to fit it."""
+    return lambda inner: search(inner, {}, cv=2, **parameters)
+
+
+# Functions that put a regressor into something that predicts with it.
+WRAPPERS = {
+    "pipeline": lambda inner: make_pipeline(StandardScaler(), inner),
+    "grid search": in_search(GridSearchCV),
+    "random search": in_search(RandomizedSearchCV, n_iter=1),
+    "halving search": in_search(HalvingGridSearchCV, max_resources=60, factor=2),
+    "several metrics": in_search(
+        GridSearchCV, scoring=["r2", "neg_max_error"], refit="r2"
+    ),
+    "transformed targets": lambda inner: TransformedTargetRegressor(
+        inner, transformer=StandardScaler()
+    ),
+    "RFE": lambda inner: RFE(
+        inner, step=2, importance_getter=lambda inner: np.arange(inner.n_features_in_)
+    ),
+}
+NESTED = [
+    ("pipeline", "grid search", "transformed targets"),
+    ("pipeline", "transformed targets", "grid search"),
+    ("grid search", "pipeline", "transformed targets"),
+    ("grid search", "transformed targets", "pipeline"),
+    ("transformed targets", "pipeline", "grid search"),
+    ("transformed targets", "grid search", "pipeline"),
+    ("pipeline", "pipeline", "transformed targets", "transformed targets"),
+    ("transformed targets", "halving search", "pipeline", "random search"),
+]
+X_WRAPPED = np.random.default_rng(0).normal(size=(60, 3))
+Y_WRAPPED = X_WRAPPED @ [1.0, 2.0, -1.0]
+
+
+def fit_wrapped(names):
+    """Fit a network in wrappers, the outermost first; return it and what was fitted."""
+    fitted = []
+
+    class Recorded(ScratchMLPRegressor):
+        def fit(self, X, y, sample_weight=None, **validation):
+            fitted.append(self)
+            return super().fit(X, y, sample_weight, **validation)
+
+    model = Recorded(hidden_layer_sizes=(4,), max_iter=5, random_state=0)
+    for name in reversed(names):
+        model = WRAPPERS[name](model)
+    return model.fit(X_WRAPPED, Y_WRAPPED), fitted
+
+
+@pytest.mark.parametrize("names", [*((name,) for name in WRAPPERS), *NESTED])
+def test_a_network_is_found_in_what_predicts_with_it(names):
+    model, fitted = fit_wrapped(names)
+    display = draw(model)
+    # The one that is fitted last, on all data, is the one that is kept.
+    assert display.loss_curves == [fitted[-1].loss_curve_]
+    assert points(display.loss_lines_[0]) == numbered(fitted[-1].loss_curve_)
+    frozen = draw(FrozenEstimator(make_pipeline(FrozenEstimator(model))))
+    assert frozen.loss_curves == display.loss_curves
+
+
+@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+@pytest.mark.parametrize("is_searched", [False, True])
+def test_the_recipes_for_tables_are_drawn(make, is_searched):
+    model = make(hidden_layer_sizes=(4,), max_iter=4, n_estimators=2, random_state=0)
+    if is_searched:
+        model = GridSearchCV(model, {"columns": [model["columns"]]}, cv=2)
+    display = draw(model.fit(X_WRAPPED, Y_WRAPPED > 0))
+    network = (model.best_estimator_ if is_searched else model)["network"]
+    network = getattr(network, "regressor_", network)
+    assert points(display.loss_lines_[0]) == numbered(network.loss_curve_)
+    assert points(display.score_lines_[0]) == numbered(network.validation_scores_)
+    ((epoch, score),) = points(display.best_epoch_markers_[0])
+    assert score == network.validation_scores_[epoch - 1]
+
+
+def test_what_holds_networks_is_compared():
+    models = [fit_wrapped([name])[0] for name in ("grid search", "transformed targets")]
+    display = draw(models)
+    assert len(display.loss_lines_) == 2
+    assert legend(display)[:2] == ["Recorded 1", "Recorded 2"]
 
 
 def test_a_shorter_curve_belongs_to_the_last_epochs():
@@ -195,19 +311,43 @@ def test_there_is_no_best_epoch_if_all_scores_are_nan():
 
 
 @pytest.mark.parametrize(
+    "changes",
+    [
+        {"validation_scores": [0.5, np.nan, 0.7, 0.8]},
+        {"validation_scores": [0.7, 0.8]},
+    ],
+)
+def test_an_epoch_that_the_curve_lacks_is_not_marked(changes):
+    display = draw(trained(**changes))
+    assert display.best_epoch_markers_ == [None]
+    assert "Best epoch" not in legend(display)
+
+
+@pytest.mark.parametrize(
     ("changes", "marked"),
     [
         ({}, (2, 0.9)),
         ({"best_epoch": 4}, (4, 0.8)),
         ({"best_epoch": None}, (2, 0.9)),
-        ({"best_epoch": None, "validation_scores": None}, (3, 0.5)),
-        ({"best_epoch": 1, "validation_scores": None}, (1, 3.0)),
-        ({"best_epoch": None, "validation_scores": []}, (3, 0.5)),
+        # The best epoch of a training without scores was chosen by the training loss.
+        ({"best_epoch": 1, "validation_scores": None}, (3, 1.0)),
+        ({"best_epoch": None, "validation_scores": []}, (3, 1.0)),
     ],
 )
 def test_the_best_epoch_is_marked_on_the_curve_that_chose_it(changes, marked):
     (marker,) = draw(trained(**changes)).best_epoch_markers_
     assert points(marker) == [marked]
+
+
+@pytest.mark.parametrize("empty", [None, []])
+def test_without_validation_data_only_a_given_epoch_is_marked(empty):
+    curves = {"loss_curves": [LOSSES], "validation_scores": [empty]}
+    curves["validation_loss_curves"] = [empty]
+    display = LossCurveDisplay(**curves).plot()
+    assert display.best_epoch_markers_ == [None]
+    assert legend(display) == ["Training loss"]
+    display = LossCurveDisplay(**curves, best_epochs=[2]).plot()
+    assert points(display.best_epoch_markers_[0]) == [(2, 1.5)]
 
 
 @pytest.mark.parametrize("number", [1, 2])
@@ -323,7 +463,9 @@ def test_several_estimators_are_compared():
     assert points(display.score_lines_[0]) == numbered(FULL["validation_scores"])
     assert display.score_lines_[1] is None
     assert display.validation_loss_lines_[1] is None
-    assert [points(m) for m in display.best_epoch_markers_] == [[(2, 0.9)], [(2, 1.0)]]
+    marked, unmarked = display.best_epoch_markers_
+    assert points(marked) == [(2, 0.9)]
+    assert unmarked is None
     assert legend(display) == [
         *("one", "two"),
         *("Training loss", "Validation loss", "Validation score", "Best epoch"),
@@ -454,6 +596,10 @@ def test_estimators_that_are_not_fitted_are_refused(wrap):
     assert_refused(network, NotFittedError, "ScratchMLPClassifier")
     assert_refused(wrap([trained(), network]), NotFittedError, "ScratchMLPClassifier")
     assert_refused(make_pipeline(network), NotFittedError, "ScratchMLPClassifier")
+    for name in set(WRAPPERS) - {"pipeline"}:
+        wrapped = WRAPPERS[name](network)
+        for model in (wrapped, make_pipeline(wrapped), wrap([trained(), wrapped])):
+            assert_refused(model, NotFittedError, type(wrapped).__name__)
     assert_refused(wrap([]), ValueError, "estimator must have at least one")
     for thing in (None, "network", 3, ScratchMLPClassifier):
         assert_refused(thing, TypeError, "not an (estimator )?instance")
@@ -466,6 +612,38 @@ def test_an_estimator_without_losses_is_refused(curve):
     assert_refused(
         [trained(), StandardScaler().fit([[1]])], ValueError, "loss_curve_ .*Scal"
     )
+
+
+@pytest.mark.parametrize("search", ["grid search", "random search", "halving search"])
+@pytest.mark.parametrize("is_inside", [False, True])
+def test_a_search_without_refit_is_refused(search, is_inside):
+    model = WRAPPERS[search](ScratchMLPRegressor(max_iter=1)).set_params(refit=False)
+    name = type(model).__name__
+    model = make_pipeline(model) if is_inside else model
+    model.fit(X_WRAPPED, Y_WRAPPED)
+    message = rf"{name} has refit=False and keeps none: use refit=True\.$"
+    assert_refused(model, ValueError, message)
+
+
+@pytest.mark.parametrize("name", sorted(WRAPPERS))
+def test_what_holds_no_losses_is_refused(name):
+    model = WRAPPERS[name](Ridge()).fit(X_WRAPPED, Y_WRAPPED)
+    message = (
+        rf"loss_curve_ .* Ridge\(\), which is in a {type(model).__name__}, has none"
+    )
+    assert_refused(model, ValueError, message)
+
+
+def test_a_pipeline_that_ends_in_no_estimator_is_refused():
+    model = make_pipeline(StandardScaler(), "passthrough").fit(X_WRAPPED)
+    assert_refused(model, ValueError, "loss_curve_")
+
+
+def test_several_networks_in_one_estimator_are_to_be_listed():
+    network = ScratchMLPRegressor(max_iter=2, random_state=0)
+    model = BaggingRegressor(network, n_estimators=2).fit(X_WRAPPED, Y_WRAPPED)
+    assert_refused(model, ValueError, "several estimators_: pass a list of those")
+    assert len(draw(model.estimators_).loss_lines_) == 2
 
 
 @pytest.mark.parametrize("labels", ["one", ["one"], ["one", "two", "three"], [], "ab"])

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn import get_config
 from sklearn.base import is_regressor
 from sklearn.utils import column_or_1d
 from sklearn.utils.sparsefuncs import mean_variance_axis
@@ -78,7 +79,13 @@ def validate_fit_data(
     ------
     ValueError
         If data can't be used.
+    TypeError
+        If they are arrays of other libraries, and scikit-learn would not convert them.
     """
+    _refuse_other_libraries(
+        **dict(zip(("X", "y", "sample_weight"), given, strict=True)),
+        **dict(zip(("X_val", "y_val", "sample_weight_val"), validation, strict=True)),
+    )
     X, y, sample_weight = given
     X, y = _validate_pair(estimator, X, y, dtype, reset)
     X, y, weights = _drop_weightless(*_as_rows(X, y, sample_weight, "sample_weight"))
@@ -96,7 +103,9 @@ def validate_fit_data(
     if X_val is None:
         return data, None, targets
     try:
-        X_val, y_val = _validate_pair(estimator, X_val, y_val, X.dtype, reset=False)
+        X_val, y_val = _validate_pair(
+            estimator, X_val, y_val, X.dtype, reset=False, name="X_val"
+        )
     except ValueError as error:
         raise ValueError(f"X_val and y_val can't be used: {error}") from None
     X_val, y_val, weights_val = _drop_weightless(
@@ -127,7 +136,10 @@ def validate_prediction_data(estimator, X, dtype):
     ------
     ValueError
         If samples can't be used.
+    TypeError
+        If ``X`` is an array of another library, and scikit-learn would not convert it.
     """
+    _refuse_other_libraries(X=X)
     refuse_dates(X)
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # As in `_validate_pair`.
@@ -136,9 +148,13 @@ def validate_prediction_data(estimator, X, dtype):
             )
     except OverflowError as error:
         raise overflow_error("X", error) from None
+    except ValueError as error:
+        if _tells_of_nan(error):
+            raise _missing_values_error(estimator, "X") from None
+        raise
 
 
-def _validate_pair(estimator, X, y, dtype, reset):
+def _validate_pair(estimator, X, y, dtype, reset, name="X"):
     refuse_dates(X)
     # Numbers that float32 can't hold become infinite, and are refused as such.
     try:
@@ -159,8 +175,56 @@ def _validate_pair(estimator, X, y, dtype, reset):
         # scikit-learn's message for objects, which can only be the targets here.
         if str(error) == "Input contains NaN":
             raise ValueError("Input y contains NaN.") from None
+        if _tells_of_nan(error):
+            raise _missing_values_error(estimator, name) from None
         raise
     return X, y.toarray() if issparse(y) and is_regressor(estimator) else y
+
+
+def _refuse_other_libraries(**arrays):
+    """Refuse arrays that scikit-learn would leave to their own library.
+
+    With ``array_api_dispatch=True`` it does not convert them to NumPy arrays, which is
+    all that the networks compute with.
+    """
+    if not get_config()["array_api_dispatch"]:
+        return
+    for name, array in arrays.items():
+        if isinstance(array, (np.ndarray, np.generic)):
+            continue
+        kind = type(array)
+        # PyTorch's tensors have the latter only.
+        if hasattr(kind, "__array_namespace__") or hasattr(kind, "__dlpack__"):
+            library = kind.__module__.partition(".")[0]
+            raise TypeError(
+                f"With array_api_dispatch=True, {name} must be a NumPy array, a list, "
+                "a DataFrame or a sparse matrix of SciPy, got an array of another "
+                f"library ({library}.{kind.__name__}). Convert it with "
+                f"numpy.asarray({name}), or from PyTorch with "
+                f"{name}.detach().cpu().numpy(); or use array_api_dispatch=False."
+            )
+
+
+def _tells_of_nan(error):
+    """Return whether an error is scikit-learn's about NaN in ``X``."""
+    return str(error).startswith("Input X contains NaN.")
+
+
+def _missing_values_error(estimator, name):
+    """Make the error about NaN in ``X`` or ``X_val``.
+
+    It replaces scikit-learn's, which recommends estimators of another kind.
+    """
+    recipe = f"make_tabular_{'regressor' if is_regressor(estimator) else 'classifier'}"
+    own = "" if name == "X" else " and sets validation samples aside itself"
+    return ValueError(
+        f"Input {name} contains NaN.\n"
+        f"{type(estimator).__name__} does not accept missing values. Use "
+        f"skscratch.{recipe}, which accepts them in arrays and DataFrames{own}; or "
+        "fill them in by an imputer in a pipeline, such as "
+        "sklearn.impute.SimpleImputer, which accepts sparse matrices too; or leave "
+        "those samples out."
+    )
 
 
 def _warn_if_prepared_otherwise(X, X_val):

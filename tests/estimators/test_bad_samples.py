@@ -9,6 +9,7 @@ import datetime
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from input_strategies import arrays, samples, targets
@@ -40,20 +41,23 @@ WORDS = np.full((N_SAMPLES, 4), "word")
 DATES = np.full((N_SAMPLES, 4), "2020-01-01", "M8[D]")
 DAY = datetime.date(2020, 1, 1)
 
-BAD_X = {
-    "NaN": Bad(
-        lambda t: put(t.X, np.nan),
-        "Input X contains NaN. {estimator} does not accept missing values",
-    ),
-    "NaN, sparse": Bad(
-        lambda t: put(t.csr, np.nan),
-        "X contains NaN. {estimator} does not accept missing values",
-    ),
-    "None among objects": Bad(lambda t: as_objects(t.X, None), "X contains NaN."),
+MISSING = (
+    "Input {name} contains NaN. {estimator} does not accept missing values. Use "
+    "skscratch.{recipe}, which accepts them"
+)
+BAD_MISSING = {
+    **{
+        f"NaN, {name}": Bad(lambda t, name=name: put(getattr(t, name), np.nan), MISSING)
+        for name in ("X", "csr", "csc")
+    },
+    "NaN, float32": Bad(lambda t: put(t.X, np.nan).astype(np.float32), MISSING),
+    "NaN and infinity": Bad(lambda t: put(put(t.X, np.inf)[::-1], np.nan), MISSING),
+    "None among objects": Bad(lambda t: as_objects(t.X, None), MISSING),
     "missing in a frame": Bad(
-        lambda t: t.frame.astype("Float64").mask(t.X > 0),
-        "X contains NaN. {estimator} does not accept missing values",
+        lambda t: t.frame.astype("Float64").mask(t.X > 0), MISSING
     ),
+}
+BAD_X = {
     **{
         f"{value}, {name}": Bad(
             lambda t, name=name, value=value: put(getattr(t, name), value),
@@ -258,7 +262,7 @@ def each_refusal_of(bad_samples, *, only_later=False):
 
 
 def assert_samples_are_refused(bad, name, state, method, good="X"):
-    """Check that bad samples are refused by an estimator fitted on good ones."""
+    """Check that an estimator fitted on good samples refuses bad ones; return how."""
 
     def call(t):
         X, y = getattr(t, good), good_targets(name, t)
@@ -273,16 +277,31 @@ def assert_samples_are_refused(bad, name, state, method, good="X"):
         return getattr(estimator, method)(bad.make(t), *targets)
 
     data = "X and y" if method in ("fit", "partial_fit", "X_val") else "X"
-    message = bad.message.format(estimator=ESTIMATORS[name].__name__, data=data)
+    message = bad.message.format(
+        estimator=ESTIMATORS[name].__name__,
+        name="X_val" if method == "X_val" else "X",
+        data=data,
+        recipe=f"make_tabular_{name}",
+    )
     error = assert_refused(Refused(call, message, bad.error), Estimators(state))
     if method == "X_val" and bad.error is ValueError:
         assert str(error).startswith("X_val and y_val can't be used: ")
+    return error
 
 
 @each_refusal_of(BAD_X)
 @pytest.mark.filterwarnings("ignore:X has feature names:UserWarning")
 def test_bad_samples_are_refused(bad, name, state, method):
     assert_samples_are_refused(bad, name, state, method)
+
+
+@each_refusal_of(BAD_MISSING)
+@pytest.mark.filterwarnings("ignore:X has feature names:UserWarning")
+def test_missing_values_are_refused_with_advice_for_networks(bad, name, state, method):
+    error = assert_samples_are_refused(bad, name, state, method)
+    # Users and tools look for scikit-learn's first words.
+    assert method == "X_val" or str(error).startswith("Input X contains NaN.\n")
+    assert "HistGradientBoosting" not in str(error)
 
 
 @each_refusal_of(BAD_WIDTHS, only_later=True)
@@ -293,6 +312,126 @@ def test_samples_of_another_width_are_refused(bad, name, state, method):
 @each_refusal_of(BAD_COLUMNS, only_later=True)
 def test_samples_of_other_columns_are_refused(bad, name, state, method):
     assert_samples_are_refused(bad, name, state, method, good="frame")
+
+
+class ForeignArray:
+    """Array that is converted by NumPy, but does not follow a protocol yet."""
+
+    def __init__(self, array):
+        self.array = np.asarray(array)
+        self.shape, self.dtype = self.array.shape, self.array.dtype
+        self.ndim = self.array.ndim
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.array, dtype=dtype)
+
+    def __len__(self):
+        return len(self.array)
+
+
+class ArrayWithNamespace(ForeignArray):
+    """Stand-in for arrays of JAX, CuPy and array_api_strict."""
+
+    def __array_namespace__(self, *, api_version=None):
+        raise AssertionError("not to be computed with")
+
+
+class Tensor(ForeignArray):
+    """Stand-in for tensors of PyTorch, which have no ``__array_namespace__``."""
+
+    def __dlpack__(self, **_):
+        raise AssertionError("not to be computed with")
+
+
+def strict_array(array):
+    return pytest.importorskip("array_api_strict").asarray(array)
+
+
+def torch_tensor(array):
+    return pytest.importorskip("torch").asarray(array)
+
+
+every_foreign_array = pytest.mark.parametrize(
+    "convert", [ArrayWithNamespace, Tensor, strict_array, torch_tensor]
+)
+# Arguments that hold data, by method.
+DATA_OF_FIT = ("X", "y", "sample_weight")
+DATA_OF_METHODS = {
+    "fit": (*DATA_OF_FIT, "X_val", "y_val", "sample_weight_val"),
+    "partial_fit": DATA_OF_FIT,
+    "score": ("X",),
+    **dict.fromkeys(METHODS, ("X",)),
+}
+each_argument = pytest.mark.parametrize(
+    ("name", "method", "argument"),
+    [
+        (name, method, argument)
+        for name, cls in ESTIMATORS.items()
+        for method, arguments in DATA_OF_METHODS.items()
+        if hasattr(cls, method)
+        for argument in arguments
+    ],
+)
+
+
+def call_with(name, method, argument, convert):
+    """Return a call with one argument converted, which returns predictions."""
+
+    def call(t):
+        y = good_targets(name, t)
+        data = {"X": t.X, "y": y, "sample_weight": t.weights}
+        data |= {key + "_val": value for key, value in data.items()}
+        given = {key: data[key] for key in DATA_OF_METHODS[method]}
+        if method == "score":
+            given["y"] = y
+        if method == "partial_fit":
+            given |= classes_for(name)
+        given[argument] = convert(given[argument])
+        estimator = getattr(t, name)(early_stopping=method == "fit")
+        result = getattr(estimator, method)(**given)
+        return result.predict(t.X) if "fit" in method else result
+
+    return call
+
+
+@each_argument
+@every_foreign_array
+@pytest.mark.parametrize("state", ["fitted", "ensemble"])
+def test_arrays_that_are_not_converted_are_refused(
+    monkeypatch, name, method, argument, convert, state
+):
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # scikit-learn insists on it.
+    array = convert(np.ones(1))
+    kind = f"{type(array).__module__.partition('.')[0]}.{type(array).__name__}"
+    message = (
+        f"With array_api_dispatch=True, {argument} must be a NumPy array, a list, a "
+        "DataFrame or a sparse matrix of SciPy, got an array of another library "
+        f"({kind}). Convert it with numpy.asarray({argument}), or from PyTorch with "
+        f"{argument}.detach().cpu().numpy(); or use array_api_dispatch=False."
+    )
+    case = Refused(call_with(name, method, argument, convert), message, TypeError)
+    with sklearn.config_context(array_api_dispatch=True):
+        assert_refused(case, Estimators(state))
+
+
+@each_argument
+@every_foreign_array
+def test_arrays_of_other_libraries_are_converted(name, method, argument, convert):
+    converted = call_with(name, method, argument, convert)(Estimators())
+    expected = call_with(name, method, argument, np.asarray)(Estimators())
+    np.testing.assert_array_equal(converted, expected)
+
+
+@each_argument
+@pytest.mark.parametrize("convert", [np.asarray, np.ndarray.tolist])
+def test_dispatch_changes_nothing_for_numpy(
+    monkeypatch, name, method, argument, convert
+):
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")
+    call = call_with(name, method, argument, convert)
+    expected = call(Estimators())
+    with sklearn.config_context(array_api_dispatch=True):
+        np.testing.assert_array_equal(call(Estimators()), expected)
 
 
 OF_FIT = {
