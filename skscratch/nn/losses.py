@@ -267,8 +267,8 @@ class GammaDeviance(PoissonDeviance):
     def loss_sum(self, Z, P, Y, weights=None, operations=ALLOCATING):
         """``sum(log(P / Y) + Y / P - 1)``, with ``log P = Z``."""
         call = operations.call
-        values = call(np.log, Y, operations.array("log Y", Z.shape), dtype=Z.dtype)
-        call(np.subtract, Z, values, values)
+        log_Y = call(np.log, Y, operations.array("log Y", Y.shape), dtype=Z.dtype)
+        values = call(np.subtract, Z, log_Y, operations.array("values", Z.shape))
         call(np.subtract, values, 1.0, values)
         with np.errstate(over="ignore"):  # Training notices a cost that is infinite.
             ratios = call(_ratios, Y, Z, operations.array("Y / P", Z.shape))

@@ -244,10 +244,10 @@ class StandardizedTargets(TransformedTargetRegressor):
 
     This is a ``TransformedTargetRegressor`` that chooses its transformer in ``fit`` by
     the regressor's loss, unless one is given: targets get mean 0 and variance 1, but
-    for ``loss='poisson'`` they are only divided by their standard deviation, so that
-    they stay non-negative. Sample weights have no effect on mean and variance.
-    Predictions are in the units of the targets, in float64. A target that is constant
-    in ``fit`` is predicted exactly.
+    for the losses 'poisson' and 'gamma' they are only divided by their standard
+    deviation, so that they stay non-negative. Sample weights have no effect on mean
+    and variance. Predictions are in the units of the targets, in float64. A target that
+    is constant in ``fit`` is predicted exactly.
 
     Parameters and attributes are those of ``TransformedTargetRegressor``.
     """
@@ -279,8 +279,9 @@ class StandardizedTargets(TransformedTargetRegressor):
         fitted = TransformedTargetRegressor(**self.get_params(deep=False))
         if self.transformer is None and self.func is None:
             _check_scale(y)
-            is_count = getattr(self.regressor, "loss", None) == "poisson"
-            fitted.set_params(transformer=_make_target_scaler(with_mean=not is_count))
+            loss = getattr(self.regressor, "loss", None)
+            has_sign = loss not in ("poisson", "gamma")
+            fitted.set_params(transformer=_make_target_scaler(with_mean=has_sign))
         error = None
         try:
             fitted.fit(X, y, **fit_params)
@@ -294,6 +295,53 @@ class StandardizedTargets(TransformedTargetRegressor):
         if error is not None:
             raise error
         return self
+
+    def predict(self, X: Any, **predict_params: Any) -> NDArray[Any]:
+        """Predict targets in their own units.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+        **predict_params : dict
+            Parameters of the regressor's ``predict``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Several quantiles are one more axis, the last.
+        """
+        fitted: Any = getattr(self, "regressor_", None)
+        has_quantiles = getattr(fitted, "loss", None) == "quantile"
+        if not has_quantiles or np.size(fitted.quantile) == 1:
+            return super().predict(X, **predict_params)
+        return self._restored(fitted.predict(X, **predict_params))
+
+    @available_if(lambda self: hasattr(self.regressor_, "predict_interval"))
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> NDArray[Any]:
+        """Predict an interval for the targets of each sample, in their own units.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+        coverage : float, default=0.9
+            As in ``ScratchMLPRegressor.predict_interval``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, 2) or (n_samples, n_outputs, 2)
+        """
+        return self._restored(self.regressor_.predict_interval(X, coverage))
+
+    def _restored(self, predictions: NDArray[Any]) -> NDArray[Any]:
+        """Scale predictions back; the last axis may be one of quantiles or bounds."""
+        if predictions.ndim > self._training_dim:
+            parts = np.moveaxis(predictions, -1, 0)
+            return np.stack([self._restored(part) for part in parts], axis=-1)
+        columns = predictions.reshape(len(predictions), -1)
+        restored = self.transformer_.inverse_transform(columns)
+        return np.reshape(restored, predictions.shape)
 
     def get_metadata_routing(self) -> Any:
         """Metadata routing: ``score`` uses sample weights itself if they are requested.
@@ -491,6 +539,28 @@ class TablePipeline(Pipeline):
         """
         predicted = super().predict(X, **params)
         return _to_float64(predicted) if is_regressor(self) else predicted
+
+    @available_if(_last_step_has("predict_interval"))
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> NDArray[Any]:
+        """Predict an interval for the target of each row.
+
+        Only after a fit of ``make_tabular_regressor(intervals=True)``. What it promises
+        is described in ``ScratchMLPRegressor.predict_interval``.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            The table.
+        coverage : float, default=0.9
+            Probability that an interval holds its target, above 0 and below 1.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_samples, 2) or (n_samples, n_outputs, 2)
+            Lower and upper bounds.
+        """
+        X = self[:-1].transform(X)
+        return _to_float64(self.steps[-1][1].predict_interval(X, coverage))
 
     @available_if(_last_step_has("predict_proba"))
     def predict_proba(self, X: Any, **params: Any) -> NDArray[Any]:
