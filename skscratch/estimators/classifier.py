@@ -17,6 +17,7 @@ from skscratch.estimators.attributes import one_fit_at_a_time
 from skscratch.estimators.base import BaseScratchMLP
 from skscratch.estimators.docs import documented
 from skscratch.estimators.targets import ClassTargets
+from skscratch.estimators.validation import refuse_other_libraries
 from skscratch.nn.activations import Activation
 from skscratch.training.optimizers import Optimizer
 from skscratch.training.schedules import Schedule
@@ -284,6 +285,7 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         return decisions[:, 0] if is_column else decisions
 
     def _make_targets(self, y, previous, classes, is_incremental):
+        refuse_other_libraries(classes=classes)
         if previous is not None:
             previous.check_later(y, classes, is_incremental=is_incremental)
             return previous

@@ -20,6 +20,7 @@ __all__ = [
     "is_of_dates",
     "overflow_error",
     "refuse_dates",
+    "refuse_other_libraries",
     "scale_warning",
     "validate_fit_data",
     "validate_prediction_data",
@@ -82,7 +83,7 @@ def validate_fit_data(
     TypeError
         If they are arrays of other libraries, and scikit-learn would not convert them.
     """
-    _refuse_other_libraries(
+    refuse_other_libraries(
         **dict(zip(("X", "y", "sample_weight"), given, strict=True)),
         **dict(zip(("X_val", "y_val", "sample_weight_val"), validation, strict=True)),
     )
@@ -139,7 +140,7 @@ def validate_prediction_data(estimator, X, dtype):
     TypeError
         If ``X`` is an array of another library, and scikit-learn would not convert it.
     """
-    _refuse_other_libraries(X=X)
+    refuse_other_libraries(X=X)
     refuse_dates(X)
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # As in `_validate_pair`.
@@ -181,11 +182,21 @@ def _validate_pair(estimator, X, y, dtype, reset, name="X"):
     return X, y.toarray() if issparse(y) and is_regressor(estimator) else y
 
 
-def _refuse_other_libraries(**arrays):
+def refuse_other_libraries(**arrays):
     """Refuse arrays that scikit-learn would leave to their own library.
 
     With ``array_api_dispatch=True`` it does not convert them to NumPy arrays, which is
     all that the networks compute with.
+
+    Parameters
+    ----------
+    **arrays : dict
+        What a user has passed, by the name of the argument.
+
+    Raises
+    ------
+    TypeError
+        If one is an array of another library, and scikit-learn would not convert it.
     """
     if not get_config()["array_api_dispatch"]:
         return

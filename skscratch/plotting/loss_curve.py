@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_classifier, is_regressor
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
+
+from skscratch.plotting.inner import fitted_networks, require_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,10 +44,6 @@ BEST: dict[str, Any] = {
 
 # Approximate number of markers on each curve, if there are several.
 MARKERS_PER_CURVE = 7
-
-# Attributes in which searches, regressors of transformed targets and meta-estimators
-# have the one estimator that they predict with.
-FITTED_INSIDE = ("best_estimator_", "regressor_", "estimator_")
 
 # Losses are negated, because a higher score is better.
 SCORE_NAMES = {"r2": "R²", "loss": "negative loss"}
@@ -227,7 +222,7 @@ class LossCurveDisplay:
         >>> display.score_ax_.get_ylabel()
         'Validation accuracy'
         """
-        estimators = _fitted_networks(estimator)
+        estimators = fitted_networks(estimator)
         if isinstance(labels, str):
             labels = [labels]
         elif labels is None and len(estimators) > 1:
@@ -282,7 +277,7 @@ class LossCurveDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        _require_matplotlib()
+        require_matplotlib("LossCurveDisplay")
         losses, labels = self._check_losses(), self._check_labels()
         validation_losses = self._curves("validation_loss_curves")
         scores = self._curves("validation_scores")
@@ -525,62 +520,6 @@ class LossCurveDisplay:
         return legend
 
 
-def _fitted_networks(estimator: Any) -> list[Any]:
-    """List the fitted networks, without the pipelines and searches around them."""
-    several = isinstance(estimator, list | tuple)
-    networks = [_network_in(item) for item in (estimator if several else [estimator])]
-    if not networks:
-        raise ValueError("estimator must have at least one estimator, got none.")
-    return networks
-
-
-def _network_in(estimator: Any) -> Any:
-    """Find the network in pipelines and meta-estimators, nested to any depth."""
-    network = estimator
-    while True:
-        # scikit-learn checks a pipeline by its last step, which comes next.
-        if not isinstance(network, Pipeline):
-            check_is_fitted(network)
-        if getattr(network, "loss_curve_", None):
-            return network
-        inner = _inner_estimator(network)
-        if inner is None:
-            break
-        network = inner
-    found = repr(network)
-    if network is not estimator:
-        found = f"{found}, which is in a {type(estimator).__name__},"
-    advice = ""
-    if hasattr(network, "estimators_"):
-        advice = " It has several estimators_: pass a list of those with a loss_curve_."
-    raise ValueError(
-        "estimator must have a loss_curve_ of at least one epoch, or hold an estimator "
-        f"that has one, but {found} has none.{advice}"
-    )
-
-
-def _inner_estimator(estimator: Any) -> Any:
-    """Return the one fitted estimator that another one predicts with, or None."""
-    if isinstance(estimator, Pipeline):
-        last_step = estimator.steps[-1][1] if estimator.steps else None
-        return None if isinstance(last_step, str) else last_step
-    if isinstance(estimator, FrozenEstimator):
-        return estimator.estimator
-    # The estimator_ of an ensemble is a template, which is not fitted.
-    if hasattr(estimator, "estimators_"):
-        return None
-    for name in FITTED_INSIDE:
-        inner = getattr(estimator, name, None)
-        if inner is not None:
-            return inner
-    if getattr(estimator, "refit", True) is False:
-        raise ValueError(
-            f"estimator must hold a fitted network, but {type(estimator).__name__} has "
-            "refit=False and keeps none: use refit=True."
-        )
-    return None
-
-
 def _best_epoch(network: Any) -> int | None:
     """Best epoch by validation, which is none if there was no validation."""
     scores = getattr(network, "validation_scores_", None)
@@ -598,15 +537,6 @@ def _best_of(
         return None
     # Short curves belong to the last epochs.
     return n_epochs - len(values) + 1 + int(np.nanargmax(values))
-
-
-def _require_matplotlib() -> None:
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            "LossCurveDisplay needs matplotlib: pip install 'skscratch[plot]'"
-        ) from error
 
 
 def _has_any(items: Iterable[Any]) -> bool:
@@ -631,7 +561,8 @@ def _score_name(estimator: Any) -> str:
     if scoring is None and is_classifier(estimator):
         scoring = "accuracy"
     elif scoring is None and is_regressor(estimator):
-        scoring = "r2"
+        has_r2 = getattr(estimator, "loss", "poisson") in ("squared_error", "poisson")
+        scoring = "r2" if has_r2 else "loss"
     name = (
         scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
     )

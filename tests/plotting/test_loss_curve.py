@@ -32,11 +32,10 @@ from skscratch import (
     ScratchMLPRegressor,
     make_tabular_classifier,
     make_tabular_regressor,
-    plotting,
 )
-from skscratch.plotting import LossCurveDisplay
+from skscratch.plotting import LossCurveDisplay, interval, loss_curve
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 draw = LossCurveDisplay.from_estimator
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning",
@@ -720,8 +719,9 @@ sys.exit("matplotlib.pyplot" in sys.modules)
 
 
 def test_the_examples_of_docstrings_are_correct():
-    n_failed, n_examples = doctest.testmod(plotting)
-    assert n_failed == 0 < n_examples
+    for module in (loss_curve, interval):
+        n_failed, n_examples = doctest.testmod(module)
+        assert n_failed == 0 < n_examples
 
 
 def test_the_readmes_picture_is_drawn(tmp_path, monkeypatch):
