@@ -13,7 +13,9 @@ DIR contains CSV files (``*.csv``, ``*.csv.gz``) with the class in the column
 and columns of text are categorical.
 
 There are three splits of 75 % training and 25 % test data, stratified by class. Errors,
-log losses and root mean squared errors are means over the splits. ``make_tabular_*``
+log losses, Brier scores, expected calibration errors (of the predicted class, over 15
+bins of equally many samples) and root mean squared errors are means over the splits.
+``make_tabular_*``
 and their peers have default parameters and ``random_state=0``. The peers are
 ``MLPClassifier`` and ``RandomForestClassifier`` after mean imputation,
 ``StandardScaler`` and ``OneHotEncoder``, ``HistGradientBoostingClassifier`` on pandas'
@@ -78,7 +80,9 @@ BUNDLED = {
 }
 # Added to both, so that the ratio of two tiny errors does not dominate the mean.
 OFFSET = 0.002
-CLASSIFICATION = ("error", "log_loss")
+CLASSIFICATION = ("error", "log_loss", "brier", "calibration")
+# Bins of equally many samples in the expected calibration error.
+N_BINS = 15
 REGRESSION = ("rmse",)
 
 
@@ -148,10 +152,33 @@ def measure(model: Any, X: Any, y: np.ndarray) -> dict[str, float]:
     if not is_classifier(model):
         return {"rmse": float(root_mean_squared_error(y, model.predict(X)))}
     probabilities = model.predict_proba(X)
+    indicators = (np.asarray(y)[:, np.newaxis] == model.classes_).astype(float)
     return {
         "error": float(np.mean(model.predict(X) != y)),
         "log_loss": float(log_loss(y, probabilities, labels=model.classes_)),
+        "brier": float(np.square(probabilities - indicators).sum(axis=1).mean()),
+        "calibration": calibration_error(probabilities, indicators),
     }
+
+
+def calibration_error(probabilities: np.ndarray, indicators: np.ndarray) -> float:
+    """Return how far confidence and accuracy differ, over bins of the confidence.
+
+    Parameters
+    ----------
+    probabilities, indicators : ndarray of shape (n_samples, n_classes)
+        Predictions, and 1 for the class of each sample.
+    """
+    samples = np.arange(len(probabilities))
+    predicted = probabilities.argmax(axis=1)
+    confidence = probabilities[samples, predicted]
+    is_right = indicators[samples, predicted]
+    order = np.argsort(confidence, kind="stable")
+    gaps = [
+        abs(confidence[rows].sum() - is_right[rows].sum())
+        for rows in np.array_split(order, N_BINS)
+    ]
+    return float(sum(gaps) / len(samples))
 
 
 def compare_on(
@@ -197,7 +224,7 @@ def read_reported(folder: Path, column: str) -> dict[str, dict[str, float]]:
             numbers = re.findall(r"\d+\.\d+", cells[header.index(column)])
             if len(numbers) == 2:
                 reported[cells[0]] = dict(
-                    zip(CLASSIFICATION, map(float, numbers), strict=True)
+                    zip(CLASSIFICATION[:2], map(float, numbers), strict=True)
                 )
     if not reported:
         raise SystemExit(f"--reported: no column {column} in {folder / 'README.md'}.")
