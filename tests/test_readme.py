@@ -90,7 +90,7 @@ def blocks_of(file):
 BLOCKS = [block for file in FILES for block in blocks_of(file)]
 PROGRAMS = [block for block in BLOCKS if block.language == "python"]
 # Of other packages than those of the extra ``test``.
-OPTIONAL = {"mlflow", "optuna", "shap"}
+OPTIONAL = {"mapie", "mlflow", "optuna", "shap"}
 # What is true after a program, by its heading and a word of it.
 CHECKS = {
     ("README.md", "train_test_split"): "assert clf.score(X_test, y_test) > 0.94",
