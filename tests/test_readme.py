@@ -107,7 +107,7 @@ again = ScratchMLPClassifier(max_iter=100, learning_rate="cosine", random_state=
 again.set_callbacks(Checkpoint("training.npz", every=10, resume=True)).fit(X, y)
 assert (again.predict_proba(X) == clf.predict_proba(X)).all()
 """,
-    ("README.md", "LogCosh"): "assert reg.score(X, y) > 0.45",
+    ("README.md", "LogCosh"): "assert reg.loss_ < 0.3",
     ("skscratch/estimators/README.md", "theirs.coefs_"): """
 assert abs(clf.loss_curve_[0] - theirs.loss_curve_[-1]) < 0.01
 """,
