@@ -2,6 +2,8 @@
 
 import contextlib
 import functools
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -16,6 +18,8 @@ __all__ = [
     "training_rollback",
     "weight_views",
 ]
+
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 # The fit that runs at the moment, by the id of its estimator. An attribute of the
 # estimator would go into copies that callbacks make.
@@ -80,7 +84,7 @@ def exclusive_fit(estimator):
         del _current_fits[id(estimator)]
 
 
-def one_fit_at_a_time(fit):
+def one_fit_at_a_time(fit: Method) -> Method:
     """Decorate a method that fits, so that ``exclusive_fit`` holds while it runs.
 
     Parameters
@@ -93,11 +97,11 @@ def one_fit_at_a_time(fit):
     """
 
     @functools.wraps(fit)
-    def exclusive(estimator, *args, **kwargs):
+    def exclusive(estimator: Any, *args: Any, **kwargs: Any) -> Any:
         with exclusive_fit(estimator):
             return fit(estimator, *args, **kwargs)
 
-    return exclusive
+    return cast(Method, exclusive)
 
 
 @contextlib.contextmanager
