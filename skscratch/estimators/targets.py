@@ -654,8 +654,10 @@ def _labels(y, name):
     except ValueError as error:
         if "Unknown label type" not in str(error):
             raise
+        with _named(name):
+            kind = type_of_target(y)
         # scikit-learn's message holds all of y.
-        raise _unknown_labels(name, type_of_target(y)) from None
+        raise _unknown_labels(name, kind) from None
 
 
 def _unknown_labels(name, kind):

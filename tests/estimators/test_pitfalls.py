@@ -663,6 +663,7 @@ def test_labels_are_not_warned_of(Y):
     [
         (np.linspace(0, 1, 1000), "use ScratchMLPRegressor"),
         (np.linspace(0, 1, 2000).reshape(1000, 2), "use ScratchMLPRegressor"),
+        (np.append(np.full(999, 0.5), 1e39), "use ScratchMLPRegressor"),
         (np.arange(3000).reshape(1000, 3) % 4, "MultiOutputClassifier"),
         (np.array([["a", "b"]] * 1000), "MultiOutputClassifier"),
         (np.array([{1}] * 1000, dtype=object), "neither"),
