@@ -109,6 +109,15 @@ def make_weights(n_samples, random) -> np.ndarray:
     return weights
 
 
+def assert_gradient(analytic, numerical, cost) -> None:
+    """Check a gradient of a cost against finite differences.
+
+    These round in units of the cost, and cut off terms of the size of the largest.
+    """
+    atol = 1e-8 * (1 + abs(cost) + abs(numerical).max(initial=0))
+    np.testing.assert_allclose(analytic, numerical, rtol=1e-6, atol=atol)
+
+
 def move_off_kinks(layers, A1, margin=MARGIN) -> None:
     """Shift biases until no pre-activation is within the margin of a kink."""
     for layer in layers:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from strategies import (
     Problem,
+    assert_gradient,
     derivatives,
     make_network,
     make_targets,
@@ -69,7 +70,7 @@ def test_gradients_are_the_derivatives_of_the_cost(backend, activation, loss, da
         assert cost == pytest.approx(problem.cost(), rel=1e-12)
         for analytic, array in ((gradients, network.parameters), (dA1, problem.A1)):
             numerical = derivatives(problem.descended_cost, array)
-            np.testing.assert_allclose(analytic, numerical, rtol=1e-6, atol=1e-8)
+            assert_gradient(analytic, numerical, cost)
 
 
 @every_backend

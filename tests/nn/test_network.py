@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from strategies import (
     Problem,
+    assert_gradient,
     derivatives,
     make_network,
     make_targets,
@@ -95,9 +96,7 @@ def test_gradients_are_the_derivatives_of_the_cost(activation, loss, data):
         (dA1, problem.A1),
     ):
         numerical = derivatives(problem.descended_cost, array)
-        # Differences round in units of the cost, and cut off terms of the largest size.
-        atol = 1e-8 * (1 + abs(cost) + abs(numerical).max(initial=0))
-        np.testing.assert_allclose(analytic, numerical, rtol=1e-6, atol=atol)
+        assert_gradient(analytic, numerical, cost)
 
 
 @given(problem=problems())
