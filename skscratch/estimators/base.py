@@ -330,7 +330,13 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
             Seed of a member of an ensemble; None means a network on its own.
         """
         member = copy.copy(self)
-        for name in ("estimators_", "temperature_", "_skl_callbacks"):
+        # Names of features, which the members share, stay.
+        for name in (
+            "estimators_",
+            "temperature_",
+            "interval_model_",
+            "_skl_callbacks",
+        ):
             member.__dict__.pop(name, None)
         if seed is not None:
             member.n_estimators, member.random_state = 1, seed

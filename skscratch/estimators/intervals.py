@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state
 
 from skscratch.training.solvers import find_solver
 
-__all__ = ["IntervalModel", "check_coverage", "fit_intervals"]
+__all__ = ["IntervalModel", "check_coverage", "check_n_samples", "fit_intervals"]
 
 # Quantiles that the network predicts; intervals of any coverage lie between or beyond.
 LEVELS = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
@@ -81,9 +81,9 @@ class IntervalModel(NamedTuple):
     def _margins(self, coverage):
         """Margins that so many of the rows of calibration need, for each target."""
         n_rows = len(self.targets)
-        rank = math.ceil((n_rows + 1) * coverage)
+        rank = _ceil((n_rows + 1) * coverage)
         if rank > n_rows:
-            n_needed = math.ceil(coverage / (1 - coverage))
+            n_needed = _ceil(coverage / (1 - coverage))
             raise ValueError(
                 f"coverage={coverage!r} needs at least {n_needed} rows for calibration,"
                 f" got {n_rows}, a quarter of the training data: ask for less, or fit "
@@ -118,12 +118,11 @@ def fit_intervals(regressor, data, split):
         If there are fewer than four rows.
     """
     n_rows = data.n_samples
+    check_n_samples(n_rows)
     n_held = min(int(CALIBRATION_SHARE * n_rows), MAX_CALIBRATION_ROWS)
-    if not n_held:
-        raise ValueError(
-            f"intervals=True needs at least 4 samples, got n_samples = {n_rows}."
-        )
     estimator = _quantile_regressor(regressor)
+    if isinstance(estimator.batch_size, numbers.Integral):
+        estimator.batch_size = min(estimator.batch_size, n_rows - n_held)
     order = check_random_state(estimator.random_state).permutation(n_rows)
     held, rest = np.sort(order[:n_held]), np.sort(order[n_held:])
     mean, scale = data.Y[rest].mean(axis=0), data.Y[rest].std(axis=0)
@@ -145,6 +144,24 @@ def fit_intervals(regressor, data, split):
     targets = (data.Y[held] - mean) / scale
     least = 0.0 if regressor.loss in ("poisson", "gamma") else -math.inf
     return IntervalModel(estimator, mean, scale, quantiles, targets, least)
+
+
+def check_n_samples(n_samples):
+    """Refuse too few samples to set one aside.
+
+    Parameters
+    ----------
+    n_samples : int
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than four.
+    """
+    if n_samples < 4:
+        raise ValueError(
+            f"intervals=True needs at least 4 samples, got n_samples = {n_samples}."
+        )
 
 
 def check_coverage(coverage):
@@ -181,6 +198,11 @@ def _quantile_regressor(regressor):
     if isinstance(estimator.init, tuple):  # Weights for another number of outputs.
         estimator.init = "glorot"
     return estimator
+
+
+def _ceil(number):
+    """Round up, but not what is above a whole number by rounding alone."""
+    return math.ceil(round(number, 9))
 
 
 def _column(Y):

@@ -20,6 +20,7 @@ from skscratch.estimators.docs import documented
 from skscratch.estimators.intervals import (
     IntervalModel,
     check_coverage,
+    check_n_samples,
     fit_intervals,
 )
 from skscratch.estimators.targets import NumericTargets, quantile_loss
@@ -277,7 +278,7 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
             )
         return super().score(X, y, sample_weight)
 
-    @available_if(lambda self: hasattr(self, "interval_model_"))
+    @available_if(lambda self: self._has_intervals())
     def predict_interval(self, X: Any, coverage: float = 0.9) -> NDArray[Any]:
         """Predict an interval for the targets of each sample.
 
@@ -320,6 +321,13 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
             )
         return super()._supports_streams()
 
+    def _has_intervals(self):
+        if not hasattr(self, "interval_model_"):
+            raise AttributeError(
+                "predict_interval is only available after a fit with intervals=True."
+            )
+        return True
+
     def _more_attributes(self, data, split):
         if not self.intervals:
             return {}
@@ -327,6 +335,8 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
 
     def _make_targets(self, y, previous, classes, is_incremental):
         loss = self.loss if self.loss != "quantile" else quantile_loss(self.quantile)
+        if self.intervals:
+            check_n_samples(len(y))
         if previous is None:
             return NumericTargets.fit(y, loss)
         previous.check_later(y, loss)

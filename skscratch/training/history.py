@@ -152,6 +152,9 @@ class TrainingState:
             for name, field in CONTINUED_ATTRIBUTES.items()
             if fitted.get(name) is not None
         }
+        for name in ("loss_curve", "validation_scores"):
+            if name in given and not isinstance(given[name], list):
+                given[name] = list(given[name])
         return replace(self, **given)
 
     def without_optimizer(self):

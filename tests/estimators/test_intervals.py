@@ -175,6 +175,29 @@ def test_too_few_rows_are_refused_in_words():
     assert not hasattr(small, "network_")
 
 
+def test_members_have_no_intervals_of_an_earlier_fit():
+    X, y = data()
+    reg = ScratchMLPRegressor(intervals=True, n_estimators=2, random_state=0, **SMALL)
+    for _ in range(2):
+        reg.fit(X, y)
+        assert not hasattr(reg.estimators_[0], "interval_model_")
+
+
+def test_nine_rows_are_enough_for_a_coverage_of_nine_tenths():
+    X, y = data(36)
+    reg = ScratchMLPRegressor(intervals=True, random_state=0, **SMALL).fit(X, y)
+    assert reg.predict_interval(X, 0.9).shape == (36, 2)
+    reg.fit(X[:32], y[:32])
+    with pytest.raises(ValueError, match="at least 9 rows for calibration, got 8"):
+        reg.predict_interval(X, 0.9)
+
+
+def test_a_batch_of_all_samples_is_no_news():
+    X, y = data()
+    reg = ScratchMLPRegressor(intervals=True, batch_size=200, random_state=0, **SMALL)
+    assert reg.fit(X, y).interval_model_.estimator.batch_size == 150
+
+
 def test_a_stream_has_no_intervals():
     reg = ScratchMLPRegressor(intervals=True)
     assert not hasattr(reg, "partial_fit")

@@ -519,6 +519,15 @@ def test_history_that_a_user_has_set_is_continued():
     assert len(ours.loss_curve_) == 3
 
 
+@pytest.mark.parametrize("kind", [np.asarray, tuple])
+@unconverged
+def test_a_history_that_is_no_list_is_continued(kind):
+    X, y = load_iris(return_X_y=True)
+    clf = ScratchMLPClassifier(**SMALL).partial_fit(X, y, classes=[0, 1, 2])
+    clf.loss_curve_ = kind(clf.loss_curve_)
+    assert len(clf.partial_fit(X, y).loss_curve_) == 2
+
+
 # Streams
 
 
