@@ -193,7 +193,7 @@ class LayerViews(list):
         """Write all arrays, or none if one of them does not fit."""
         try:
             self[:] = arrays
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise ValueError(f"{name} can't be assigned: {error}") from None
 
 

@@ -277,9 +277,9 @@ class FitMonitor:
             )
         self._warn(
             "diverged",
-            f"Training diverged after {n_finite} epochs or iterations. The weights from "
-            "the end of the epoch of lowest loss, or with early stopping of highest "
-            f"score, are kept. {advice}",
+            f"Training diverged after {n_finite} epochs or iterations. The weights "
+            "from the end of the epoch of lowest loss, or with early stopping of "
+            f"highest score, are kept. {advice}",
             ConvergenceWarning,
         )
 

@@ -605,7 +605,7 @@ def quantile_loss(quantile):
     Raises
     ------
     ValueError
-        If one is not above 0 and below 1, or there is none.
+        If one is not above 0 and below 1 or comes twice, or there is none.
     """
     quantiles = np.array(np.nan)
     with contextlib.suppress(TypeError, ValueError, OverflowError):
@@ -616,6 +616,8 @@ def quantile_loss(quantile):
             "quantile must be a number above 0 and below 1, or a sequence of them, got "
             f"{quantile!r}."
         )
+    if len(np.unique(quantiles)) < len(quantiles):
+        raise ValueError(f"quantile must have each quantile once, got {quantile!r}.")
     return QuantileLoss(tuple(quantiles.tolist()))
 
 

@@ -188,6 +188,7 @@ def test_lbfgs_minimizes_what_is_smooth(loss):
         ([[0.5]], "quantile must be a number above 0 and below 1"),
         ([np.nan], "quantile must be a number above 0 and below 1"),
         (["a"], "quantile must be a number above 0 and below 1"),
+        ([0.5, 0.5], "quantile must have each quantile once"),
     ],
 )
 def test_quantiles_that_are_none_are_refused(quantile, message):

@@ -772,6 +772,7 @@ def test_training_starts_from_given_weights(cls, n_estimators):
             "must be finite",
         ),
         (([np.ones((4, 6))], [np.ones(6)], 3), "'init' parameter"),
+        ((None, None), "the weights in init can't be assigned"),
     ],
 )
 def test_given_weights_that_do_not_fit_are_refused(init, message):
