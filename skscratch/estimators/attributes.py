@@ -7,12 +7,16 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from skscratch.nn.activations import resolve_activation
+from skscratch.nn.losses import LOSSES
+
 __all__ = [
     "LayerViews",
     "bias_views",
     "exclusive_fit",
     "feature_attributes",
     "one_fit_at_a_time",
+    "output_function",
     "rollback_on_error",
     "shallow_copy",
     "training_rollback",
@@ -223,3 +227,30 @@ def bias_views(network):
     LayerViews of ndarray of shape (fan_out,)
     """
     return LayerViews(layer.b[..., 0] for layer in network.layers)
+
+
+def output_function(name):
+    """Function that computes predictions from raw outputs.
+
+    Parameters
+    ----------
+    name : str or Activation
+        The output of a loss, such as "softmax" or "exp", or an activation.
+
+    Returns
+    -------
+    callable
+        Of an array of shape (n_raw_outputs, n_samples).
+
+    Raises
+    ------
+    ValueError
+        If there is no such function.
+    """
+    for loss in LOSSES.values():
+        if loss.output == name:
+            return loss.predictions
+    try:
+        return resolve_activation(name).function
+    except ValueError as error:
+        raise ValueError(f"out_activation_={name!r} can't be used: {error}") from None

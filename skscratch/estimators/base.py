@@ -22,6 +22,7 @@ from skscratch.estimators.attributes import (
     bias_views,
     feature_attributes,
     one_fit_at_a_time,
+    output_function,
     rollback_on_error,
     shallow_copy,
     training_rollback,
@@ -43,7 +44,6 @@ from skscratch.estimators.parameters import (
     check_combinations,
 )
 from skscratch.estimators.scoring import make_scorer
-from skscratch.estimators.targets import output_function
 from skscratch.estimators.validation import (
     can_skip_validation,
     validate_fit_data,
@@ -57,11 +57,8 @@ from skscratch.version import __version__
 
 __all__ = ["BaseScratchMLP"]
 
-# Fitted attributes that only some fits set.
-OPTIONAL_ATTRIBUTES = (
-    *("estimators_", "temperature_", "feature_names_in_"),
-    "interval_model_",
-)
+# Fitted attributes that only some fits set, and that members of an ensemble lack.
+OPTIONAL_ATTRIBUTES = ("estimators_", "temperature_", "interval_model_")
 
 
 class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
@@ -217,31 +214,10 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         self, parameters, given, validation, previous, is_incremental, classes
     ):
         """Fit; return the error of a callback or scorer that ended it, or None."""
-        old_targets = self._targets if previous else None
-        # Of a copy: until there is a new network, the old one may be predicted with.
+        # A copy: until there is a new network, the old one may be predicted with.
         checked = copy.copy(self)
-        data, split, targets = validate_fit_data(
-            checked,
-            given,
-            validation,
-            dtype=self._accepted_dtypes(previous),
-            reset=not previous,
-            make_targets=lambda y: self._make_targets(
-                y, old_targets, classes, is_incremental
-            ),
-            class_weight=parameters.get("class_weight"),
-        )
-        config = resolve_config(
-            parameters, data, targets, split=split, is_incremental=is_incremental
-        )
-        runs = make_runs(
-            config,
-            data,
-            split,
-            targets,
-            self.random_state,
-            previous,
-            checked._make_scorer,
+        runs, split, targets = checked._make_runs(
+            parameters, given, validation, previous, is_incremental, classes
         )
         shared = feature_attributes(checked)
         if previous:
@@ -260,7 +236,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
             self._publish(network_attributes(network, targets) | shared)
         result = fit_runs(runs, targets, monitor)
         if result.error is None:
-            shared |= self._more_attributes(data, split)
+            shared |= self._more_attributes(runs[0].data, split)
         earlier = vars(self) if is_incremental and previous else None
         self._publish(result.attributes(checked._member, earlier) | shared)
         if result.error is not None:
@@ -270,6 +246,44 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         except UserCodeError as caught:
             return caught.error
         return None
+
+    def _make_runs(
+        self, parameters, given, validation, previous, is_incremental, classes
+    ):
+        """Validate data and parameters, and make the runs of a fit.
+
+        Returns
+        -------
+        runs : list of TrainingRun
+        split : Split or None
+            The user's own validation data.
+        targets : ClassTargets or NumericTargets
+        """
+        old_targets = self._targets if previous else None
+        data, split, targets = validate_fit_data(
+            self,
+            given,
+            validation,
+            dtype=self._accepted_dtypes(previous),
+            reset=not previous,
+            make_targets=lambda y: self._make_targets(
+                y, old_targets, classes, is_incremental
+            ),
+            class_weight=parameters.get("class_weight"),
+        )
+        config = resolve_config(
+            parameters, data, targets, split=split, is_incremental=is_incremental
+        )
+        runs = make_runs(
+            config,
+            data,
+            split,
+            targets,
+            parameters["random_state"],
+            previous,
+            self._make_scorer,
+        )
+        return runs, split, targets
 
     def _more_attributes(self, data, split):
         """Fitted attributes of a subclass, by name.
@@ -311,7 +325,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     def _publish(self, attributes):
         """Set the fitted attributes, and remove those left from an earlier fit."""
         self.__dict__.update(attributes)
-        for name in OPTIONAL_ATTRIBUTES:
+        for name in (*OPTIONAL_ATTRIBUTES, "feature_names_in_"):
             if name not in attributes:
                 self.__dict__.pop(name, None)
 
@@ -330,13 +344,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
             Seed of a member of an ensemble; None means a network on its own.
         """
         member = copy.copy(self)
-        # Names of features, which the members share, stay.
-        for name in (
-            "estimators_",
-            "temperature_",
-            "interval_model_",
-            "_skl_callbacks",
-        ):
+        for name in (*OPTIONAL_ATTRIBUTES, "_skl_callbacks"):
             member.__dict__.pop(name, None)
         if seed is not None:
             member.n_estimators, member.random_state = 1, seed

@@ -15,8 +15,8 @@ from sklearn.utils.metaestimators import available_if
 from skscratch._sklearn import Interval, StrOptions, fit_context
 from skscratch.estimators.attributes import one_fit_at_a_time
 from skscratch.estimators.base import BaseScratchMLP
+from skscratch.estimators.class_targets import ClassTargets
 from skscratch.estimators.docs import documented
-from skscratch.estimators.targets import ClassTargets
 from skscratch.estimators.validation import refuse_other_libraries
 from skscratch.nn.activations import Activation
 from skscratch.training.optimizers import Optimizer

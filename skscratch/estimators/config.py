@@ -48,11 +48,7 @@ def resolve_config(parameters, data, targets, *, split=None, is_incremental=Fals
     """
     get = parameters.__getitem__
     solver = find_solver(get("solver"))
-    if solver.needs_smooth_loss and not resolve_loss(targets.loss).is_smooth:
-        raise ValueError(
-            f"solver={get('solver')!r} needs a loss whose gradient has no jumps, got "
-            f"loss={get('loss')!r}: use solver='adam', or loss='huber'."
-        )
+    _check_loss(solver, targets.loss, parameters)
     hidden = _hidden_sizes(get("hidden_layer_sizes"))
     sizes = (data.X.shape[1], *hidden, targets.n_raw_outputs)
     _check_size(sizes, parameters)
@@ -126,6 +122,15 @@ def _options(cls, parameters):
     """Hyperparameters of an optimizer or a schedule, by name."""
     names = () if cls is None else cls.hyperparameters
     return {name: parameters[name] for name in names if name in parameters}
+
+
+def _check_loss(solver, loss, parameters):
+    if solver.needs_smooth_loss and not resolve_loss(loss).is_smooth:
+        raise ValueError(
+            f"solver={parameters['solver']!r} needs a loss whose gradient has no "
+            f"jumps, got loss={parameters['loss']!r}: use solver='adam', or "
+            "loss='huber'."
+        )
 
 
 def _hidden_sizes(hidden_layer_sizes):

@@ -13,7 +13,7 @@ from skscratch.estimators.monitor import MemberMonitor, UserCodeError
 from skscratch.estimators.splitting import check_validation_data, draw_split
 from skscratch.nn.losses import resolve_loss
 from skscratch.nn.network import Network, hidden_activations
-from skscratch.nn.predictor import Predictor, may_overflow
+from skscratch.nn.predictor import Predictor, largest_norm, may_overflow
 from skscratch.nn.stack import Stack
 from skscratch.training.averaging import averaged
 from skscratch.training.calibration import fit_temperature
@@ -238,11 +238,12 @@ def fit_runs(runs, targets, monitor):
 
 def _check_predictions(runs, monitor):
     """Refuse networks whose predictions for the training data are not finite."""
+    input_norm = largest_norm(runs[0].data.X)
     for run in runs:
         losses = run.state.loss_curve
         has_risen = len(losses) > 1 and not losses[-1] <= losses[0]
         # Where nothing hints at trouble, this saves the time of a forward pass.
-        if not has_risen and not may_overflow(run.network, run.data.X):
+        if not has_risen and not may_overflow(run.network, input_norm):
             continue
         predictor = Predictor(run.network)
         predictions = resolve_loss(run.network.loss).predictions

@@ -71,7 +71,7 @@ class IntervalModel(NamedTuple):
         margins = self._margins(coverage)
         bounds = _between(_quantiles(self.estimator, X, len(self.mean)), coverage)
         bounds = bounds + margins[:, np.newaxis] * [-1.0, 1.0]
-        # A negative margin may turn a narrow interval round.
+        # A negative margin may swap the bounds of a narrow interval.
         middle = bounds.mean(axis=-1)
         bounds[..., 0] = np.minimum(bounds[..., 0], middle)
         bounds[..., 1] = np.maximum(bounds[..., 1], middle)
@@ -104,21 +104,15 @@ def fit_intervals(regressor, data, split):
     regressor : ScratchMLPRegressor
         Its parameters are those of the network, except the loss.
     data : FitData
-        The training data.
+        The training data, of as many samples as ``check_n_samples`` asks for.
     split : Split or None
         The user's own validation data.
 
     Returns
     -------
     IntervalModel
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than four rows.
     """
     n_rows = data.n_samples
-    check_n_samples(n_rows)
     n_held = min(int(CALIBRATION_SHARE * n_rows), MAX_CALIBRATION_ROWS)
     estimator = _quantile_regressor(regressor)
     if isinstance(estimator.batch_size, numbers.Integral):
@@ -201,7 +195,7 @@ def _quantile_regressor(regressor):
 
 
 def _ceil(number):
-    """Round up, but not what is above a whole number by rounding alone."""
+    """Round up, but not numbers that exceed an integer only by rounding errors."""
     return math.ceil(round(number, 9))
 
 
@@ -231,7 +225,7 @@ def _between(quantiles, coverage):
     bounds = []
     for level in ((1 - coverage) / 2, (1 + coverage) / 2):
         score = ndtri(level)
-        # Beyond the outermost levels, the line through the last two goes on.
+        # Beyond the outermost levels, the line through the last two is extended.
         below = int(np.clip(np.searchsorted(scores, score) - 1, 0, len(scores) - 2))
         share = (score - scores[below]) / (scores[below + 1] - scores[below])
         low, high = quantiles[..., below], quantiles[..., below + 1]

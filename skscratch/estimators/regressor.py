@@ -23,7 +23,7 @@ from skscratch.estimators.intervals import (
     check_n_samples,
     fit_intervals,
 )
-from skscratch.estimators.targets import NumericTargets, quantile_loss
+from skscratch.estimators.numeric_targets import NumericTargets, quantile_loss
 from skscratch.nn.activations import Activation
 from skscratch.nn.loss import Loss
 from skscratch.nn.losses import LOSSES

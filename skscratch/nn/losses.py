@@ -170,7 +170,15 @@ class BinaryLogLoss(FastLoss):
         return _negative(call(np.add, of_P, of_Q, out), operations)
 
 
-class SquaredError(FastLoss):
+class _IdentityLoss(FastLoss):
+    """A loss whose predictions are the raw outputs."""
+
+    def predictions(self, Z, operations=ALLOCATING):
+        """Return the raw outputs, as a copy."""
+        return operations.call(np.positive, Z, operations.array("P", Z.shape))
+
+
+class SquaredError(_IdentityLoss):
     """Half the squared error; the cost is the mean over the outputs.
 
     The gradient is that of the sum over the outputs, as in scikit-learn.
@@ -179,10 +187,6 @@ class SquaredError(FastLoss):
     def losses(self, Z, P, Y):
         """``(P - Y)² / (2 n_outputs)``."""
         return np.square(P - Y) / (2 * Z.shape[-2])
-
-    def predictions(self, Z, operations=ALLOCATING):
-        """Return the raw outputs, as a copy."""
-        return operations.call(np.positive, Z, operations.array("P", Z.shape))
 
     def gradient_scale(self, n_targets):
         """The sum over the outputs is minimized, their mean is reported."""
@@ -199,6 +203,14 @@ class SquaredError(FastLoss):
         squares = dot(errors, weighted, "sum", operations)
         out = squares if isinstance(squares, np.ndarray) else None
         return call(np.multiply, squares, 0.5 / Z.shape[-2], out)
+
+
+def _weighted_sum(values, weights, operations):
+    """Sum of all numbers, each sample times its weight; one for each network."""
+    if weights is not None:
+        operations.call(np.multiply, values, weights, values)
+    loss_sum = operations.array("sum", values.shape[:-2])
+    return operations.call(np.add.reduce, values, (-2, -1), None, loss_sum)
 
 
 class PoissonDeviance(FastLoss):
@@ -238,10 +250,7 @@ class PoissonDeviance(FastLoss):
         call(np.subtract, Y_log_Y, values, values)
         call(np.subtract, values, Y, values)
         call(np.add, values, P, values)
-        if weights is not None:
-            call(np.multiply, values, weights, values)
-        loss_sum = operations.array("sum", Z.shape[:-2])
-        return call(np.add.reduce, values, (-2, -1), None, loss_sum)
+        return _weighted_sum(values, weights, operations)
 
 
 class GammaDeviance(PoissonDeviance):
@@ -289,15 +298,7 @@ def _ratios(Y, Z, out):
     return np.multiply(ratios, Y, out=out)
 
 
-def _weighted_sum(values, weights, operations):
-    """Sum of all numbers, each sample times its weight; one for each network."""
-    if weights is not None:
-        operations.call(np.multiply, values, weights, values)
-    loss_sum = operations.array("sum", values.shape[:-2])
-    return operations.call(np.add.reduce, values, (-2, -1), None, loss_sum)
-
-
-class AbsoluteError(FastLoss):
+class AbsoluteError(_IdentityLoss):
     """The absolute error, which predicts the median."""
 
     is_smooth = False
@@ -306,10 +307,6 @@ class AbsoluteError(FastLoss):
     def losses(self, Z, P, Y):
         """``|P - Y|``."""
         return np.abs(P - Y)
-
-    def predictions(self, Z, operations=ALLOCATING):
-        """Return the raw outputs, as a copy."""
-        return operations.call(np.positive, Z, operations.array("P", Z.shape))
 
     def loss_sum(self, Z, P, Y, weights=None, operations=ALLOCATING):
         """``sum(|P - Y|)``."""
@@ -442,9 +439,7 @@ class QuantileLoss(Loss):
 
     def predictions(self, Z):
         """Quantiles of each target, in the order of ``quantiles``."""
-        ordered = self._split(Z).copy()
-        np.logaddexp(0, ordered[..., 1:, :], out=ordered[..., 1:, :])
-        np.cumsum(ordered, axis=-2, out=ordered)
+        ordered = np.cumsum(self._increments(Z), axis=-2)
         return self._permuted(ordered, self._ranks).reshape(Z.shape)
 
     def losses(self, Z, P, Y):
@@ -465,13 +460,17 @@ class QuantileLoss(Loss):
 
     def average_members(self, Z):
         """Raw outputs of the mean quantiles."""
-        ordered = self._split(Z).copy()
-        np.logaddexp(0, ordered[..., 1:, :], out=ordered[..., 1:, :])
-        ordered = ordered.mean(axis=0)
+        means = self._increments(Z).mean(axis=0)
         with np.errstate(divide="ignore"):  # Equal quantiles: log(0) gives them back.
-            steps = ordered[..., 1:, :]
+            steps = means[..., 1:, :]
             steps += np.log(-np.expm1(-steps))
-        return ordered.reshape(Z.shape[1:])
+        return means.reshape(Z.shape[1:])
+
+    def _increments(self, Z):
+        """Lowest quantile of each target, and how much larger each next one is."""
+        increments = self._split(Z).copy()
+        np.logaddexp(0, increments[..., 1:, :], out=increments[..., 1:, :])
+        return increments
 
     @property
     def _ranks(self):

@@ -9,7 +9,7 @@ from skscratch.backends.buffered import PredictionOperations
 from skscratch.backends.linalg import norm
 from skscratch.backends.operations import ALLOCATING
 
-__all__ = ["Predictor", "may_overflow"]
+__all__ = ["Predictor", "largest_norm", "may_overflow"]
 
 # Elements of a layer's output that are computed at a time: few enough to stay in a
 # core's cache, in chunks of enough rows that cores seldom wait for each other. Buffers
@@ -75,13 +75,30 @@ class Predictor:
         return self.network.average_members(Z)
 
 
-def may_overflow(network, X):
+def largest_norm(X):
+    """Upper bound on the norm of a sample.
+
+    Parameters
+    ----------
+    X : {ndarray, CSR array} of shape (n_samples, n_features)
+
+    Returns
+    -------
+    float
+    """
+    values = X.data if issparse(X) else X
+    largest = max(float(values.max(initial=0)), -float(values.min(initial=0)))
+    return math.sqrt(X.shape[1]) * largest
+
+
+def may_overflow(network, input_norm):
     """Return whether predictions may be too large for the network's dtype.
 
     Parameters
     ----------
     network : Network
-    X : {ndarray, CSR array} of shape (n_samples, n_features)
+    input_norm : float
+        Upper bound on the norm of a sample.
 
     Returns
     -------
@@ -90,11 +107,8 @@ def may_overflow(network, X):
         more than doubles a number above 1, and an output other than "exp" is no larger
         than its input.
     """
-    values = X.data if issparse(X) else X
-    largest = max(float(values.max(initial=0)), -float(values.min(initial=0)))
-    inputs = math.sqrt(X.shape[1]) * largest
     # log(2 · (norm · (bound + 1))) for each layer.
     growth = math.log(2 * norm(network.parameters) + 1)
-    bound = math.log1p(inputs) + len(network.layers) * (growth + math.log(2))
+    bound = math.log1p(input_norm) + len(network.layers) * (growth + math.log(2))
     most = math.log(np.finfo(network.dtype).max)
     return not bound < (math.log(most) if network.output == "exp" else most)

@@ -118,10 +118,14 @@ def in_the_way(values: Iterable[Any]) -> list[Any]:
         are numbers or look like some, such as "62%" and "1,234.56". Otherwise, and if
         the values are codes with leading zeros, the list is empty.
     """
-    distinct = [v for v in _distinct(values) if not _means_missing(v)]
-    others = [value for value in distinct if read_number(value) is None]
+    distinct = _distinct(values)
+    numbers_read = [read_number(value) for value in distinct]
+    others = [
+        v for v, number in zip(distinct, numbers_read, strict=True) if number is None
+    ]
+    n_missing = sum(number is not None and number != number for number in numbers_read)
     n_words = sum(not _is_formatted(value) for value in others)
-    if 2 * n_words >= len(distinct) or any(map(_is_code, distinct)):
+    if 2 * n_words >= len(distinct) - n_missing or any(map(_is_code, distinct)):
         return []
     return sorted(others, key=str)
 
@@ -139,11 +143,6 @@ def _distinct(values: Iterable[Any]) -> list[Any]:
 
 def _as_text(value: str | bytes) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
-
-
-def _means_missing(value: Any) -> bool:
-    number = read_number(value)
-    return number is not None and number != number
 
 
 def _is_code(value: Any) -> bool:

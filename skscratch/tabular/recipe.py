@@ -13,18 +13,14 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import issparse
+from numpy.typing import NDArray
 from sklearn.base import is_regressor
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.metaestimators import available_if
 
 from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
 from skscratch.estimators.attributes import one_fit_at_a_time, rollback_on_error
 from skscratch.estimators.checkpoint import Checkpoint
-from skscratch.nn.checks import as_numbers
 from skscratch.tabular.columns import (
     categorical_columns,
     make_preprocessor,
@@ -33,6 +29,7 @@ from skscratch.tabular.columns import (
     parsed_numeric_columns,
 )
 from skscratch.tabular.encoders import PiecewiseLinearEncoder, SmoothClipScaler
+from skscratch.tabular.targets import StandardizedTargets, n_epochs
 
 __all__ = [
     "CLASSIFIER_RECIPE",
@@ -41,14 +38,9 @@ __all__ = [
     "REGRESSOR_RECIPE",
     "StandardizedTargets",
     "TablePipeline",
-    "TargetScaler",
     "make_tabular_classifier",
     "make_tabular_regressor",
 ]
-
-# Standardizing squares the targets: beyond these limits the squares overflow, or
-# underflow to 0.
-LARGEST_TARGET, SMALLEST_SPREAD = 1e150, 1e-150
 
 # Parameters of the networks that differ from the estimators' defaults: those of both
 # recipes, then those of each.
@@ -239,222 +231,6 @@ def _make_pipeline(network: Any, dtype: str, numbers_in_text: bool) -> TablePipe
     return TablePipeline([("columns", columns), ("network", network)])
 
 
-class StandardizedTargets(TransformedTargetRegressor):
-    """Regressor with standardized targets; counts are only divided by their scale.
-
-    This is a ``TransformedTargetRegressor`` that chooses its transformer in ``fit`` by
-    the regressor's loss, unless one is given: targets get mean 0 and variance 1, but
-    for the losses 'poisson' and 'gamma' they are only divided by their standard
-    deviation, so that they stay non-negative. Sample weights have no effect on mean
-    and variance. Predictions are in the units of the targets, in float64. A target that
-    is constant in ``fit`` is predicted exactly.
-
-    Parameters and attributes are those of ``TransformedTargetRegressor``.
-    """
-
-    @one_fit_at_a_time
-    def fit(self, X: ArrayLike, y: Any, **fit_params: Any) -> Self:
-        """Standardize the targets and fit the regressor.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
-        **fit_params : dict
-            Parameters of the regressor's ``fit``.
-
-        Returns
-        -------
-        self : object
-
-        Raises
-        ------
-        ValueError
-            If targets are dates, durations, infinite or missing, or so large that their
-            variance overflows.
-        """
-        _check_finite(y)
-        fitted = TransformedTargetRegressor(**self.get_params(deep=False))
-        if self.transformer is None and self.func is None:
-            _check_scale(y)
-            loss = getattr(self.regressor, "loss", None)
-            has_sign = loss not in ("poisson", "gamma")
-            fitted.set_params(transformer=_make_target_scaler(with_mean=has_sign))
-        error = None
-        try:
-            fitted.fit(X, y, **fit_params)
-        except Exception as caught:
-            # After an error of a callback or scorer the finished epochs are kept; if
-            # there are none, the fit changes nothing.
-            if _n_epochs(fitted) is None:
-                raise
-            error = caught
-        self.__dict__.update(vars(fitted) | self.get_params(deep=False))
-        if error is not None:
-            raise error
-        return self
-
-    def predict(self, X: Any, **predict_params: Any) -> NDArray[Any]:
-        """Predict targets in their own units.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples.
-        **predict_params : dict
-            Parameters of the regressor's ``predict``.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Several quantiles are one more axis, the last.
-        """
-        fitted: Any = getattr(self, "regressor_", None)
-        has_quantiles = getattr(fitted, "loss", None) == "quantile"
-        if not has_quantiles or np.size(fitted.quantile) == 1:
-            return super().predict(X, **predict_params)
-        return self._restored(fitted.predict(X, **predict_params))
-
-    @available_if(lambda self: hasattr(self.regressor_, "predict_interval"))
-    def predict_interval(self, X: Any, coverage: float = 0.9) -> NDArray[Any]:
-        """Predict an interval for the targets of each sample, in their own units.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples.
-        coverage : float, default=0.9
-            As in ``ScratchMLPRegressor.predict_interval``.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, 2) or (n_samples, n_outputs, 2)
-        """
-        return self._restored(self.regressor_.predict_interval(X, coverage))
-
-    def _restored(self, predictions: NDArray[Any]) -> NDArray[Any]:
-        """Scale predictions back; the last axis may be one of quantiles or bounds."""
-        if predictions.ndim > self._training_dim:
-            parts = np.moveaxis(predictions, -1, 0)
-            return np.stack([self._restored(part) for part in parts], axis=-1)
-        columns = predictions.reshape(len(predictions), -1)
-        restored = self.transformer_.inverse_transform(columns)
-        return np.reshape(restored, predictions.shape)
-
-    def get_metadata_routing(self) -> Any:
-        """Metadata routing: ``score`` uses sample weights itself if they are requested.
-
-        ``TransformedTargetRegressor`` has none for ``score``, without which a pipeline
-        that ends in it can't be scored while metadata routing is enabled.
-
-        Returns
-        -------
-        MetadataRouter
-        """
-        return super().get_metadata_routing().add_self_request(self)
-
-
-def _make_target_scaler(with_mean: bool) -> Pipeline:
-    # Predictions of a float32 network lose digits if a large mean is added in float32.
-    as_float64 = FunctionTransformer(inverse_func=_as_float64, check_inverse=False)
-    scaler = Pipeline(
-        [("scale", TargetScaler(with_mean=with_mean)), ("float64", as_float64)]
-    )
-    # TransformedTargetRegressor needs arrays, whatever the global configuration.
-    return scaler.set_output(transform="default")
-
-
-class TargetScaler(StandardScaler):
-    """``StandardScaler`` that restores constant targets, whatever a network predicts.
-
-    A constant has no scale in which an error of the network would be small. A target is
-    constant if its values differ by no more than rounding.
-
-    Parameters and attributes are those of ``sklearn.preprocessing.StandardScaler``, and
-    ``constants_``, an ndarray of shape (n_outputs,) that is nan where a target varies.
-    """
-
-    scale_: NDArray[np.float64]
-
-    def fit(self, X: ArrayLike, y: Any = None, sample_weight: Any = None) -> Self:
-        """Compute mean and scale, and find the constants.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_outputs)
-            Targets.
-        y : object, default=None
-            Ignored.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples.
-
-        Returns
-        -------
-        self : object
-        """
-        super().fit(X, y, sample_weight)
-        # StandardScaler gives constants the scale 1.
-        is_constant = self.scale_ != np.sqrt(self.var_)
-        # The mean of equal numbers may differ from them by rounding.
-        middle = np.clip(self.mean_, np.min(X, axis=0), np.max(X, axis=0))
-        self.constants_ = np.where(is_constant, middle, np.nan)
-        if not self.with_mean:
-            # Unscaled, a large count would outweigh all other targets in the loss.
-            self.scale_ = np.where(is_constant & (middle > 0), middle, self.scale_)
-        return self
-
-    def inverse_transform(self, X: ArrayLike, copy: bool | None = None) -> Any:
-        """Scale back to the units of the targets.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_outputs)
-            Scaled targets.
-        copy : bool, default=None
-            As in ``StandardScaler``.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_outputs)
-        """
-        restored = super().inverse_transform(X, copy)
-        return np.where(np.isnan(self.constants_), restored, self.constants_)
-
-
-def _as_float64(array: ArrayLike) -> NDArray[np.float64]:
-    return np.asarray(array, dtype=np.float64)
-
-
-def _check_finite(y: Any) -> None:
-    if y is None or issparse(y):  # scikit-learn has messages for these.
-        return
-    y = as_numbers(y, "y")
-    if not np.isfinite(y).all():
-        found = "NaN" if np.isnan(y).any() else "infinity"
-        raise ValueError(f"Input y contains {found}.")
-
-
-def _check_scale(y: Any) -> None:
-    if y is None or issparse(y) or not np.size(y):
-        return
-    with np.errstate(over="ignore"):  # Of numbers too large for float64.
-        y = as_numbers(y, "y").astype(np.float64)
-    largest = np.abs(y).max()
-    if largest > LARGEST_TARGET:
-        raise ValueError(
-            f"y holds numbers too large to standardize, such as {largest:.1e}: their "
-            "squares overflow."
-        )
-    spread = np.ptp(y, axis=0)
-    if ((spread > 0) & (spread < SMALLEST_SPREAD)).any():
-        raise ValueError(
-            f"y holds numbers too close to standardize, {spread.min():.1e} apart: the "
-            "squares of their differences underflow."
-        )
-
-
 def _last_step_has(method: str) -> Callable[[Any], bool]:
     """Condition of ``available_if``: the last step has a method."""
 
@@ -508,13 +284,13 @@ class TablePipeline(Pipeline):
             stay as they were.
         """
         last_step = self.steps[-1][1]
-        n_old, error = _n_epochs(last_step), None
+        n_old, error = n_epochs(last_step), None
         steps = [step for _, step in self.steps if hasattr(step, "__dict__")]
         with rollback_on_error(self, *steps), _checkpoints_on_network(self):
             try:
                 super().fit(X, y, **params)
             except Exception as caught:
-                if _n_epochs(self.steps[-1][1]) == n_old:
+                if n_epochs(self.steps[-1][1]) == n_old:
                     raise
                 error = caught
         if error is not None:
@@ -606,7 +382,7 @@ class TablePipeline(Pipeline):
 
     @available_if(_last_step_has("decision_function"))
     def decision_function(self, X: Any, **params: Any) -> NDArray[Any]:
-        """Raw outputs of the network, the logits.
+        """Log-odds of each class against the others.
 
         Parameters
         ----------
@@ -618,7 +394,7 @@ class TablePipeline(Pipeline):
         Returns
         -------
         ndarray of float64 of shape (n_samples,) or (n_samples, n_classes)
-            For two classes, the logit of the second.
+            For two classes, the log-odds of the second.
         """
         return _to_float64(super().decision_function(X, **params))
 
@@ -635,12 +411,6 @@ def _has_exclusive_classes(step: Any) -> bool:
     if not isinstance(step, ScratchMLPClassifier):
         return False
     return step.out_activation_ == "softmax" or step.n_outputs_ == 1
-
-
-def _n_epochs(step: Any) -> tuple[int, int] | None:
-    """Which losses a fitted network has, and how many; None before the first fit."""
-    losses = getattr(getattr(step, "regressor_", step), "loss_curve_", None)
-    return None if losses is None else (id(losses), len(losses))
 
 
 @contextmanager
