@@ -422,7 +422,7 @@ def mean_history(histories, earlier=None):
     histories : list of dict
         Of the members: see ``TrainingRun.history``.
     earlier : dict, default=None
-        The history from before the members' last epochs, whose curves are extended.
+        The history from before this call's epochs, whose curves are extended.
 
     Returns
     -------
@@ -431,13 +431,13 @@ def mean_history(histories, earlier=None):
         best epoch is that of the members if they share one, and otherwise None.
     """
     columns = {name: [one[name] for one in histories] for name in histories[0]}
-    together = {}
+    together, n_new = {}, max(columns["n_iter_"])
     for name, values in columns.items():
         if name in ("n_iter_", "t_"):
             together[name] = max(values)
         elif earlier is not None and isinstance(earlier.get(name), list):
-            curve = together[name] = earlier[name]
-            curve += mean([of_member[len(curve) :] for of_member in values])
+            together[name] = earlier[name]
+            together[name] += mean([curve[len(curve) - n_new :] for curve in values])
         else:
             together[name] = mean(values)
     best, *others = set(columns["best_epoch_"])

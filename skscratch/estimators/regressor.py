@@ -61,9 +61,9 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
 'gamma'}, default='squared_error'
         Loss to minimize. 'squared_error' and 'poisson' predict the mean,
         'absolute_error' the median, 'quantile' the quantiles of the parameter
-        ``quantile``. 'huber' is half the squared error up to a threshold and linear
-        beyond; 'huber(1.5)' sets the threshold, which otherwise is the quantile 0.9 of
-        the targets' distances from their median. 'poisson', for targets that are not
+        ``quantile``, and 'quantile(0.2)' that one. 'huber' is half the squared error up
+        to a threshold and linear beyond; 'huber(1.5)' sets the threshold, which
+        otherwise is the quantile 0.9 of the targets' distances from their median. 'poisson', for targets that are not
         negative, and 'gamma', for positive ones, are half the deviance, and predict
         the exponential of the raw outputs. Over several outputs, the squared error is
         averaged and the others are summed. 'lbfgs' does not minimize 'absolute_error'

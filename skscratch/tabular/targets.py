@@ -94,11 +94,41 @@ class StandardizedTargets(TransformedTargetRegressor):
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Several quantiles are one more axis, the last.
         """
-        fitted: Any = getattr(self, "regressor_", None)
-        has_quantiles = getattr(fitted, "loss", None) == "quantile"
-        if not has_quantiles or np.size(fitted.quantile) == 1:
+        if not self._has_quantiles():
             return super().predict(X, **predict_params)
-        return self._restored(fitted.predict(X, **predict_params))
+        return self._restored(self.regressor_.predict(X, **predict_params))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Coefficient of determination R² of the predictions.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            If several quantiles are predicted, which have no R².
+        """
+        if self._has_quantiles():
+            self.regressor_.score(X, y)  # Its error says what to do instead.
+        return float(super().score(X, y, sample_weight))
+
+    def _has_quantiles(self) -> bool:
+        """Whether several quantiles are predicted for each target."""
+        fitted: Any = getattr(self, "regressor_", None)
+        if getattr(fitted, "loss", None) != "quantile":
+            return False
+        return bool(np.size(fitted.quantile) > 1)
 
     @available_if(lambda self: hasattr(self.regressor_, "predict_interval"))
     def predict_interval(self, X: Any, coverage: float = 0.9) -> NDArray[Any]:

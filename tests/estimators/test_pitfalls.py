@@ -519,6 +519,19 @@ def test_history_that_a_user_has_set_is_continued():
     assert len(ours.loss_curve_) == 3
 
 
+@alone_and_together
+@unconverged
+def test_a_curve_that_a_user_has_emptied_begins_anew(n_estimators):
+    X, y = load_iris(return_X_y=True)
+    clf = ScratchMLPClassifier(n_estimators=n_estimators, **SMALL)
+    for _ in range(3):
+        clf.partial_fit(X, y, classes=[0, 1, 2])
+    clf.loss_curve_ = []
+    for n_epochs in (1, 2):
+        assert len(clf.partial_fit(X, y).loss_curve_) == n_epochs
+    assert clf.loss_curve_[-1] == pytest.approx(clf.loss_)
+
+
 @pytest.mark.parametrize("kind", [np.asarray, tuple])
 @unconverged
 def test_a_history_that_is_no_list_is_continued(kind):

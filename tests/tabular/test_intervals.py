@@ -60,6 +60,8 @@ def test_quantiles_are_in_the_units_of_the_targets(n_targets):
     assert P.dtype == np.float64
     assert_allclose((y[..., np.newaxis] < P).mean(axis=0)[..., 0], 0.9, atol=0.1)
     assert (P[..., 0] >= P[..., 1]).all()
+    with pytest.raises(ValueError, match="score needs one prediction for each target"):
+        model.score(X, y)
 
 
 def test_positive_targets_stay_positive():
