@@ -63,11 +63,12 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
         'absolute_error' the median, 'quantile' the quantiles of the parameter
         ``quantile``, and 'quantile(0.2)' that one. 'huber' is half the squared error up
         to a threshold and linear beyond; 'huber(1.5)' sets the threshold, which
-        otherwise is the quantile 0.9 of the targets' distances from their median. 'poisson', for targets that are not
-        negative, and 'gamma', for positive ones, are half the deviance, and predict
-        the exponential of the raw outputs. Over several outputs, the squared error is
-        averaged and the others are summed. 'lbfgs' does not minimize 'absolute_error'
-        and 'quantile', whose gradients jump. A ``Loss`` of your own works too.
+        otherwise is the quantile 0.9 of the targets' distances from their median.
+        'poisson', for targets that are not negative, and 'gamma', for positive ones,
+        are half the deviance, and predict the exponential of the raw outputs. Over
+        several outputs, the squared error is averaged and the others are summed.
+        'lbfgs' does not minimize 'absolute_error' and 'quantile', whose gradients jump.
+        A ``Loss`` of your own works too.
     {parameters}
     quantile : float or sequence of float, default=0.5
         Quantiles that ``loss='quantile'`` predicts, each above 0 and below 1. Those of
