@@ -236,7 +236,9 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
             self._publish(network_attributes(network, targets) | shared)
         result = fit_runs(runs, targets, monitor)
         if result.error is None:
-            shared |= self._more_attributes(runs[0].data, split)
+            shared |= self._more_attributes(
+                runs[0].data, split, is_interrupted=result.is_interrupted
+            )
         earlier = vars(self) if is_incremental and previous else None
         self._publish(result.attributes(checked._member, earlier) | shared)
         if result.error is not None:
@@ -285,7 +287,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         )
         return runs, split, targets
 
-    def _more_attributes(self, data, split):
+    def _more_attributes(self, data, split, *, is_interrupted):
         """Fitted attributes of a subclass, by name.
 
         Parameters
@@ -293,6 +295,8 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         data : FitData
         split : Split or None
             The user's own validation data.
+        is_interrupted : bool
+            Whether the user has interrupted the fit.
         """
         return {}
 

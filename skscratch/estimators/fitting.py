@@ -214,15 +214,15 @@ def fit_runs(runs, targets, monitor):
     """
     solver, config = runs[0].config.solver, runs[0].config
     _warn_of_large_batches(runs, monitor)
-    error, trained = None, runs
+    error, trained, outcome = None, runs, ""
     try:
         if len(runs) == 1 or _can_train_jointly(runs):
             monitor.begin_fit(runs, solver.step_name, config.max_epochs)
-            _train(runs, monitor)
+            outcome = _train(runs, monitor)
         else:
             trained = []
             monitor.begin_fit(runs, "member", len(runs))
-            _train_in_turn(runs, monitor, trained)
+            outcome = _train_in_turn(runs, monitor, trained)
     except UserCodeError as caught:
         # Finished epochs are kept. Without any, the call is refused.
         if not any(run.n_epochs for run in trained):
@@ -233,7 +233,7 @@ def fit_runs(runs, targets, monitor):
     temperature = None
     if config.calibration_classes is not None and error is None:
         temperature = fit_temperature(trained, config.calibration_classes)
-    return FitResult(trained, targets, temperature, error)
+    return FitResult(trained, targets, temperature, error, outcome == "interrupted")
 
 
 def _check_predictions(runs, monitor):
@@ -284,7 +284,11 @@ def _train(runs, monitor):
 
 
 def _train_in_turn(runs, monitor, trained):
-    """Train one network after the other; add those that count to ``trained``."""
+    """Train one network after the other; add those that count to ``trained``.
+
+    Returns the outcome of the last one.
+    """
+    outcome = ""
     for run in runs:
         monitor.begin_step()
         try:
@@ -298,6 +302,7 @@ def _train_in_turn(runs, monitor, trained):
             trained.append(run)
         if monitor.end_member(trained) or outcome == "interrupted":
             break
+    return outcome
 
 
 class FitResult(NamedTuple):
@@ -311,12 +316,15 @@ class FitResult(NamedTuple):
         What raw outputs are divided by, if they are calibrated.
     error : Exception or None
         Of a callback or a scorer that ended the training.
+    is_interrupted : bool
+        Whether the user has interrupted the training.
     """
 
     runs: list[TrainingRun]
     targets: Any
     temperature: float | None = None
     error: Exception | None = None
+    is_interrupted: bool = False
 
     def attributes(self, make_member, earlier=None):
         """Fitted attributes of the estimator: all that there are, by name.

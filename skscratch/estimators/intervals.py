@@ -86,8 +86,8 @@ class IntervalModel(NamedTuple):
             n_needed = _ceil(coverage / (1 - coverage))
             raise ValueError(
                 f"coverage={coverage!r} needs at least {n_needed} rows for calibration,"
-                f" got {n_rows}, a quarter of the training data: ask for less, or fit "
-                "with more rows."
+                f" got {n_rows}, a quarter of the training data: ask for a lower "
+                "coverage, or fit with more rows."
             )
         bounds = _between(self.quantiles, coverage)
         outside = np.maximum(

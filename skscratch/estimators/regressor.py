@@ -23,6 +23,7 @@ from skscratch.estimators.intervals import (
     check_n_samples,
     fit_intervals,
 )
+from skscratch.estimators.messages import warn_user
 from skscratch.estimators.numeric_targets import NumericTargets, quantile_loss
 from skscratch.nn.activations import Activation
 from skscratch.nn.loss import Loss
@@ -329,8 +330,11 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
             )
         return True
 
-    def _more_attributes(self, data, split):
+    def _more_attributes(self, data, split, *, is_interrupted):
         if not self.intervals:
+            return {}
+        if is_interrupted:
+            warn_user("fit was interrupted before it could train the intervals.")
             return {}
         return {"interval_model_": fit_intervals(self, data, split)}
 

@@ -198,6 +198,24 @@ def test_a_batch_of_all_samples_is_no_news():
     assert reg.fit(X, y).interval_model_.estimator.batch_size == 150
 
 
+@pytest.mark.parametrize("n_estimators", [1, 2])
+@pytest.mark.parametrize("learning_rate", ["constant", "adaptive"])
+def test_an_interrupted_fit_does_not_begin_another_training(
+    n_estimators, learning_rate, fail_at
+):
+    X, y = data()
+    options = SMALL | {"solver": "sgd", "learning_rate": learning_rate}
+    reg = ScratchMLPRegressor(
+        intervals=True, n_estimators=n_estimators, random_state=0, **options
+    )
+    fail_at(5, KeyboardInterrupt())
+    with pytest.warns(UserWarning, match="interrupted") as caught:
+        reg.fit(X, (y - 1e3) / 1e2)
+    assert "before it could train the intervals" in str(caught[-1].message)
+    assert reg.predict(X).shape == (200,)
+    assert not hasattr(reg, "predict_interval")
+
+
 def test_a_stream_has_no_intervals():
     reg = ScratchMLPRegressor(intervals=True)
     assert not hasattr(reg, "partial_fit")
