@@ -437,9 +437,9 @@ def _warn_if_one_hot(y):
     """Warn of classes that look like several labels."""
     if y.shape[1] > 2 and (y.sum(axis=1) == 1).all() and y.max() == 1:
         warn_user(
-            f"y has {y.shape[1]} columns with exactly one 1 in each row. It is taken "
-            "for labels of which a sample may have several or none. If these are "
-            "classes, one for each sample, pass y.argmax(axis=1)."
+            f"y has {y.shape[1]} columns with exactly one 1 in each row. It is treated "
+            "as multilabel: a sample may be given several labels, or none. If each "
+            "sample has one class, pass y.argmax(axis=1)."
         )
 
 

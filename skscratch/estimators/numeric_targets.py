@@ -195,7 +195,7 @@ class NumericTargets(NamedTuple):
             shape than the targets, such as several quantiles.
         """
         P = self.predict(Z.T).T
-        if P.shape != Y.shape or resolve_loss(self.loss).is_score:
+        if P.shape != Y.shape or resolve_loss(self.loss).judged_by_loss:
             return -loss
         from sklearn.metrics import r2_score  # Slow to import, and rarely needed.
 

@@ -27,7 +27,7 @@ class Loss(ABC):
     outputs into predictions, as in scikit-learn's ``out_activation_``; the default is
     ``"identity"``. ``task`` is ``"regression"``, the default, or ``"classification"``:
     the kind of estimator that accepts the loss. ``is_smooth``, by default True, says
-    that the gradient is continuous, which L-BFGS needs. ``is_score``, by default
+    that the gradient is continuous, which L-BFGS needs. ``judged_by_loss``, by default
     False, says that early stopping is judged by the loss rather than by R².
 
     In the methods, ``Z`` is (..., n_outputs, n_samples), ``P`` is ``predictions(Z)``,
@@ -55,7 +55,7 @@ class Loss(ABC):
     output = "identity"
     task = "regression"
     is_smooth = True
-    is_score = False
+    judged_by_loss = False
 
     @abstractmethod
     def losses(self, Z, P, Y):

@@ -259,7 +259,7 @@ class GammaDeviance(PoissonDeviance):
     See McCullagh and Nelder, *Generalized Linear Models*, 1989, chapter 8.
     """
 
-    is_score = True
+    judged_by_loss = True
 
     def check_targets(self, Y, name):
         """Refuse targets that are not positive; see ``Loss.check_targets``."""
@@ -302,7 +302,7 @@ class AbsoluteError(_IdentityLoss):
     """The absolute error, which predicts the median."""
 
     is_smooth = False
-    is_score = True
+    judged_by_loss = True
 
     def losses(self, Z, P, Y):
         """``|P - Y|``."""
@@ -423,7 +423,7 @@ class QuantileLoss(Loss):
     """
 
     is_smooth = False
-    is_score = True
+    judged_by_loss = True
 
     quantiles: tuple[float, ...] = (0.5,)
 
