@@ -42,7 +42,7 @@ def shallow_copy(estimator):
     BaseEstimator
     """
     new = object.__new__(type(estimator))
-    new.__dict__.update(vars(estimator))
+    new.__dict__ = vars(estimator).copy()
     return new
 
 
