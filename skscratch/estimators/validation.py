@@ -298,8 +298,9 @@ def _as_rows(X, y, sample_weight, name):
     """
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
-    # Rows of a memory map are read as plain arrays.
-    X = X.tocsr() if issparse(X) else np.asarray(X)
+    # Rows of a memory map are read as plain arrays. The columns of a DataFrame lie one
+    # after the other: to gather rows from them, NumPy would copy all of them each time.
+    X = X.tocsr() if issparse(X) else np.ascontiguousarray(X)
     if sample_weight is not None:
         try:
             with np.errstate(over="ignore", invalid="ignore"):

@@ -11,7 +11,8 @@ from refusals import ESTIMATORS, SMALL, alternating, every_estimator, grid
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
-from skscratch import ScratchMLPRegressor
+from skscratch import ScratchMLPClassifier, ScratchMLPRegressor
+from skscratch.training.batches import Batches
 
 # A few epochs are enough; that they do not converge is no news.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -297,3 +298,28 @@ def test_sparse_targets_of_several_outputs_are_numbers_too():
         dense.fit(X, Y)
         other.fit(X, sparse.csr_array(Y))
     np.testing.assert_array_equal(dense.predict(X), other.predict(X))
+
+
+@pytest.mark.parametrize("cls", [ScratchMLPClassifier, ScratchMLPRegressor])
+def test_rows_are_gathered_from_rows_whatever_the_order_of_the_samples(
+    cls, monkeypatch
+):
+    # From columns, as DataFrames have them, each batch would take a copy of all data.
+    X, y = np.random.default_rng(0).standard_normal((40, 3)), np.arange(40) % 2
+    frame = pd.DataFrame(X)
+    assert not frame.to_numpy().flags.c_contiguous
+    gathered = []
+
+    def noted(X, *args, **kwargs):
+        gathered.append(X)
+        return Batches(X, *args, **kwargs)
+
+    monkeypatch.setattr("skscratch.training.run.Batches", noted)
+    model = cls(hidden_layer_sizes=(4,), max_iter=2, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        losses = [model.fit(given, y).loss_ for given in (X, np.asfortranarray(X))]
+        losses.append(model.fit(frame, y).loss_)
+    assert all(X.flags.c_contiguous for X in gathered)
+    assert len(gathered) == 3
+    assert len(set(losses)) == 1
