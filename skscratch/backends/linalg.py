@@ -11,6 +11,7 @@ import numpy as np
 from scipy.linalg.blas import daxpy, dnrm2, saxpy, snrm2
 
 __all__ = [
+    "WORTH_THREADS",
     "add_scaled",
     "aligned",
     "matmul_calls",
@@ -21,22 +22,26 @@ __all__ = [
     "product_transposed",
     "row_sums",
     "sparse_product",
+    "squared_norms",
+    "width_of_pieces",
 ]
 
-# OpenBLAS adds longer vectors on several threads, those of scipy's own copy of it,
-# which have to wait for a core while the threads of NumPy's copy still hold theirs.
+# OpenBLAS adds and multiplies longer vectors on several threads. Those of SciPy's copy
+# of it have to wait for a core while the threads of NumPy's copy still hold theirs, and
+# both wait for other processes: beside one on each core, fits took twice as long.
 _ONE_THREAD = 10_000
 
 # OpenBLAS computes products of at least 2 · 4 · 65,536 multiplications on two threads.
-# Up to about _WORTH_THREADS, that takes longer than on one: each thread waits for the
+# Up to about WORTH_THREADS, that takes longer than on one: each thread waits for the
 # other, and leaves half of the result in its own core's cache, away from what comes
 # next.
-_TWO_THREADS = 524_288
-_WORTH_THREADS = 3_000_000
+TWO_THREADS = 524_288
+WORTH_THREADS = 3_000_000
 
-# With fewer columns, reading a piece takes longer than multiplying it: such products
-# stay whole, on all threads.
-_NARROW = 8
+# Pieces have a multiple of this many columns, which is what BLAS multiplies at a time.
+# With fewer, reading a piece takes longer than multiplying it: such products stay
+# whole, on all threads.
+NARROW = 8
 
 # Bytes of a cache line, and of the widest register: numbers that straddle two lines
 # take two accesses.
@@ -95,6 +100,27 @@ def norm(x):
         Contiguous, of float32 or float64, one number at least.
     """
     return _NORM[x.dtype](x)
+
+
+def squared_norms(x):
+    """``sum(x²)`` over the last axis, on one thread.
+
+    Parameters
+    ----------
+    x : ndarray of shape (..., n)
+        Contiguous along the last axis.
+
+    Returns
+    -------
+    ndarray of shape (...)
+    """
+    n = x.shape[-1]
+    if n <= _ONE_THREAD:
+        return np.vecdot(x, x)
+    whole = n // _ONE_THREAD * _ONE_THREAD
+    pieces = x[..., :whole].reshape(*x.shape[:-1], -1, _ONE_THREAD)
+    rest = x[..., whole:]
+    return np.vecdot(pieces, pieces).sum(axis=-1) + np.vecdot(rest, rest)
 
 
 def row_sums(x, out=None):
@@ -200,6 +226,26 @@ def product_calls(x, y, out):
     return matmul_calls(x, y, out)
 
 
+def width_of_pieces(work_of_column, n_columns):
+    """Number of columns that a product is cut into, or all of them.
+
+    Parameters
+    ----------
+    work_of_column : int
+        Number of multiplications for a column.
+    n_columns : int
+        One or more.
+
+    Returns
+    -------
+    int
+    """
+    work = work_of_column * n_columns
+    width = (TWO_THREADS - 1) // work_of_column // NARROW * NARROW
+    is_cut = TWO_THREADS <= work < WORTH_THREADS and width >= NARROW
+    return width if is_cut else n_columns
+
+
 def _is_outer(x):
     """Whether a product is an outer one, for which matmul takes twice as long."""
     return x.shape[-1] == 1
@@ -224,12 +270,11 @@ def matmul_calls(x, y, out):
     number of threads of BLAS, which belongs to the whole process, stays as it is.
     """
     n_columns = y.shape[-1]
-    work = x.shape[-2] * x.shape[-1] * n_columns
-    n_pieces = work // _TWO_THREADS + 1
-    width = n_columns // n_pieces
-    is_cut = n_pieces > 1 and work < _WORTH_THREADS and width >= _NARROW
-    if not is_cut:
+    work_of_column = x.shape[-2] * x.shape[-1]
+    width = width_of_pieces(work_of_column, n_columns)
+    if width == n_columns:
         return [(np.matmul, x, y, out)]
+    n_pieces = n_columns // width
     whole = n_pieces * width
 
     def pieces(array):

@@ -17,7 +17,12 @@ are is documented for each operation. The operations of this module consume noth
 
 import numpy as np
 
-from skscratch.backends.linalg import product, product_transposed, row_sums
+from skscratch.backends.linalg import (
+    product,
+    product_transposed,
+    row_sums,
+    squared_norms,
+)
 
 __all__ = ["ALLOCATING", "Operations", "smooth"]
 
@@ -193,7 +198,7 @@ class Operations:
         """
         if weight_gradients is not None:
             weight_gradients += np.expand_dims(strength, -1) * weights
-        squares = np.vecdot(weights, weights)
+        squares = squared_norms(weights)
         if weights.ndim == 1:
             return 0.5 * strength * float(squares)
         return 0.5 * strength * squares.astype(np.float64)

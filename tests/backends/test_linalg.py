@@ -17,6 +17,8 @@ from skscratch.backends.linalg import (
     product,
     product_transposed,
     row_sums,
+    squared_norms,
+    width_of_pieces,
 )
 
 shapes = st.tuples(st.integers(1, 4), st.integers(1, 6))
@@ -38,6 +40,26 @@ def test_scaled_vector_is_added_in_place(dtype, n, factor):
     np.testing.assert_allclose(y, expected, rtol=rounding)
     np.testing.assert_array_equal(whole[:n], np.arange(n))
     np.testing.assert_array_equal(x, kept)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [1, 9_999, 10_000, 10_001, 25_003])
+@pytest.mark.parametrize("leading", [(), (3,), (1, 2)])
+def test_squared_norms_are_sums_of_squares(dtype, n, leading):
+    x = np.random.default_rng(0).standard_normal((*leading, n)).astype(dtype)
+    expected = np.square(x, dtype=np.float64).sum(axis=-1)
+    np.testing.assert_allclose(squared_norms(x), expected, rtol=1e-5)
+    assert np.shape(squared_norms(x)) == leading
+
+
+@given(work=st.integers(1, 10**6), n=st.integers(1, 10**4))
+@few
+def test_pieces_are_small_enough_for_one_thread_and_equal(work, n):
+    width = width_of_pieces(work, n)
+    assert 1 <= width <= n
+    if width < n:
+        assert width % 8 == 0
+        assert work * width < 524_288 <= work * n < 3_000_000
 
 
 @given(
@@ -110,7 +132,7 @@ def test_products_in_pieces_are_the_wholeones(
         np.testing.assert_allclose(out, expected, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize(("n_columns", "n_calls"), [(52, 1), (198, 1), (200, 2)])
+@pytest.mark.parametrize(("n_columns", "n_calls"), [(52, 1), (160, 1), (198, 2)])
 def test_products_between_few_and_many_multiplications_are_cut(
     monkeypatch, n_columns, n_calls
 ):
