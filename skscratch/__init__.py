@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 # First: scikit-learn's own imports take 6 % longer when they begin deep in ours.
 import sklearn.base  # noqa: F401
 
+from skscratch.backends.choice import set_backend
 from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
 from skscratch.estimators.checkpoint import Checkpoint
 from skscratch.nn.activations import (
@@ -61,6 +62,7 @@ __all__ = [
     "logloss",
     "make_tabular_classifier",
     "make_tabular_regressor",
+    "set_backend",
     "sigmoid",
     "tanh",
 ]

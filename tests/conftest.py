@@ -30,8 +30,10 @@ settings.load_profile("ci" if os.environ.get("CI") else "desk")
 def fail_at(monkeypatch):
     """Let the n-th cost of a training fail, or come to some value.
 
-    Of a stack, that of the network ``where``.
+    Of a stack, that of the network ``where``. NumPy trains: compiled steps are not
+    taken one by one.
     """
+    monkeypatch.setenv("SKSCRATCH_BACKEND", "numpy")
     honest = Network.cost_and_gradients
 
     def failing_at(n, failure, where=...):
@@ -50,3 +52,9 @@ def fail_at(monkeypatch):
         monkeypatch.setattr(Network, "cost_and_gradients", cost_and_gradients)
 
     return failing_at
+
+
+@pytest.fixture
+def numpy_trains(monkeypatch):
+    """NumPy's steps, for tests that look into them, whatever is chosen for others."""
+    monkeypatch.setenv("SKSCRATCH_BACKEND", "numpy")

@@ -17,6 +17,7 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.validation import check_is_fitted
 
 from skscratch._sklearn import CALLBACK_ATTRIBUTES, FIT_ATTRIBUTES, fit_context
+from skscratch.backends.choice import chosen_scope, requested_backend
 from skscratch.estimators.attributes import (
     LayerViews,
     bias_views,
@@ -50,7 +51,7 @@ from skscratch.estimators.validation import (
     validate_prediction_data,
 )
 from skscratch.nn.network import Network
-from skscratch.nn.predictor import Predictor
+from skscratch.nn.predictor import SMALL_INPUT, WORTH_LOADING, Predictor
 from skscratch.nn.stack import Stack
 from skscratch.training.solvers import find_solver
 from skscratch.version import __version__
@@ -274,7 +275,12 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
             class_weight=parameters.get("class_weight"),
         )
         config = resolve_config(
-            parameters, data, targets, split=split, is_incremental=is_incremental
+            parameters,
+            data,
+            targets,
+            split=split,
+            is_incremental=is_incremental,
+            backend=requested_backend(vars(self).get("_backend")),
         )
         runs = make_runs(
             config,
@@ -390,8 +396,23 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         ndarray of shape (n_samples, n_outputs)
         """
         X = self._validated(X)
-        predictor = Predictor(self.network_, vars(self).get("temperature_", 1.0))
+        temperature = vars(self).get("temperature_", 1.0)
+        backend = "numpy"
+        if X.shape[0] > SMALL_INPUT:
+            backend = self._prediction_backend(X.shape[0])
+        predictor = Predictor(self.network_, temperature, backend)
         return predictor.raw_outputs(X, finish=finish)
+
+    def _prediction_backend(self, n_samples):
+        """Backend that is asked for, or else that of the fit, for large predictions."""
+        requested = requested_backend(vars(self).get("_backend"))
+        if requested != "auto":
+            return requested
+        if n_samples * self.network_.parameters.size < WORTH_LOADING:
+            return "numpy"
+        members = vars(self).get("estimators_") or [self]
+        training = vars(members[0]).get("_training")
+        return "numpy" if training is None else training.backend
 
     def _validated(self, X):
         """Samples to predict, as the network takes them."""
@@ -427,6 +448,14 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
             member.network_.parameters.ctypes.data for member in members
         ] == [row.ctypes.data for row in self.network_.parameters]
 
+    def __sklearn_clone__(self):
+        """Unfitted copy, which carries a choice of ``set_backend`` along."""
+        new = super().__sklearn_clone__()
+        scope = chosen_scope(vars(self).get("_backend"))
+        if scope is not None:
+            new._backend = scope
+        return new
+
     def __getstate__(self):
         """State to pickle: after ``fit``, without the optimizer.
 
@@ -438,6 +467,8 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         state, training = dict(super().__getstate__()), vars(self).get("_training")
         for name in CALLBACK_ATTRIBUTES:  # A copy is not being fitted.
             state.pop(name, None)
+        if chosen_scope(state.get("_backend")) is not state.get("_backend"):
+            del state["_backend"]
         if self._is_stacked():  # The stack is made of the members' networks.
             del state["network_"]
         if training is not None and not training.is_incremental:

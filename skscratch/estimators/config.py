@@ -23,7 +23,9 @@ MIN_AUTO_EPOCHS, MAX_AUTO_EPOCHS = 8, 400
 AUTO_ITERATIONS = 200
 
 
-def resolve_config(parameters, data, targets, *, split=None, is_incremental=False):
+def resolve_config(
+    parameters, data, targets, *, split=None, is_incremental=False, backend="auto"
+):
     """Resolve an estimator's parameters for a training.
 
     Parameters
@@ -36,6 +38,8 @@ def resolve_config(parameters, data, targets, *, split=None, is_incremental=Fals
         The user's own validation data.
     is_incremental : bool, default=False
         Whether this is a call of ``partial_fit``.
+    backend : {"auto", "numpy", "compiled"}, default="auto"
+        Backend that is asked for.
 
     Returns
     -------
@@ -95,6 +99,7 @@ def resolve_config(parameters, data, targets, *, split=None, is_incremental=Fals
         n_estimators=get("n_estimators"),
         share_batches=get("share_batches"),
         is_incremental=is_incremental,
+        backend=backend,
     )
 
 

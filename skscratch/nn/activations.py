@@ -76,6 +76,11 @@ class Activation:
         ``factory(parameter)`` returns the activation for a value of its parameter,
         which a name can give in parentheses: ``"leaky_relu(0.2)"``. It raises
         ValueError for values out of range. None means that there is no parameter.
+    kernel : tuple of two callables, default=None
+        The activation for compiled training: ``f(z)`` and ``df(z, a)``, functions of
+        one number that Numba can compile. They are compiled once per process. Those of
+        the library have the name of a compiled loop instead, and its parameter. None
+        means that networks with this activation train on NumPy.
 
     Examples
     --------
@@ -97,6 +102,7 @@ class Activation:
     needs_Z: bool = True
     in_place: bool = False
     factory: Callable[[float], "Activation"] | None = None
+    kernel: tuple[Any, Any] | None = None
 
     @cached_property
     def function_options(self):
@@ -218,6 +224,7 @@ def _leaky_relu_of(slope):
         kinks=(0.0,),
         needs_Z=False,
         in_place=True,
+        kernel=("leaky_relu", slope),
     )
 
 
@@ -271,6 +278,7 @@ def _elu_of(alpha):
         kinks=() if alpha == 1 else (0.0,),
         needs_Z=False,
         in_place=True,
+        kernel=("elu", alpha),
     )
 
 
@@ -380,31 +388,51 @@ def d_softplus(Z, A=None, out=None):
     return np.negative(slope, out=slope)
 
 
-_LOGISTIC = Activation(sigmoid, d_sigmoid, variance_factor=2.0, needs_Z=False)
+_LOGISTIC = Activation(
+    sigmoid, d_sigmoid, variance_factor=2.0, needs_Z=False, kernel=("logistic", 0.0)
+)
 # What the derivatives of most of them have in common.
 _BY_A: dict[str, Any] = {"needs_Z": False, "in_place": True}
 _BY_Z: dict[str, Any] = {"needs_Z": True, "in_place": True}
 
 ACTIVATIONS: dict[str, Activation] = {
-    "identity": Activation(identity, d_identity, **_BY_A),
+    "identity": Activation(identity, d_identity, kernel=("identity", 0.0), **_BY_A),
     "logistic": _LOGISTIC,
     "sigmoid": _LOGISTIC,
-    "tanh": Activation(tanh, d_tanh, **_BY_A),
-    "relu": Activation(relu, d_relu, kinks=(0.0,), **_BY_A),
+    "tanh": Activation(tanh, d_tanh, kernel=("tanh", 0.0), **_BY_A),
+    "relu": Activation(relu, d_relu, kinks=(0.0,), kernel=("relu", 0.0), **_BY_A),
     "leaky_relu": Activation(
         leaky_relu,
         d_leaky_relu,
         variance_factor=11.999,
         kinks=(0.0,),
         factory=_leaky_relu_of,
+        kernel=("leaky_relu", _LEAK),
         **_BY_A,
     ),
-    "elu": Activation(elu, d_elu, variance_factor=9.3031, factory=_elu_of, **_BY_A),
-    "selu": Activation(selu, d_selu, variance_factor=6.0, kinks=(0.0,), **_BY_A),
-    "gelu": Activation(gelu, d_gelu, variance_factor=14.110, **_BY_Z),
-    "silu": Activation(silu, d_silu, variance_factor=16.865, **_BY_Z),
-    "mish": Activation(mish, d_mish, variance_factor=13.264, **_BY_Z),
-    "softplus": Activation(softplus, d_softplus, variance_factor=6.5129, **_BY_A),
+    "elu": Activation(
+        elu,
+        d_elu,
+        variance_factor=9.3031,
+        factory=_elu_of,
+        kernel=("elu", 1.0),
+        **_BY_A,
+    ),
+    "selu": Activation(
+        selu, d_selu, variance_factor=6.0, kinks=(0.0,), kernel=("selu", 0.0), **_BY_A
+    ),
+    "gelu": Activation(
+        gelu, d_gelu, variance_factor=14.110, kernel=("gelu", 0.0), **_BY_Z
+    ),
+    "silu": Activation(
+        silu, d_silu, variance_factor=16.865, kernel=("silu", 0.0), **_BY_Z
+    ),
+    "mish": Activation(
+        mish, d_mish, variance_factor=13.264, kernel=("mish", 0.0), **_BY_Z
+    ),
+    "softplus": Activation(
+        softplus, d_softplus, variance_factor=6.5129, kernel=("softplus", 0.0), **_BY_A
+    ),
 }
 
 # Records of names with a parameter, each with the one that its factory came from.

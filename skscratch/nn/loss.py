@@ -5,6 +5,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -28,7 +29,9 @@ class Loss(ABC):
     ``"identity"``. ``task`` is ``"regression"``, the default, or ``"classification"``:
     the kind of estimator that accepts the loss. ``is_smooth``, by default True, says
     that the gradient is continuous, which L-BFGS needs. ``judged_by_loss``, by default
-    False, says that early stopping is judged by the loss rather than by R².
+    False, says that early stopping is judged by the loss rather than by R². ``kernel``
+    and ``kernel_parameter`` name the compiled loop that computes the same; a subclass
+    does not inherit it, and by default there is none.
 
     In the methods, ``Z`` is (..., n_outputs, n_samples), ``P`` is ``predictions(Z)``,
     and ``Y`` is (..., n_targets, n_samples); the leading axis, where there is one, is
@@ -56,6 +59,12 @@ class Loss(ABC):
     task = "regression"
     is_smooth = True
     judged_by_loss = False
+    kernel: ClassVar[str | None] = None
+
+    @property
+    def kernel_parameter(self) -> float:
+        """Number that the compiled loop needs, such as a threshold."""
+        return 0.0
 
     @abstractmethod
     def losses(self, Z, P, Y):

@@ -85,6 +85,7 @@ def _log_mean_exp(L):
 class LogLoss(FastLoss):
     """Log-loss of one class among several, by softmax (multinomial)."""
 
+    kernel = "log_loss"
     output = "softmax"
     task = "classification"
 
@@ -130,6 +131,7 @@ def _negative(value, operations):
 class BinaryLogLoss(FastLoss):
     """Log-loss of independent yes-or-no outputs, by the logistic sigmoid."""
 
+    kernel = "binary_log_loss"
     output = "logistic"
     task = "classification"
 
@@ -184,6 +186,8 @@ class SquaredError(_IdentityLoss):
     The gradient is that of the sum over the outputs, as in scikit-learn.
     """
 
+    kernel = "squared_error"
+
     def losses(self, Z, P, Y):
         """``(P - Y)² / (2 n_outputs)``."""
         return np.square(P - Y) / (2 * Z.shape[-2])
@@ -216,6 +220,7 @@ def _weighted_sum(values, weights, operations):
 class PoissonDeviance(FastLoss):
     """Half the Poisson deviance of counts, by their expected value ``exp(Z)``."""
 
+    kernel = "poisson"
     output = "exp"
 
     def check_targets(self, Y, name):
@@ -259,6 +264,7 @@ class GammaDeviance(PoissonDeviance):
     See McCullagh and Nelder, *Generalized Linear Models*, 1989, chapter 8.
     """
 
+    kernel = "gamma"
     judged_by_loss = True
 
     def check_targets(self, Y, name):
@@ -301,6 +307,7 @@ def _ratios(Y, Z, out):
 class AbsoluteError(_IdentityLoss):
     """The absolute error, which predicts the median."""
 
+    kernel = "absolute_error"
     is_smooth = False
     judged_by_loss = True
 
@@ -335,6 +342,7 @@ class Huber(AbsoluteError):
         ``GradientBoostingRegressor`` before its first tree.
     """
 
+    kernel = "huber"
     is_smooth = True
 
     threshold: float | None = None
@@ -386,6 +394,11 @@ class Huber(AbsoluteError):
     def _limit(self):
         # A network that nobody fitted has no targets to take it from.
         return 1.0 if self.threshold is None else self.threshold
+
+    @property
+    def kernel_parameter(self) -> float:
+        """Threshold, for the compiled loop."""
+        return self._limit
 
 
 @lru_cache(maxsize=16)

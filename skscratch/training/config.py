@@ -61,6 +61,8 @@ class TrainingConfig(NamedTuple):
     share_batches : bool
     is_incremental : bool
         Whether this is a call of ``partial_fit``.
+    backend : {"auto", "numpy", "compiled"}
+        Backend that is asked for.
     """
 
     sizes: tuple[int, ...]
@@ -93,3 +95,4 @@ class TrainingConfig(NamedTuple):
     n_estimators: int
     share_batches: bool
     is_incremental: bool
+    backend: str = "auto"

@@ -93,6 +93,8 @@ class TrainingState:
     is_incremental : bool
         Whether the last call was ``partial_fit``, so that the optimizer's state has to
         be pickled.
+    backend : {"numpy", "compiled"}
+        What trains the network.
     """
 
     optimizer: Optimizer | None
@@ -110,6 +112,7 @@ class TrainingState:
     no_improvement: int = 0
     n_samples_seen: int = 0
     is_incremental: bool = False
+    backend: str = "numpy"
 
     def continued(self, optimizer, schedule, average):
         """State to continue with another optimizer, schedule and average.

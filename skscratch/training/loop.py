@@ -8,6 +8,7 @@ warnings are the estimators' business.
 import contextlib
 
 from skscratch.training.averaging import averaged
+from skscratch.training.compiled import CompiledRuns, prepare
 from skscratch.training.early_stopping import keep_if_least
 from skscratch.training.history import FINAL_OUTCOMES
 from skscratch.training.joint import SingleRun, StackedRuns, mean_epoch
@@ -50,7 +51,8 @@ def run_epochs(runs, monitor):
         first_epoch = 1 + max(run.n_epochs for run in runs)
         if not active or first_epoch > config.max_epochs:
             return (active or runs)[0].outcome
-        trained = _side_by_side(active, len(runs))
+        kernels = prepare(runs, monitor)
+        trained = _side_by_side(active, len(runs), kernels)
         # A lambda: `trained` is replaced when a network stops.
         at_end.callback(lambda: trained.save_state())
         is_heard = not monitor.is_silent
@@ -79,7 +81,7 @@ def run_epochs(runs, monitor):
             if len(still_active) < len(active) and number < config.max_epochs:
                 trained.save_state()
                 active = still_active
-                trained = _side_by_side(active, len(runs))
+                trained = _side_by_side(active, len(runs), kernels)
     return outcome
 
 
@@ -103,5 +105,7 @@ def _common_error(runs):
     return CommonError(validators)
 
 
-def _side_by_side(active, n_runs):
+def _side_by_side(active, n_runs, kernels):
+    if kernels is not None:
+        return CompiledRuns(active, kernels)
     return SingleRun(*active) if n_runs == 1 else StackedRuns(active)

@@ -42,9 +42,13 @@ class Optimizer:
     hyperparameters : tuple of str
         Names of further parameters of the constructor, which are kept as attributes.
         Those that the estimators have too get the estimators' values.
+    kernel : str or None
+        Name of the compiled loop that computes the same. A subclass does not inherit
+        it, and needs ``kernel_state`` and ``count_steps`` with it.
     """
 
     hyperparameters: tuple[str, ...] = ()
+    kernel: str | None = None
 
     def __init__(self, n_parameters, dtype):
         # The name of the dtype, which every file format can hold.
@@ -95,6 +99,22 @@ class Optimizer:
     def _moments(self):
         """Vectors kept from step to step, in the order of ``_update_block``."""
         raise NotImplementedError
+
+    def kernel_state(self):
+        """State for compiled training, which updates the moments itself.
+
+        Returns
+        -------
+        hyperparameters : tuple of four floats
+        moments : list of ndarray of shape (n_parameters,)
+            In the units of the paper.
+        n_steps : int
+            Number of steps taken so far.
+        """
+        raise NotImplementedError
+
+    def count_steps(self, n_steps):
+        """Note the number of steps after compiled training."""
 
     def scalars(self):
         """Everything but the arrays: hyperparameters, number of steps and the class.
@@ -194,6 +214,7 @@ class GradientDescent(Optimizer):
     """
 
     hyperparameters = ("momentum", "nesterovs_momentum")
+    kernel = "sgd"
 
     def __init__(self, n_parameters, dtype, momentum=0.9, nesterovs_momentum=True):
         super().__init__(n_parameters, dtype)
@@ -203,6 +224,11 @@ class GradientDescent(Optimizer):
 
     def _moments(self):
         return [self.velocity]
+
+    def kernel_state(self):
+        """State for compiled training; see ``Optimizer.kernel_state``."""
+        hyperparameters = (self.momentum, float(self.nesterovs_momentum), 0.0, 0.0)
+        return hyperparameters, [self.velocity], 0
 
     def _update_block(self, parameters, gradients, velocity, workspace, learning_rate):
         velocity *= self.momentum
@@ -234,6 +260,7 @@ class Adam(Optimizer):
     """
 
     hyperparameters: tuple[str, ...] = ("beta_1", "beta_2", "epsilon")
+    kernel: str | None = "adam"
 
     def __init__(self, n_parameters, dtype, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
         super().__init__(n_parameters, dtype)
@@ -280,6 +307,20 @@ class Adam(Optimizer):
     def _moments(self):
         return [self.first_moment, self.second_moment]
 
+    def kernel_state(self):
+        """State for compiled training; see ``Optimizer.kernel_state``."""
+        betas, moments = (self.beta_1, self.beta_2), self._moments()
+        weights = [1 - beta for beta in betas]
+        for moment, weight, new in zip(moments, self._weights, weights, strict=True):
+            if weight != new:
+                moment *= new / weight
+        self._weights = weights
+        return (*betas, self.epsilon, 0.0), moments, self.n_steps
+
+    def count_steps(self, n_steps):
+        """Note the number of steps after compiled training."""
+        self.n_steps = n_steps
+
     def _update_block(
         self, parameters, gradients, first_moment, second_moment, step, learning_rate
     ):
@@ -313,6 +354,7 @@ class AdamW(Adam):
     """
 
     hyperparameters = (*Adam.hyperparameters, "weight_decay")
+    kernel = "adam"
 
     def __init__(
         self,
@@ -330,6 +372,11 @@ class AdamW(Adam):
         """Take one step; see ``Optimizer.update``."""
         parameters[..., : self.n_weights] *= 1 - learning_rate * self.weight_decay
         super().update(parameters, gradients, learning_rate)
+
+    def kernel_state(self):
+        """State for compiled training; see ``Optimizer.kernel_state``."""
+        hyperparameters, moments, n_steps = super().kernel_state()
+        return (*hyperparameters[:3], self.weight_decay), moments, n_steps
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {

@@ -12,6 +12,7 @@ from skscratch.nn.network import Network
 from skscratch.nn.predictor import Predictor
 from skscratch.training.averaging import Average
 from skscratch.training.batches import Batches
+from skscratch.training.compiled import choose_backend
 from skscratch.training.config import TrainingConfig
 from skscratch.training.data import FitData, Split
 from skscratch.training.early_stopping import EarlyStopping
@@ -171,19 +172,23 @@ def start_run(
         random_state=random_state if config.shuffle else None,
         smoothing=config.smoothing,
     )
+    backend = choose_backend(config, data, previous)
     dropout = validator = None
     if any(config.dropout):
         neurons = list(config.sizes[1:-1])
         dropout = Dropout(config.dropout, neurons, network.dtype, dropout_random_state)
     if split is not None:
         validator = Validator(
-            Predictor(network), resolve_loss(network.loss), split, score
+            Predictor(network, backend=backend),
+            resolve_loss(network.loss),
+            split,
+            score,
         )
     return TrainingRun(
         network,
         config,
         data,
-        _continued_state(config, network, previous),
+        replace(_continued_state(config, network, previous), backend=backend),
         batches,
         dropout,
         split,

@@ -357,6 +357,7 @@ FITS = {
 }
 
 
+@pytest.mark.usefixtures("numpy_trains")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("fit", sorted(FITS))
 def test_a_fit_is_the_same_without_replay(monkeypatch, fit):

@@ -232,6 +232,7 @@ def test_each_warm_start_is_a_fit_of_its_own(solver):
     assert lengths == [before + i for i in range(1, N_EPOCHS + 1)]
 
 
+@pytest.mark.usefixtures("numpy_trains")
 @every_solver
 def test_the_work_of_an_epoch_lies_between_its_hooks(solver, monkeypatch):
     listener, honest = Listener(), Network.cost_and_gradients

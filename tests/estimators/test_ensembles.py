@@ -554,6 +554,7 @@ def test_together_is_as_train_epoch_by_epoch():
         assert_allclose(one.parameters, other.parameters, rtol=1e-10)
 
 
+@pytest.mark.usefixtures("numpy_trains")
 @both
 def test_what_is_printed_is_of_the_ensemble(cls, capsys):
     X, y = data(cls)

@@ -1510,6 +1510,7 @@ def corrupt_derivative(monkeypatch, name):
     monkeypatch.setitem(ACTIVATIONS, name, corrupted)
 
 
+@pytest.mark.usefixtures("numpy_trains")
 @every_solver
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_a_corrupted_derivative_is_seen_and_is_what_trains(
@@ -1525,6 +1526,7 @@ def test_a_corrupted_derivative_is_seen_and_is_what_trains(
     assert not np.allclose(parameters_of(changed), parameters_of(expected), rtol=1e-6)
 
 
+@pytest.mark.usefixtures("numpy_trains")
 @pytest.mark.parametrize("method", ["forward", "backward"])
 @every_solver
 def test_layers_compute_what_trains(method, solver, monkeypatch):

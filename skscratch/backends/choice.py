@@ -1,0 +1,151 @@
+"""Which backend trains a network: NumPy, or compiled kernels where they are installed.
+
+Left alone, the choice depends on shapes, parameters and what is installed; see
+``training.compiled``. Here is what overrides it.
+"""
+
+import os
+from contextvars import ContextVar, Token
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+__all__ = [
+    "BACKENDS",
+    "chosen_scope",
+    "is_installed",
+    "requested_backend",
+    "set_backend",
+]
+
+BACKENDS = ("auto", "numpy", "compiled")
+VARIABLE = "SKSCRATCH_BACKEND"
+
+# The first that supports NumPy 2.
+_OLDEST_NUMBA = (0, 61)
+
+
+class _Scope:
+    """A choice, and whether it still holds.
+
+    Estimators that are cloned while it holds carry it along, into the workers of joblib
+    too, which know nothing of context variables.
+    """
+
+    def __init__(self, backend):
+        self.backend, self.is_open = backend, True
+
+
+_current: ContextVar[_Scope | None] = ContextVar("backend", default=None)
+
+
+class set_backend:
+    """Choose the backend that trains networks and makes large predictions.
+
+    As a function, it holds until the next call; in a ``with`` statement, until its end.
+    It holds in the current thread (more precisely, context: see ``contextvars``), and
+    for estimators that are cloned in it: the candidates of a ``GridSearchCV(n_jobs=2)``
+    among them.
+
+    Parameters
+    ----------
+    backend : {"auto", "numpy", "compiled"}
+        ``"auto"`` leaves the choice to the size of the training and to what is
+        installed. ``"compiled"`` takes the kernels for small trainings too; networks
+        that they do not know, such as those of sparse samples, still train on NumPy.
+
+    Raises
+    ------
+    ValueError
+        If there is no such backend.
+    ImportError
+        If kernels are asked for, and Numba is not installed.
+
+    Notes
+    -----
+    Without a call, the environment variable ``SKSCRATCH_BACKEND`` decides, which takes
+    the same names.
+
+    Examples
+    --------
+    >>> from skscratch import ScratchMLPClassifier, set_backend
+    >>> model = ScratchMLPClassifier(max_iter=300, random_state=0)
+    >>> with set_backend("numpy"):
+    ...     model = model.fit([[0.0], [1.0], [2.0]], [0, 1, 1])
+    """
+
+    def __init__(self, backend: str) -> None:
+        _check(backend, "backend")
+        self._scope = _Scope(backend)
+        self._token: Token[Any] = _current.set(self._scope)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *exception: object) -> None:
+        self._scope.is_open = False
+        _current.reset(self._token)
+
+
+def chosen_scope(carried=None):
+    """Choice that holds now: the context's, or the one that an estimator carries.
+
+    Parameters
+    ----------
+    carried : _Scope, default=None
+
+    Returns
+    -------
+    _Scope or None
+    """
+    scope = _current.get()
+    if scope is None and carried is not None and carried.is_open:
+        scope = carried
+    return scope
+
+
+def requested_backend(carried=None):
+    """Name of the backend that is asked for.
+
+    Parameters
+    ----------
+    carried : _Scope, default=None
+        Of an estimator.
+
+    Returns
+    -------
+    {"auto", "numpy", "compiled"}
+    """
+    scope = chosen_scope(carried)
+    if scope is not None:
+        return scope.backend
+    backend = os.environ.get(VARIABLE) or "auto"
+    _check(backend, f"the environment variable {VARIABLE}")
+    return backend
+
+
+def _check(backend, name):
+    if backend not in BACKENDS:
+        raise ValueError(f"{name} must be one of {list(BACKENDS)}, got {backend!r}.")
+    if backend == "compiled" and not is_installed():
+        oldest = ".".join(map(str, _OLDEST_NUMBA))
+        raise ImportError(
+            f"{name}='compiled' needs Numba {oldest} or newer: install it with "
+            "pip install 'skscratch[fast]', or choose 'auto' or 'numpy'."
+        )
+
+
+@cache
+def is_installed():
+    """Return whether a version of Numba that can be used is installed.
+
+    Its import, which takes a while, is left to those who need it.
+    """
+    try:
+        installed = version("numba")
+    except PackageNotFoundError:
+        return False
+    numbers = installed.split(".")[:2]
+    return all(map(str.isdigit, numbers)) and (
+        tuple(map(int, numbers)) >= _OLDEST_NUMBA
+    )

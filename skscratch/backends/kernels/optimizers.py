@@ -1,0 +1,126 @@
+"""Updates of the parameters: the formulas of ``training.optimizers``, in loops.
+
+Each takes a block of the vectors, which stays in a core's cache from one pass to the
+next.
+"""
+
+import math
+
+import numpy as np
+
+from skscratch.backends.kernels.decorators import elementwise, summing
+
+__all__ = ["OPTIMIZER_NUMBERS", "add_penalty", "clip", "include", "update"]
+
+SGD, ADAM = range(2)
+
+OPTIMIZER_NUMBERS = {"sgd": SGD, "adam": ADAM}
+
+
+@summing
+def add_penalty(w, dw, strength):
+    """Gradient of the L2 penalty, ``dw ← dw + strength · w``; return ``|w|²``."""
+    squares = w.dtype.type(0)
+    for i in range(w.size):
+        squares += w[i] * w[i]
+        dw[i] += strength * w[i]
+    return squares
+
+
+@summing
+def clip(gradients, max_norm):
+    """Scale gradients down to a norm."""
+    squares = 0.0
+    for i in range(gradients.size):
+        squares += np.float64(gradients[i]) * np.float64(gradients[i])
+    length = math.sqrt(squares)
+    if length > max_norm:
+        factor = gradients.dtype.type(max_norm / length)
+        for i in range(gradients.size):
+            gradients[i] *= factor
+
+
+@elementwise
+def update(optimizer, hyperparameters, p, g, m, v, rate, n_steps, n_weights):
+    """Take a step of an optimizer, on a block of its vectors.
+
+    Parameters
+    ----------
+    optimizer : int
+    hyperparameters : tuple of float
+        Momentum and whether it is Nesterov's; or ``beta_1``, ``beta_2``, ``epsilon``
+        and ``weight_decay``.
+    p, g : ndarray of shape (n,)
+        Parameters, and their gradients.
+    m, v : ndarray of shape (n,)
+        First and second moment; gradient descent has its velocity in ``m``.
+    rate : float
+        Learning rate.
+    n_steps : int
+        Number of the step, counted from 1.
+    n_weights : int
+        Number of weights among the parameters; the rest are biases.
+    """
+    number = p.dtype.type
+    if optimizer == SGD:
+        momentum = number(hyperparameters[0])
+        if hyperparameters[1] != 0:
+            _nesterov(p, g, m, momentum, number(rate))
+        else:
+            _momentum(p, g, m, momentum, number(rate))
+        return
+    beta_1, beta_2, epsilon, weight_decay = hyperparameters
+    if weight_decay != 0:
+        _decay(p[:n_weights], number(1 - rate * weight_decay))
+    step = rate * math.sqrt(1 - beta_2**n_steps) / (1 - beta_1**n_steps)
+    _adam(
+        *(p, g, m, v),
+        *(number(beta_1), number(1 - beta_1), number(beta_2), number(1 - beta_2)),
+        number(epsilon),
+        number(step),
+    )
+
+
+@elementwise
+def _momentum(p, g, v, momentum, rate):
+    """``v ← momentum v - rate g`` and ``p ← p + v``."""
+    for i in range(p.size):
+        v[i] = momentum * v[i] - rate * g[i]
+        p[i] += v[i]
+
+
+@elementwise
+def _nesterov(p, g, v, momentum, rate):
+    """``v ← momentum v - rate g`` and ``p ← p + momentum v - rate g``."""
+    for i in range(p.size):
+        v[i] = momentum * v[i] - rate * g[i]
+        p[i] += momentum * v[i] - rate * g[i]
+
+
+@elementwise
+def _decay(w, factor):
+    """Weight decay."""
+    for i in range(w.size):
+        w[i] *= factor
+
+
+@elementwise
+def _adam(p, g, m, v, beta_1, rest_1, beta_2, rest_2, epsilon, rate):
+    """Moments of the gradient decay, and the step is their ratio, as in the paper.
+
+    ``m ← β₁ m + (1 - β₁) g`` and ``v ← β₂ v + (1 - β₂) g²``; then
+    ``p ← p - rate m / (√v + ε)``. ``rest`` is 1 - β, whose
+    digits float32 would lose.
+    """
+    for i in range(p.size):
+        m[i] = beta_1 * m[i] + rest_1 * g[i]
+        v[i] = beta_2 * v[i] + rest_2 * g[i] * g[i]
+        p[i] -= rate * m[i] / (np.sqrt(v[i]) + epsilon)
+
+
+@elementwise
+def include(mean, p, share):
+    """Moving average of the parameters: ``mean ← (1 - share) mean + share p``."""
+    one = p.dtype.type(1)
+    for i in range(p.size):
+        mean[i] = (one - share) * mean[i] + share * p[i]
