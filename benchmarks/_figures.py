@@ -5,6 +5,8 @@ rows of its table. ``speed.py`` calls it in a separate process. A list in a reco
 the results of all repeats; the table shows their median.
 """
 
+import multiprocessing
+import os
 import statistics
 import subprocess
 import sys
@@ -46,6 +48,7 @@ class Settings:
     repeats: int
     dtype: str
     scale: float
+    backends: tuple[str, ...] = ("auto",)
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,24 @@ def _cell(value: Any) -> str:
     if isinstance(value, list):
         value = statistics.median(value)
     return format_number(value) if isinstance(value, float) else str(value)
+
+
+def on_backends(
+    settings: Settings, action: Callable[[], object], label: str = OURS
+) -> dict[str, Callable[[], object]]:
+    """Return an action of ours for each backend to time, by its label."""
+    from skscratch import set_backend
+
+    def chosen(backend: str) -> Callable[[], object]:
+        def act() -> None:
+            with set_backend(backend):
+                action()
+
+        return act
+
+    if len(settings.backends) == 1:
+        return {label: chosen(settings.backends[0])}
+    return {f"{label}, {name}": chosen(name) for name in settings.backends}
 
 
 def versus(timings: Mapping[str, Sequence[float]]) -> Record:
@@ -136,9 +157,14 @@ def measure_predict(settings: Settings) -> list[Record]:
     record["ratio without their validation"] = (theirs - validation) / ours
 
     predict = {n: partial(e.predict_proba, X) for n, e in estimators.items()}
-    large: Record = {"rows": f"{len(X):,}"} | versus(
-        interleaved(predict, settings.repeats)
-    )
+    of_backends = on_backends(settings, predict[OURS])
+    timings = interleaved(of_backends | {THEIRS: predict[THEIRS]}, settings.repeats)
+    # In the table, the last of the backends; the others follow.
+    *others, last = of_backends
+    large: Record = {"rows": f"{len(X):,}"}
+    large |= versus({OURS: timings[last], THEIRS: timings[THEIRS]})
+    for name in others:
+        large[f"{name} ms"] = [1e3 * t for t in timings[name]]
     large["our peak MB"] = traced_peak(predict[OURS]) / MEGABYTE
     large["MLPClassifier peak MB"] = traced_peak(predict[THEIRS]) / MEGABYTE
     return [record, large]
@@ -311,14 +337,20 @@ def measure_ensemble(settings: Settings) -> list[Record]:
         for _ in range(n_networks):
             fit_floor(case, X, y, n_epochs)
 
+    def one_by_one() -> None:
+        for seed in range(n_networks):
+            clone(single).set_params(random_state=seed).fit(X, y)
+
+    together_on = on_backends(settings, partial(together.fit, X, y), "n_estimators=8")
     actions = {
         "products only": products,
-        "n_estimators=8": partial(together.fit, X, y),
-        "bagged, each with all rows": bagged(False),
-        "bagged, with replacement": bagged(True),
+        **together_on,
+        **on_backends(settings, one_by_one, "eight single fits"),
+        **on_backends(settings, bagged(False), "bagged, each with all rows"),
+        **on_backends(settings, bagged(True), "bagged, with replacement"),
     }
     timings = interleaved(actions, settings.repeats)
-    ours = statistics.median(timings["n_estimators=8"])
+    ours = statistics.median(timings[list(together_on)[-1]])
     return [
         {
             "how": how,
@@ -326,6 +358,104 @@ def measure_ensemble(settings: Settings) -> list[Record]:
             "multiple of ours": statistics.median(times) / ours,
         }
         for how, times in timings.items()
+    ]
+
+
+def measure_search(settings: Settings) -> list[Record]:
+    """Time a whole grid search on digits: 18 candidates, three folds, two processes."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    X, y = load_digits(return_X_y=True)
+    step = round(1 / max(settings.scale, 0.1))
+    X, y = X[::step].astype(settings.dtype), y[::step]
+    epochs = max(2, round(40 * settings.scale))
+
+    def search(name: str) -> None:
+        estimator = estimator_classes()[name](
+            max_iter=epochs, tol=0, n_iter_no_change=np.inf, random_state=0
+        )
+        grid = {
+            "alpha": [1e-4, 1e-3, 1e-2],
+            "hidden_layer_sizes": [(50,), (100,), (100, 50)],
+            "learning_rate_init": [1e-3, 3e-3],
+        }
+        GridSearchCV(
+            make_pipeline(StandardScaler(), estimator),
+            {
+                f"{estimator.__class__.__name__.lower()}__{k}": v
+                for k, v in grid.items()
+            },
+            cv=3,
+            n_jobs=2,
+        ).fit(X, y)
+
+    with warnings_ignored_in_workers():
+        timings = interleaved(
+            {
+                THEIRS: partial(search, THEIRS),
+                **on_backends(settings, partial(search, OURS)),
+            },
+            settings.repeats,
+        )
+    theirs = statistics.median(timings[THEIRS])
+    return [
+        {
+            "estimator": name,
+            "seconds": times,
+            "MLPClassifier / this": theirs / statistics.median(times),
+        }
+        for name, times in timings.items()
+    ]
+
+
+@contextmanager
+def warnings_ignored_in_workers() -> Iterator[None]:
+    """Context in which processes that are started ignore warnings."""
+    with patch.dict(os.environ, {"PYTHONWARNINGS": "ignore"}):
+        ignore_convergence_warnings()
+        yield
+
+
+def spin() -> None:
+    """Keep a core busy."""
+    while True:
+        pass
+
+
+def measure_busy(settings: Settings) -> list[Record]:
+    """Time fits on digits in float64 beside one busy process for each core."""
+    ignore_convergence_warnings()
+    case = replace(CASES[2], hidden=(100, 50)).scaled(settings.scale)
+    X, y = make_data(case, "float64")
+    n_epochs = 20
+    fits = {
+        THEIRS: partial(fit_estimator, THEIRS, case, X, y, n_epochs),
+        **on_backends(settings, partial(fit_estimator, OURS, case, X, y, n_epochs)),
+    }
+    quiet = interleaved(fits, settings.repeats)
+    context = multiprocessing.get_context("spawn")
+    spinning = [context.Process(target=spin) for _ in range(os.cpu_count() or 1)]
+    for process in spinning:
+        process.start()
+    try:
+        time.sleep(1)
+        busy = interleaved(fits, settings.repeats)
+    finally:
+        for process in spinning:
+            process.kill()
+            process.join()
+    return [
+        {
+            "estimator": name,
+            "quiet ms per epoch": [1e3 * t / n_epochs for t in quiet[name]],
+            "busy ms per epoch": [1e3 * t / n_epochs for t in busy[name]],
+            "busy / quiet": statistics.median(busy[name])
+            / statistics.median(quiet[name]),
+        }
+        for name in fits
     ]
 
 
@@ -381,7 +511,8 @@ def timed_calls(
 
 
 def measure_profile(settings: Settings) -> list[Record]:
-    """Split the time of a training step of ours into parts."""
+    """Split the time of a training step of ours on NumPy into parts."""
+    from skscratch import set_backend
     from skscratch.backends import buffered
     from skscratch.training import joint, optimizers
 
@@ -403,7 +534,7 @@ def measure_profile(settings: Settings) -> list[Record]:
         n_steps = case.epochs * len(list(case.batches()))
         spent: dict[str, list[float]] = {part: [] for part in parts}
         for _ in range(settings.repeats):
-            with timed_calls(parts) as (seconds_of, timed):
+            with set_backend("numpy"), timed_calls(parts) as (seconds_of, timed):
 
                 def timed_partial(
                     function: Any, *arguments: Any, **options: Any
@@ -429,6 +560,8 @@ FIGURES = {
     "import": Figure("Import time in a fresh interpreter", measure_import),
     "lbfgs": Figure("Fits of 20 iterations of L-BFGS, (100)", measure_lbfgs),
     "ensemble": Figure("One epoch of eight networks, (100)", measure_ensemble),
+    "search": Figure("A grid search on digits, 54 fits, n_jobs=2", measure_search),
+    "busy": Figure("Digits, (100, 50), float64, beside busy processes", measure_busy),
     "growth": Figure(
         "One epoch of more and more rows, (64), batch 200", measure_growth
     ),

@@ -107,6 +107,14 @@ def fit_ours(case: Case, X: np.ndarray, y: np.ndarray, epochs: int) -> float:
     return fit_estimator(OURS, case, X, y, epochs)
 
 
+def fit_on_numpy(case: Case, X: np.ndarray, y: np.ndarray, epochs: int) -> float:
+    """Fit `ScratchMLPClassifier` without compiled kernels."""
+    from skscratch import set_backend
+
+    with set_backend("numpy"):
+        return fit_estimator(OURS, case, X, y, epochs)
+
+
 def fit_sklearn(case: Case, X: np.ndarray, y: np.ndarray, epochs: int) -> float:
     """Fit `MLPClassifier`."""
     return fit_estimator(THEIRS, case, X, y, epochs)
@@ -357,13 +365,15 @@ class Peer:
 
 # These are always timed: the subject of the comparison, and a lower bound for NumPy.
 SUBJECT = "ours"
+ON_NUMPY = "ours_on_numpy"
 FLOOR = "floor"
 PEERS = {
     SUBJECT: Peer("ours", fit_ours, ("skscratch", "sklearn")),
+    ON_NUMPY: Peer("ours on NumPy", fit_on_numpy, ("skscratch", "sklearn")),
     FLOOR: Peer("products only", fit_floor, ("numpy",)),
     "sklearn": Peer("MLPClassifier", fit_sklearn, ("sklearn",)),
     "skorch": Peer("skorch", fit_skorch, ("skorch", "torch")),
     "torch": Peer("PyTorch", fit_torch, ("torch",)),
     "jax": Peer("JAX", fit_jax, ("jax", "optax"), compiles=True),
 }
-RIVALS = tuple(name for name in PEERS if name not in (SUBJECT, FLOOR))
+RIVALS = tuple(name for name in PEERS if name not in (SUBJECT, ON_NUMPY, FLOOR))

@@ -19,14 +19,19 @@ fits one epoch as a warm-up; JAX fits two, whose difference is its compile time.
 "Products only" is the time of the matrix products of an epoch alone, each in the
 fastest memory order: a lower bound for any design on NumPy.
 
-Further figures, with ``--figures``: ``profile`` (the time of a training step by part),
-``predict``, ``sparse``, ``memory``, ``import``, ``lbfgs``, ``ensemble``, ``growth``, or
-``all``. ``growth`` writes a file of more than 4 GB to the temporary folder, and deletes
-it.
+``--backend`` says what trains ours: NumPy, the compiled kernels (extra ``fast``), or
+both, side by side.
+
+Further figures, with ``--figures``: ``profile`` (the time of a training step by part,
+on NumPy), ``predict``, ``sparse``, ``memory``, ``import``, ``lbfgs``, ``ensemble``,
+``search`` (a whole ``GridSearchCV``), ``busy`` (other processes on all cores),
+``growth``, or ``all``. ``growth`` writes a file of more than 4 GB to the temporary
+folder, and deletes it.
 """
 
 import argparse
 import multiprocessing
+import os
 import statistics
 import sys
 import time
@@ -50,7 +55,17 @@ from _common import (
     write_json,
 )
 from _figures import FIGURES, Settings, format_records
-from _peers import CASES, FLOOR, PEERS, RIVALS, SUBJECT, WARMUP, Case, make_data
+from _peers import (
+    CASES,
+    FLOOR,
+    ON_NUMPY,
+    PEERS,
+    RIVALS,
+    SUBJECT,
+    WARMUP,
+    Case,
+    make_data,
+)
 
 # Idle threads of OpenMP and OpenBLAS spin for a while before they sleep: wait for them.
 PAUSE = 0.2
@@ -58,8 +73,9 @@ PAUSE = 0.2
 DEFAULT_EPOCHS = 200
 
 
-def serve(connection: Connection, name: str, dtype: str) -> None:
+def serve(connection: Connection, name: str, dtype: str, backend: str) -> None:
     """Fit each case received, until None is received; runs in a peer's process."""
+    os.environ["SKSCRATCH_BACKEND"] = backend
     ignore_convergence_warnings()
     peer = PEERS[name]
     for case in iter(connection.recv, None):
@@ -82,15 +98,17 @@ class Worker:
         Name of the peer in ``PEERS``.
     dtype : {"float32", "float64"}
         dtype of the data and of the network.
+    backend : {"auto", "numpy", "compiled"}, default="auto"
+        Backend of ours.
     """
 
-    def __init__(self, name: str, dtype: str) -> None:
+    def __init__(self, name: str, dtype: str, backend: str = "auto") -> None:
         context = multiprocessing.get_context("spawn")
         self.name = name
         self.threads: list[str] = []
         self._connection, theirs = context.Pipe()
         self._process = context.Process(
-            target=serve, args=(theirs, name, dtype), daemon=True
+            target=serve, args=(theirs, name, dtype, backend), daemon=True
         )
         self._process.start()
         theirs.close()
@@ -116,9 +134,11 @@ class Worker:
 
 
 @contextmanager
-def start_workers(names: Sequence[str], dtype: str) -> Iterator[list[Worker]]:
+def start_workers(
+    names: Sequence[str], dtype: str, backend: str = "auto"
+) -> Iterator[list[Worker]]:
     """Context with a process for each peer."""
-    started = [Worker(name, dtype) for name in names]
+    started = [Worker(name, dtype, backend) for name in names]
     try:
         for worker in started:
             worker.fit(WARMUP)
@@ -203,7 +223,7 @@ def geometric_means(results: Mapping[int, Any]) -> dict[str, float]:
 
 def format_epochs(results: Mapping[int, Any], means: Mapping[str, float]) -> str:
     """Format the table of milliseconds per epoch and ratios to ours."""
-    rivals = [name for name in means if name in RIVALS]
+    rivals = [name for name in means if name not in (SUBJECT, FLOOR)]
     header = ["case", "epochs", "ours", "products only", "share"]
     header += [PEERS[name].title for name in rivals]
     rows = []
@@ -302,7 +322,7 @@ def installed_peers(names: Sequence[str]) -> list[str]:
     installed = []
     for name in [SUBJECT, FLOOR, *names]:
         missing = PEERS[name].missing()
-        if missing and name in (SUBJECT, FLOOR):
+        if missing and name not in RIVALS:
             raise SystemExit(f"{', '.join(missing)} must be installed.")
         if missing:
             title = PEERS[name].title
@@ -315,7 +335,12 @@ def installed_peers(names: Sequence[str]) -> list[str]:
 def measure_epochs(options: argparse.Namespace) -> dict[str, Any]:
     """Return the times of epochs, and the threads of each process."""
     results = {}
-    with start_workers(installed_peers(options.peers), options.dtype) as workers:
+    names = options.peers
+    backend = options.backend
+    if backend == "both":
+        names, backend = [ON_NUMPY, *names], "compiled"
+    peers = installed_peers(names)
+    with start_workers(peers, options.dtype, backend) as workers:
         for number in options.cases:
             case = CASES[number].scaled(options.scale)
             if options.epochs:
@@ -338,6 +363,12 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--cases", type=int, nargs="+", choices=CASES, default=list(CASES)
     )
     parser.add_argument("--peers", nargs="*", choices=RIVALS, default=list(RIVALS))
+    parser.add_argument(
+        "--backend",
+        choices=["auto", "numpy", "compiled", "both"],
+        default="auto",
+        help="what trains ours",
+    )
     parser.add_argument("--repeats", type=int, default=5, help="number of repeats")
     parser.add_argument("--dtype", choices=["float32", "float64"], default="float32")
     parser.add_argument("--epochs", type=int, help="epochs per fit, in all cases")
@@ -383,7 +414,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if "epochs" in options.figures:
         show_epochs(report["epochs"])
     report["figures"] = {}
-    settings = Settings(options.repeats, options.dtype, options.scale)
+    backends = (options.backend,)
+    if options.backend == "both":
+        backends = ("numpy", "compiled")
+    settings = Settings(options.repeats, options.dtype, options.scale, backends)
     for name in (name for name in FIGURES if name in options.figures):
         print(f"\n{FIGURES[name].title}\n", flush=True)
         records = in_fresh_process(FIGURES[name].measure, settings)

@@ -226,11 +226,14 @@ def test_ratios_are_plotted(load, tmp_path):
             {
                 "products only",
                 "n_estimators=8",
+                "eight single fits",
                 "bagged, each with all rows",
                 "bagged, with replacement",
             },
             {"ms per epoch", "multiple of ours"},
         ),
+        ("search", ESTIMATORS, {"seconds", "MLPClassifier / this"}),
+        ("busy", ESTIMATORS, {"quiet ms per epoch", "busy / quiet"}),
         ("growth", ESTIMATORS, {"microseconds per row", "extra bytes per row"}),
     ],
 )
