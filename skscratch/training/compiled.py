@@ -41,6 +41,10 @@ _EPOCHS_OF_A_STREAM = 200
 # heard between two calls.
 _PER_CALL = 10**9
 
+# Versions of OpenBLAS whose products are wrong if threads that multiply at once take
+# several threads each: https://github.com/numpy/numpy/issues/29391
+_WRONG_IN_THREADS = ("0.3.28", "0.3.29")
+
 # Numbers of the dropout masks of one call.
 _MASKS_PER_CALL = 2**21
 
@@ -103,9 +107,13 @@ class CompiledRuns:
         self._shares_batches = (
             runs[0].config.share_batches or self.batches.order is None
         )
-        self._n_threads = 1
+        first = self._trainings[0]
+        # The package whose BLAS would take several threads for a product.
+        self._limited_package = None
+        if any(training.has_large_products for training in self._trainings):
+            self._limited_package = np if first.uses_numpys_blas else scipy
+        self._n_threads = min(len(runs), _count_threads(self._limited_package))
         if len(runs) > 1:
-            self._n_threads = min(len(runs), _count_threads())
             self._executor = ThreadPoolExecutor(self._n_threads)
 
     def train_epoch(self, number):
@@ -168,16 +176,28 @@ class CompiledRuns:
 
     def _limited(self):
         """Context in which products use no threads beside those of the networks."""
-        if not any(training.has_large_products for training in self._trainings):
+        if self._limited_package is None:
             return contextlib.nullcontext()
-        return one_thread(np if self._trainings[0].uses_numpys_blas else scipy)
+        return one_thread(self._limited_package)
 
     def save_state(self):
         """Do nothing: optimizers are the runs' own."""
 
 
-def _count_threads():
-    """Number of threads that BLAS may use, which joblib limits in its workers."""
+def _count_threads(limited_package):
+    """Number of threads for members: those of BLAS, which joblib's workers limit.
+
+    Parameters
+    ----------
+    limited_package : module or None
+        NumPy or SciPy, if products might take several threads after all, because
+        another thread ends its limit.
+    """
+    if limited_package is not None and any(
+        str(pool["version"]).startswith(_WRONG_IN_THREADS)
+        for pool in blas_in(limited_package).info()
+    ):
+        return 1
     return max((pool["num_threads"] for pool in blas_in(np).info()), default=1)
 
 
@@ -217,7 +237,9 @@ class _CompiledRun:
             self._batches_per_call = min(self._batches_per_call, limit)
         self._nothing = np.zeros(0, dtype)
         self._data = self._kernel_data(batches.data)
-        self._order = np.arange(batches.n_samples)
+        self._order = None
+        if batches.order is None:
+            self._order = np.arange(batches.n_samples)
         optimizer, average = run.state.optimizer, run.state.average
         hyperparameters, moments, self._n_steps = optimizer.kernel_state()
         max_norm = config.max_grad_norm

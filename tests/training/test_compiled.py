@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -517,9 +518,6 @@ def test_the_number_of_threads_is_given_back():
     options = SMALL | {"hidden_layer_sizes": (300,), "max_iter": 2}
     before, during = counts(), []
 
-    class Noting(LogLoss):
-        pass
-
     model = ScratchMLPClassifier(n_estimators=3, **options)
     real = CompiledRuns._train_in_threads
 
@@ -551,6 +549,32 @@ def test_members_take_no_more_threads_than_blas_may():
         with threadpool_limits(1, user_api="blas"):
             fit("compiled", ScratchMLPClassifier(n_estimators=4, **SMALL), X, y)
     assert set(executors) == {1}
+
+
+@pytest.mark.parametrize(
+    ("version", "neurons", "n_threads"),
+    [("0.3.27", 300, 2), ("0.3.28", 300, 1), ("0.3.29", 300, 1), ("0.3.29", 5, 2)],
+)
+def test_versions_of_blas_that_are_wrong_in_threads(
+    version, neurons, n_threads, monkeypatch
+):
+    """Small products are cut, and safe; large ones keep to one thread of ours."""
+    pool = {"version": version, "num_threads": 2}
+    blas = SimpleNamespace(info=lambda: [pool])
+    monkeypatch.setattr("skscratch.training.compiled.blas_in", lambda package: blas)
+    random = np.random.default_rng(0)
+    X, y = random.standard_normal((500, 300)), random.integers(2, size=500)
+    seen = []
+    real = CompiledRuns.__init__
+
+    def noting(self, *args):
+        real(self, *args)
+        seen.append(self._n_threads)
+
+    monkeypatch.setattr(CompiledRuns, "__init__", noting)
+    options = SMALL | {"hidden_layer_sizes": (neurons,), "max_iter": 1}
+    fit("compiled", ScratchMLPClassifier(n_estimators=3, **options), X, y)
+    assert set(seen) == {n_threads}
 
 
 # Checkpoints
