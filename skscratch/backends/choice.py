@@ -4,15 +4,16 @@ Left alone, the choice depends on shapes, parameters and what is installed; see
 ``training.compiled``. Here is what overrides it.
 """
 
+import itertools
 import os
 from contextvars import ContextVar, Token
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = [
     "BACKENDS",
-    "chosen_scope",
+    "current_choice",
     "is_installed",
     "requested_backend",
     "set_backend",
@@ -25,18 +26,39 @@ VARIABLE = "SKSCRATCH_BACKEND"
 _OLDEST_NUMBA = (0, 61)
 
 
-class _Scope:
-    """A choice, and whether it still holds.
+class Choice(NamedTuple):
+    """A call of ``set_backend``.
 
     Estimators that are cloned while it holds carry it along, into the workers of joblib
     too, which know nothing of context variables.
+
+    Attributes
+    ----------
+    backend : {"auto", "numpy", "compiled"}
+    process : int
+        Process that has made the call.
+    number : int
+        Number of the call in that process.
     """
 
-    def __init__(self, backend):
-        self.backend, self.is_open = backend, True
+    backend: str
+    process: int
+    number: int
+
+    @property
+    def holds(self):
+        """Whether it still holds: in its own process, and in processes started there.
+
+        So a model that is saved while it holds, and loaded later, is free of it.
+        """
+        if self.process == os.getpid():
+            return self.number in _HOLDING
+        return self.process == os.getppid()
 
 
-_current: ContextVar[_Scope | None] = ContextVar("backend", default=None)
+_NUMBERS = itertools.count()
+_HOLDING: set[int] = set()
+_current: ContextVar[Choice | None] = ContextVar("backend", default=None)
 
 
 class set_backend:
@@ -51,8 +73,8 @@ class set_backend:
     ----------
     backend : {"auto", "numpy", "compiled"}
         ``"auto"`` leaves the choice to the size of the training and to what is
-        installed. ``"compiled"`` takes the kernels for small trainings too; networks
-        that they do not know, such as those of sparse samples, still train on NumPy.
+        installed. ``"compiled"`` uses the kernels for small fits too; networks that
+        they do not know, such as those of sparse samples, still train on NumPy.
 
     Raises
     ------
@@ -76,32 +98,49 @@ class set_backend:
 
     def __init__(self, backend: str) -> None:
         _check(backend, "backend")
-        self._scope = _Scope(backend)
-        self._token: Token[Any] = _current.set(self._scope)
+        self._backend = backend
+        self._tokens: list[Token[Any]] = []
+        self._replaced = _current.get()
+        self._choose()
+        # As a function, it ends the choice before it. `with` will take that back.
+        if self._replaced is not None:
+            _HOLDING.discard(self._replaced.number)
+        self._is_entered = False
 
     def __enter__(self) -> None:
-        return None
+        if self._is_entered:
+            self._choose()
+        elif self._replaced is not None:
+            _HOLDING.add(self._replaced.number)
+        self._is_entered = True
 
     def __exit__(self, *exception: object) -> None:
-        self._scope.is_open = False
-        _current.reset(self._token)
+        choice = _current.get()
+        if choice is not None:
+            _HOLDING.discard(choice.number)
+        _current.reset(self._tokens.pop())
+
+    def _choose(self) -> None:
+        choice = Choice(self._backend, os.getpid(), next(_NUMBERS))
+        _HOLDING.add(choice.number)
+        self._tokens.append(_current.set(choice))
 
 
-def chosen_scope(carried=None):
+def current_choice(carried=None):
     """Choice that holds now: the context's, or the one that an estimator carries.
 
     Parameters
     ----------
-    carried : _Scope, default=None
+    carried : Choice, default=None
 
     Returns
     -------
-    _Scope or None
+    Choice or None
     """
-    scope = _current.get()
-    if scope is None and carried is not None and carried.is_open:
-        scope = carried
-    return scope
+    choice = _current.get()
+    if choice is None and carried is not None and carried.holds:
+        choice = carried
+    return choice
 
 
 def requested_backend(carried=None):
@@ -109,16 +148,16 @@ def requested_backend(carried=None):
 
     Parameters
     ----------
-    carried : _Scope, default=None
+    carried : Choice, default=None
         Of an estimator.
 
     Returns
     -------
     {"auto", "numpy", "compiled"}
     """
-    scope = chosen_scope(carried)
-    if scope is not None:
-        return scope.backend
+    choice = current_choice(carried)
+    if choice is not None:
+        return choice.backend
     backend = os.environ.get(VARIABLE) or "auto"
     _check(backend, f"the environment variable {VARIABLE}")
     return backend

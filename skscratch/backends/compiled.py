@@ -1,12 +1,13 @@
 """Python's side of the compiled kernels: loading them, and the arrays that they take.
 
 The loops themselves are in ``kernels``, which imports Numba and is imported from here,
-on demand. If Numba can't be used, there is one warning, and NumPy takes over.
+on demand. If Numba can't be used, there is one warning, and NumPy computes.
 """
 
 import ctypes
 import warnings
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +17,12 @@ from skscratch.backends.threads import blas_in
 __all__ = [
     "Plan",
     "are_known",
+    "are_loaded",
     "compiled_forward",
+    "custom_functions",
     "kernel_of",
     "load_kernels",
+    "load_kernels_for",
     "product_address",
     "read_only",
 ]
@@ -27,7 +31,20 @@ __all__ = [
 _LINE = 16
 
 
-@lru_cache(maxsize=2)
+# The kernels for each dtype that they were loaded for; None if they can't be used.
+_LOADED: dict[np.dtype, Any] = {}
+
+
+def are_loaded(dtype):
+    """Return whether this process has loaded the kernels, or tried to.
+
+    Parameters
+    ----------
+    dtype : dtype
+    """
+    return np.dtype(dtype) in _LOADED
+
+
 def load_kernels(dtype):
     """Import the kernels and compile them, or take them from Numba's cache.
 
@@ -39,21 +56,53 @@ def load_kernels(dtype):
     Returns
     -------
     module or None
-        ``kernels.steps``; None, after a warning, if Numba can't be used.
+        ``kernels.steps``; None if Numba can't be used. The first call warns of it.
     """
-    try:
-        from skscratch.backends.kernels import steps
+    dtype = np.dtype(dtype)
+    if dtype not in _LOADED:
+        try:
+            from skscratch.backends.kernels import steps
 
-        steps.compile_for(dtype)
-    except Exception as error:  # Of any kind: the extra must never stop a training.
-        warnings.warn(
-            "The compiled kernels can't be used, and NumPy is used instead: "
-            f"{type(error).__name__}: {str(error).strip()[:500]}",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+            steps.compile_for(dtype)
+            _LOADED[dtype] = steps
+        except Exception as error:  # Of any kind: the extra must never stop a training.
+            _LOADED[dtype] = None
+            _warn_of_fallback("The compiled kernels", error)
+    return _LOADED[dtype]
+
+
+def _warn_of_fallback(what, error):
+    warnings.warn(
+        f"{what} can't be used; falling back to NumPy: {type(error).__name__}: "
+        f"{str(error).strip()[:500]}",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+
+
+@lru_cache(maxsize=32)
+def custom_functions(function, derivative, dtype):
+    """Compile an activation that is given by functions of one number.
+
+    Parameters
+    ----------
+    function, derivative : callable
+        As in ``Activation.kernel``.
+    dtype : dtype
+
+    Returns
+    -------
+    list of compiled functions or None
+        None, after a warning, if Numba can't compile them.
+    """
+    from skscratch.backends.kernels.activations import compile_custom
+
+    try:
+        return compile_custom(function, derivative, np.dtype(dtype))
+    except Exception as error:  # Numba has many.
+        name = getattr(function, "__name__", function)
+        _warn_of_fallback(f"The kernel of the activation {name}", error)
         return None
-    return steps
 
 
 @lru_cache(maxsize=2)
@@ -128,9 +177,30 @@ def are_known(activations, loss):
     loss : Loss or None
         None for predictions alone.
     """
-    return all(f.kernel is not None for f in activations) and (
+    return all(f.usable_kernel is not None for f in activations) and (
         loss is None or kernel_of(loss) is not None
     )
+
+
+def load_kernels_for(activations, dtype):
+    """Load the kernels, and compile those of a network's custom activations.
+
+    Parameters
+    ----------
+    activations : list of Activation
+        Of the hidden layers; the kernels know them.
+    dtype : dtype
+
+    Returns
+    -------
+    module or None
+        As ``load_kernels``; None too if a custom activation can't be compiled.
+    """
+    steps = load_kernels(dtype)
+    custom = [f.kernel for f in activations if callable(f.kernel[0])]
+    if steps is None or any(custom_functions(*pair, dtype) is None for pair in custom):
+        return None
+    return steps
 
 
 class Plan:
@@ -165,31 +235,31 @@ class Plan:
         numbers = np.zeros(n_layers, np.int64)
         constants = np.zeros(n_layers, dtype)
         functions = np.zeros((n_layers, 2), np.int64)
-        # Compiled functions live as long as their addresses are used.
+        # Compiled functions must live as long as their addresses are used.
         self._functions = []
         for i, f in enumerate(activations):
             name, constant = f.kernel
             if callable(name):
-                own = steps.compile_own(*f.kernel, np.dtype(dtype))
-                self._functions.append(own)
-                numbers[i] = steps.OWN
-                functions[i] = [function.address for function in own]
+                compiled = custom_functions(*f.kernel, dtype)
+                self._functions.append(compiled)
+                numbers[i] = steps.CUSTOM
+                functions[i] = [function.address for function in compiled]
             else:
                 numbers[i] = steps.ACTIVATION_NUMBERS[name]
                 constants[i] = constant
-                if name == "selu":
-                    constants[i] = np.finfo(dtype).max
-        self._n = 0
-        places = np.zeros((n_layers + 1, 3), np.int64)
-        places[0] = self._place(batch_size * sizes[0])
+        self._size = 0
+        offsets = np.zeros((n_layers + 1, 3), np.int64)
+        offsets[0] = self._reserve(batch_size * sizes[0])
         for i, size in enumerate(sizes[1:], start=1):
-            places[i] = self._place(batch_size * size)
-            if i < n_layers:
-                if activations[i - 1].needs_Z:
-                    places[i, 1:] = self._place(batch_size * size)
-                if len(dropout) and dropout[i - 1]:
-                    places[i, 2] = self._place(batch_size * size)
-        rest = self._place(batch_size * (sizes[-1] + 2 + 2 * max(sizes[1:])))
+            offsets[i] = self._reserve(batch_size * size)
+            if numbers[i - 1] in steps.NEED_Z:
+                offsets[i, 1:] = self._reserve(batch_size * size)
+            if len(dropout) >= i and dropout[i - 1]:
+                offsets[i, 2] = self._reserve(batch_size * size)
+        # Targets, two numbers per sample, and two gradients.
+        scratch_offset = self._reserve(
+            batch_size * (sizes[-1] + 2 + 2 * max(sizes[1:]))
+        )
         self.network = steps.Architecture(
             np.array(sizes, np.int64),
             numbers,
@@ -197,16 +267,16 @@ class Plan:
             functions,
             0 if loss is None else steps.LOSS_NUMBERS[kernel_of(loss)],
             0.0 if loss is None else float(loss.kernel_parameter),
-            places,
-            rest,
+            offsets,
+            scratch_offset,
         )
-        self.workspace = aligned(self._n, dtype)
+        self.workspace = aligned(self._size, dtype)
 
-    def _place(self, n):
-        """Where the next ``n`` numbers begin."""
-        place = self._n
-        self._n += -(-n // _LINE) * _LINE
-        return place
+    def _reserve(self, n):
+        """Reserve memory for ``n`` numbers; return where they begin."""
+        offset = self._size
+        self._size += -(-n // _LINE) * _LINE
+        return offset
 
 
 def compiled_forward(network, activations, n_rows):
@@ -229,7 +299,7 @@ def compiled_forward(network, activations, n_rows):
     """
     if not are_known(activations, None) or not activations[-1].is_identity:
         return None
-    steps = load_kernels(network.dtype)
+    steps = load_kernels_for(activations[:-1], network.dtype)
     if steps is None:
         return None
     sizes = [network.layers[0].inputs, *(layer.neurons for layer in network.layers)]

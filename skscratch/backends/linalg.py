@@ -32,11 +32,11 @@ __all__ = [
 _ONE_THREAD = 10_000
 
 # OpenBLAS computes products of at least 2 · 4 · 65,536 multiplications on two threads.
-# Up to about WORTH_THREADS, that takes longer than on one: each thread waits for the
-# other, and leaves half of the result in its own core's cache, away from what comes
-# next.
+# Up to WORTH_THREADS, that gains little or nothing: each thread waits for the other,
+# and leaves half of the result in its own core's cache, away from what comes next. And
+# beside other processes, two threads take twice as long as one, or more.
 TWO_THREADS = 524_288
-WORTH_THREADS = 3_000_000
+WORTH_THREADS = 8_000_000
 
 # Pieces have a multiple of this many columns, which is what BLAS multiplies at a time.
 # With fewer, reading a piece takes longer than multiplying it: such products stay

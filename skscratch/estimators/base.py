@@ -17,7 +17,7 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.validation import check_is_fitted
 
 from skscratch._sklearn import CALLBACK_ATTRIBUTES, FIT_ATTRIBUTES, fit_context
-from skscratch.backends.choice import chosen_scope, requested_backend
+from skscratch.backends.choice import current_choice, requested_backend
 from skscratch.estimators.attributes import (
     LayerViews,
     bias_views,
@@ -451,9 +451,9 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     def __sklearn_clone__(self):
         """Unfitted copy, which carries a choice of ``set_backend`` along."""
         new = super().__sklearn_clone__()
-        scope = chosen_scope(vars(self).get("_backend"))
-        if scope is not None:
-            new._backend = scope
+        choice = current_choice(vars(self).get("_backend"))
+        if choice is not None:
+            new._backend = choice
         return new
 
     def __getstate__(self):
@@ -467,7 +467,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         state, training = dict(super().__getstate__()), vars(self).get("_training")
         for name in CALLBACK_ATTRIBUTES:  # A copy is not being fitted.
             state.pop(name, None)
-        if chosen_scope(state.get("_backend")) is not state.get("_backend"):
+        if "_backend" in state and not state["_backend"].holds:
             del state["_backend"]
         if self._is_stacked():  # The stack is made of the members' networks.
             del state["network_"]

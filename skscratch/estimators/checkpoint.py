@@ -18,6 +18,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skscratch.nn.checks import is_size
+from skscratch.training.compiled import choose_backend
 from skscratch.training.early_stopping import count_no_improvement
 
 __all__ = ["Checkpoint", "fingerprint"]
@@ -379,6 +380,7 @@ def _unpack(run, arrays, values):
     run.outcome = values["outcome"]
     for name, value in values["state"].items():
         setattr(state, name, value)
+    state.backend = choose_backend(run.config, run.data, values["state"].get("backend"))
     state.best_parameters = arrays.get("best")
     run.batches.data = run.batches.data._replace(mean_weight=values["mean weight"])
     if "order" in arrays:

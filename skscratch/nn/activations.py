@@ -16,6 +16,7 @@ import numpy as np
 from scipy.special import expit, ndtr
 
 from skscratch.backends.blockwise import by_blocks, clip
+from skscratch.backends.constants import FAR, LARGEST_SHARE, SELU_ALPHA, SELU_SCALE
 from skscratch.backends.operations import ALLOCATING
 from skscratch.nn.checks import parse_number
 
@@ -30,16 +31,7 @@ __all__ = [
     "tanh",
 ]
 
-# Beyond ±_FAR, exp(-|Z|) and the like are 0 in every precision. Their factors are
-# clipped to this range, because 0 times infinity is nan.
-_FAR = 1e3
-
 _LEAK = 0.01
-
-# The fixed point of Klambauer et al. (2017), eq. 14: a standard normal Z gives
-# A of mean 0 and variance 1.
-_SELU_ALPHA = 1.6732632423543772
-_SELU_SCALE = 1.0507009873554805
 
 
 @dataclass(frozen=True)
@@ -78,9 +70,10 @@ class Activation:
         ValueError for values out of range. None means that there is no parameter.
     kernel : tuple of two callables, default=None
         The activation for compiled training: ``f(z)`` and ``df(z, a)``, functions of
-        one number that Numba can compile. They are compiled once per process. Those of
-        the library have the name of a compiled loop instead, and its parameter. None
-        means that networks with this activation train on NumPy.
+        one number that Numba can compile. They must not raise errors. Numba compiles
+        them once per process. Activations of the library have the name of a compiled
+        loop instead, and its parameter. None means that networks with this activation
+        train on NumPy.
 
     Examples
     --------
@@ -115,6 +108,23 @@ class Activation:
         return _options(self.derivative)
 
     @cached_property
+    def usable_kernel(self):
+        """``kernel``, or None if it is of another activation.
+
+        ``dataclasses.replace`` makes a copy with other functions, but with the name of
+        the library's loop.
+        """
+        if self.kernel is None or callable(self.kernel[0]):
+            return self.kernel
+        name, parameter = self.kernel
+        original = _LIBRARY[name]
+        if self == original or (
+            original.factory is not None and self == original.factory(parameter)
+        ):
+            return self.kernel
+        return None
+
+    @cached_property
     def is_identity(self):
         """Whether it is the identity, whose derivative need not be multiplied by."""
         return self.derivative is d_identity
@@ -126,7 +136,7 @@ class Activation:
         return self
 
     def __getstate__(self):
-        return {name: vars(self)[name] for name in self.__dataclass_fields__}
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
 def _options(function):
@@ -290,8 +300,8 @@ def selu(Z, out=None):
     """
 
     def formula(Z):
-        rise = np.clip(Z, 0, 0.95 * np.finfo(Z.dtype).max)
-        return _SELU_SCALE * (rise + _SELU_ALPHA * np.expm1(np.minimum(Z, 0)))
+        rise = np.clip(Z, 0, LARGEST_SHARE * np.finfo(Z.dtype).max)
+        return SELU_SCALE * (rise + SELU_ALPHA * np.expm1(np.minimum(Z, 0)))
 
     return by_blocks(formula, Z, out=out)
 
@@ -301,9 +311,9 @@ def d_selu(Z, A=None, out=None):
 
     A sum of its parts takes half the time of a choice for each number.
     """
-    left = _SELU_SCALE * _SELU_ALPHA
+    left = SELU_SCALE * SELU_ALPHA
     return by_blocks(
-        lambda A: np.minimum(A, 0) + left + (_SELU_SCALE - left) * d_relu(A),
+        lambda A: np.minimum(A, 0) + left + (SELU_SCALE - left) * d_relu(A),
         selu(Z) if A is None else A,
         out=out,
     )
@@ -315,14 +325,14 @@ def gelu(Z, out=None):
     Hendrycks and Gimpel (2016), https://arxiv.org/abs/1606.08415; exact, where others
     approximate it by a hyperbolic tangent.
     """
-    return by_blocks(lambda Z: np.maximum(Z, -_FAR) * ndtr(Z), Z, out=out)
+    return by_blocks(lambda Z: np.maximum(Z, -FAR) * ndtr(Z), Z, out=out)
 
 
 def d_gelu(Z, A=None, out=None):
     """Derivative of the Gaussian error linear unit, ``Φ(Z) + Z φ(Z)``, φ = Φ'."""
 
     def formula(Z):
-        Z = np.clip(Z, -_FAR, _FAR)
+        Z = np.clip(Z, -FAR, FAR)
         return ndtr(Z) + Z * np.exp(-0.5 * Z * Z) / math.sqrt(2 * math.pi)
 
     return by_blocks(formula, Z, out=out)
@@ -333,7 +343,7 @@ def silu(Z, out=None):
 
     Elfwing, Uchibe and Doya (2018), https://arxiv.org/abs/1702.03118.
     """
-    return by_blocks(lambda Z: np.maximum(Z, -_FAR) * sigmoid(Z), Z, out=out)
+    return by_blocks(lambda Z: np.maximum(Z, -FAR) * sigmoid(Z), Z, out=out)
 
 
 def d_silu(Z, A=None, out=None):
@@ -341,7 +351,7 @@ def d_silu(Z, A=None, out=None):
 
     def formula(Z, A):
         S = sigmoid(Z)
-        return S + np.minimum(A, _FAR) * (1 - S)
+        return S + np.minimum(A, FAR) * (1 - S)
 
     return by_blocks(formula, Z, silu(Z) if A is None else A, out=out)
 
@@ -351,7 +361,7 @@ def mish(Z, out=None):
 
     Misra (2020), https://arxiv.org/abs/1908.08681.
     """
-    return by_blocks(lambda Z: np.maximum(Z, -_FAR) * _tanh_softplus(Z), Z, out=out)
+    return by_blocks(lambda Z: np.maximum(Z, -FAR) * _tanh_softplus(Z), Z, out=out)
 
 
 def d_mish(Z, A=None, out=None):
@@ -359,7 +369,7 @@ def d_mish(Z, A=None, out=None):
 
     def formula(Z):
         T = _tanh_softplus(Z)
-        return T + np.clip(Z, -_FAR, _FAR) * (1 - T * T) * sigmoid(Z)
+        return T + np.clip(Z, -FAR, FAR) * (1 - T * T) * sigmoid(Z)
 
     return by_blocks(formula, Z, out=out)
 
@@ -434,6 +444,9 @@ ACTIVATIONS: dict[str, Activation] = {
         softplus, d_softplus, variance_factor=6.5129, kernel=("softplus", 0.0), **_BY_A
     ),
 }
+
+# As they are here, whatever a program makes of the registry.
+_LIBRARY = dict(ACTIVATIONS)
 
 # Records of names with a parameter, each with the one that its factory came from.
 _MADE: dict[str, tuple[Activation, Activation]] = {}

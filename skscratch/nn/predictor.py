@@ -69,12 +69,12 @@ class Predictor:
         """
         network, finish = self.network, finish or np.asarray
         n_samples = X.shape[0] if rows is None else len(rows)
-        forward = self._compiled_forward(X, n_samples)
         if rows is None and n_samples <= SMALL_INPUT:
             return finish(self._of_batch(X.T, ALLOCATING)).T
         if issparse(X):
             X = X.tocsr()
         n_rows, outputs = _rows_of_chunk(network), None
+        forward = self._compiled_forward(X, n_samples)
         if forward is None:
             operations = PredictionOperations(network.dtype)
         for start in range(0, n_samples, n_rows):

@@ -6,7 +6,8 @@ interpreter's lock.
 
 import contextlib
 import itertools
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
 
 import numpy as np
 import scipy
@@ -16,8 +17,9 @@ from skscratch.backends.choice import is_installed
 from skscratch.backends.compiled import (
     Plan,
     are_known,
+    are_loaded,
     kernel_of,
-    load_kernels,
+    load_kernels_for,
     product_address,
     read_only,
 )
@@ -25,13 +27,14 @@ from skscratch.backends.linalg import WORTH_THREADS
 from skscratch.backends.threads import blas_in, one_thread
 from skscratch.nn.activations import resolve_activation
 from skscratch.nn.losses import resolve_loss
-from skscratch.nn.network import hidden_activations
+from skscratch.nn.network import count_parameters, hidden_activations
+from skscratch.training.joint import EpochTrainer
 from skscratch.training.schedules import Schedule
 
 __all__ = ["CompiledRuns", "choose_backend", "prepare"]
 
-# Multiplications of a training from which loading the kernels pays: NumPy takes about
-# 50 ms for them.
+# Multiplications of a training (parameters times samples) from which the kernels are
+# loaded: NumPy takes about 50 ms for them.
 _WORTH_LOADING = 10**8
 
 # Epochs that a stream of calls of `partial_fit` is taken to have.
@@ -41,6 +44,10 @@ _EPOCHS_OF_A_STREAM = 200
 # heard between two calls.
 _PER_CALL = 10**9
 
+# Multiplications of an epoch from which members train in threads, which take a tenth of
+# a millisecond to wake.
+_WORTH_THREADS = 3 * 10**6
+
 # Versions of OpenBLAS whose products are wrong if threads that multiply at once take
 # several threads each: https://github.com/numpy/numpy/issues/29391
 _WRONG_IN_THREADS = ("0.3.28", "0.3.29")
@@ -49,15 +56,15 @@ _WRONG_IN_THREADS = ("0.3.28", "0.3.29")
 _MASKS_PER_CALL = 2**21
 
 
-def choose_backend(config, data, previous=None):
+def choose_backend(config, data, recorded=None):
     """Choose what trains a network.
 
     Parameters
     ----------
     config : TrainingConfig
     data : FitData
-    previous : TrainingState, default=None
-        What the training continues from.
+    recorded : {"numpy", "compiled"}, default=None
+        Backend of the training that this one continues.
 
     Returns
     -------
@@ -67,10 +74,10 @@ def choose_backend(config, data, previous=None):
         return "numpy"
     if config.backend == "compiled":
         return "compiled"
-    if previous is not None:
-        return previous.backend
+    if recorded is not None:
+        return recorded
     n_epochs = _EPOCHS_OF_A_STREAM if config.is_incremental else config.max_epochs
-    work = _count_weights(config.sizes) * data.n_samples * n_epochs
+    work = count_parameters(config.sizes) * data.n_samples * n_epochs
     return "compiled" if work >= _WORTH_LOADING and is_installed() else "numpy"
 
 
@@ -86,12 +93,8 @@ def _is_known(config, data):
     )
 
 
-def _count_weights(sizes):
-    return sum(fan_in * fan_out for fan_in, fan_out in itertools.pairwise(sizes))
-
-
-class CompiledRuns:
-    """Runs whose epochs are compiled loops; has the methods of ``SingleRun``.
+class CompiledRuns(EpochTrainer):
+    """Runs whose epochs are compiled loops.
 
     Parameters
     ----------
@@ -112,29 +115,27 @@ class CompiledRuns:
         self._limited_package = None
         if any(training.has_large_products for training in self._trainings):
             self._limited_package = np if first.uses_numpys_blas else scipy
-        self._n_threads = min(len(runs), _count_threads(self._limited_package))
-        if len(runs) > 1:
-            self._executor = ThreadPoolExecutor(self._n_threads)
+        # The main thread trains too.
+        self._executor: Any = None
+        self._n_helpers = 0
+        work = runs[0].network.parameters.size * self.batches.n_samples
+        if len(runs) > 1 and work >= _WORTH_THREADS:
+            n_threads = _count_threads(self._limited_package)
+            self._n_helpers = min(len(runs), n_threads) - 1
+        if self._n_helpers:
+            self._executor = ThreadPoolExecutor(self._n_helpers)
 
     def train_epoch(self, number):
-        """Train an epoch.
-
-        Parameters
-        ----------
-        number : int
-            Counted from 1.
-
-        Returns
-        -------
-        list of float
-            Mean loss over the batches, for each run.
-        """
+        """Train an epoch; see ``EpochTrainer``."""
         rates = self._rates(number)
         orders = [self.batches.next_order()] * len(self.runs)
         if not self._shares_batches:
             orders[1:] = [run.batches.next_order() for run in self.runs[1:]]
-        if len(self.runs) == 1:
-            return [self._trainings[0].train(orders[0], rates)]
+        if not self._n_helpers:
+            return [
+                training.train(order, rates)
+                for training, order in zip(self._trainings, orders, strict=True)
+            ]
         return self._train_in_threads(orders, rates)
 
     def _rates(self, number):
@@ -158,20 +159,26 @@ class CompiledRuns:
         stop: list[bool] = []
 
         def work():
-            for i in numbers:
-                training, order = trainings[i]
-                losses[i] = training.train(order, rates, stop)
-
-        with self._limited():
-            futures = [self._executor.submit(work) for _ in range(self._n_threads)]
             try:
-                wait(futures, return_when=FIRST_EXCEPTION)
-            finally:
-                # After Ctrl-C or an error, they end with the calls that they are in.
+                for i in numbers:
+                    training, order = trainings[i]
+                    losses[i] = training.train(order, rates, stop)
+            except BaseException:
                 stop.append(True)
-                wait(futures)
-        for future in futures:
-            future.result()
+                raise
+
+        helpers = []
+        with self._limited():
+            try:
+                helpers += [self._executor.submit(work) for _ in range(self._n_helpers)]
+                work()
+                wait(helpers)
+            finally:
+                # After Ctrl-C, helpers end with the calls that they are in.
+                stop.append(True)
+                wait(helpers)
+        for helper in helpers:
+            helper.result()
         return losses
 
     def _limited(self):
@@ -180,8 +187,10 @@ class CompiledRuns:
             return contextlib.nullcontext()
         return one_thread(self._limited_package)
 
-    def save_state(self):
-        """Do nothing: optimizers are the runs' own."""
+    def close(self):
+        """End the training, and the threads."""
+        if self._executor is not None:
+            self._executor.shutdown()
 
 
 def _count_threads(limited_package):
@@ -220,14 +229,13 @@ class _CompiledRun:
             dtype,
             dropout=config.dropout if run.dropout is not None else (),
         )
-        n_weights = _count_weights(sizes)
         self.uses_numpys_blas = self._blas != 0
         self.has_large_products = not self.uses_numpys_blas or (
             max(a * b for a, b in itertools.pairwise(sizes)) * batches.batch_size
             >= WORTH_THREADS
         )
         self._batches_per_call = max(
-            1, _PER_CALL // (3 * n_weights * batches.batch_size)
+            1, _PER_CALL // (3 * network.parameters.size * batches.batch_size)
         )
         self._neurons = 0
         if run.dropout is not None:
@@ -241,7 +249,7 @@ class _CompiledRun:
         if batches.order is None:
             self._order = np.arange(batches.n_samples)
         optimizer, average = run.state.optimizer, run.state.average
-        hyperparameters, moments, self._n_steps = optimizer.kernel_state()
+        hyperparameters, moments, self._n_steps = optimizer.to_kernel_units()
         max_norm = config.max_grad_norm
         self._options = steps.Options(
             steps.OPTIMIZER_NUMBERS[kernel_of(optimizer)],
@@ -282,7 +290,7 @@ class _CompiledRun:
         rates : ndarray of float
             Learning rate of each step.
         stop : list, default=()
-            Ends the epoch early as soon as it is not empty.
+            A non-empty list ends the epoch early.
 
         Returns
         -------
@@ -342,7 +350,7 @@ def prepare(runs, monitor):
     runs : list of TrainingRun
         If the kernels can't be used, NumPy is noted as their backend.
     monitor : FitMonitor or MemberMonitor
-        Says what takes a while on the first fit.
+        Told before the kernels are loaded, which takes a while.
 
     Returns
     -------
@@ -352,8 +360,11 @@ def prepare(runs, monitor):
     steps = None
     if all(run.state.backend == "compiled" for run in runs):
         dtype = runs[0].network.dtype
-        monitor.print_compiling()
-        steps = load_kernels(dtype)
+        if not are_loaded(dtype):
+            monitor.print_compiling()
+        layers = runs[0].network.layers[:-1]
+        activations = [resolve_activation(layer.activation) for layer in layers]
+        steps = load_kernels_for(activations, dtype)
     for run in runs:
         run.state.backend = "numpy" if steps is None else "compiled"
     return steps

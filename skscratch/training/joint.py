@@ -1,6 +1,7 @@
 """What the training loop trains: one network, or several side by side as one stack."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from skscratch.training.regularization import StackedDropout
 from skscratch.training.steps import take_steps
 
 __all__ = [
+    "EpochTrainer",
     "SingleRun",
     "StackedBatches",
     "StackedRuns",
@@ -20,17 +22,15 @@ __all__ = [
 ]
 
 
-class SingleRun:
-    """A run that is trained alone; has the methods of ``StackedRuns``.
+class EpochTrainer:
+    """Trains the epochs of one run, or of several side by side.
 
-    Parameters
+    Attributes
     ----------
-    run : TrainingRun
+    batches : Batches or StackedBatches
     """
 
-    def __init__(self, run):
-        self.run, self.batches = run, run.batches
-        self.operations = BufferedOperations(run.network.dtype)
+    batches: Any
 
     def train_epoch(self, number):
         """Train an epoch.
@@ -42,9 +42,33 @@ class SingleRun:
 
         Returns
         -------
-        list of one float
-            Mean loss over the batches.
+        list of float
+            Mean loss over the batches, for each run.
         """
+        raise NotImplementedError
+
+    def save_state(self):
+        """Bring the runs' states up to date, where they are kept elsewhere."""
+
+    def close(self):
+        """End the training; the runs' states are up to date afterwards."""
+        self.save_state()
+
+
+class SingleRun(EpochTrainer):
+    """A run that is trained alone.
+
+    Parameters
+    ----------
+    run : TrainingRun
+    """
+
+    def __init__(self, run):
+        self.run, self.batches = run, run.batches
+        self.operations = BufferedOperations(run.network.dtype)
+
+    def train_epoch(self, number):
+        """Train an epoch; see ``EpochTrainer``."""
         run = self.run
         loss = take_steps(
             run.network,
@@ -57,11 +81,8 @@ class SingleRun:
         )
         return [loss]
 
-    def save_state(self):
-        """Do nothing: the optimizer is the run's own."""
 
-
-class StackedRuns:
+class StackedRuns(EpochTrainer):
     """Runs that share matrix products and one optimizer while all are active.
 
     Parameters
@@ -91,18 +112,7 @@ class StackedRuns:
         )
 
     def train_epoch(self, number):
-        """Train an epoch.
-
-        Parameters
-        ----------
-        number : int
-            Counted from 1.
-
-        Returns
-        -------
-        list of float
-            Mean loss over the batches, for each run.
-        """
+        """Train an epoch; see ``EpochTrainer``."""
         losses = take_steps(
             self.stack,
             self.batches,

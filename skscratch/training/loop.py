@@ -54,7 +54,7 @@ def run_epochs(runs, monitor):
         kernels = prepare(runs, monitor)
         trained = _side_by_side(active, len(runs), kernels)
         # A lambda: `trained` is replaced when a network stops.
-        at_end.callback(lambda: trained.save_state())
+        at_end.callback(lambda: trained.close())
         is_heard = not monitor.is_silent
         for number in range(first_epoch, config.max_epochs + 1):
             if is_heard:
@@ -79,7 +79,7 @@ def run_epochs(runs, monitor):
                 break
             still_active = [run for run in active if run.is_active]
             if len(still_active) < len(active) and number < config.max_epochs:
-                trained.save_state()
+                trained.close()
                 active = still_active
                 trained = _side_by_side(active, len(runs), kernels)
     return outcome

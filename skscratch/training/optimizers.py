@@ -44,7 +44,7 @@ class Optimizer:
         Those that the estimators have too get the estimators' values.
     kernel : str or None
         Name of the compiled loop that computes the same. A subclass does not inherit
-        it, and needs ``kernel_state`` and ``count_steps`` with it.
+        it, and needs ``to_kernel_units`` and ``count_steps`` with it.
     """
 
     hyperparameters: tuple[str, ...] = ()
@@ -100,14 +100,14 @@ class Optimizer:
         """Vectors kept from step to step, in the order of ``_update_block``."""
         raise NotImplementedError
 
-    def kernel_state(self):
-        """State for compiled training, which updates the moments itself.
+    def to_kernel_units(self):
+        """Convert the moments to the paper's units, which are those of the kernels.
 
         Returns
         -------
         hyperparameters : tuple of four floats
         moments : list of ndarray of shape (n_parameters,)
-            In the units of the paper.
+            The optimizer's own, converted in place.
         n_steps : int
             Number of steps taken so far.
         """
@@ -225,8 +225,8 @@ class GradientDescent(Optimizer):
     def _moments(self):
         return [self.velocity]
 
-    def kernel_state(self):
-        """State for compiled training; see ``Optimizer.kernel_state``."""
+    def to_kernel_units(self):
+        """Convert the moments; see ``Optimizer.to_kernel_units``."""
         hyperparameters = (self.momentum, float(self.nesterovs_momentum), 0.0, 0.0)
         return hyperparameters, [self.velocity], 0
 
@@ -307,8 +307,8 @@ class Adam(Optimizer):
     def _moments(self):
         return [self.first_moment, self.second_moment]
 
-    def kernel_state(self):
-        """State for compiled training; see ``Optimizer.kernel_state``."""
+    def to_kernel_units(self):
+        """Convert the moments; see ``Optimizer.to_kernel_units``."""
         betas, moments = (self.beta_1, self.beta_2), self._moments()
         weights = [1 - beta for beta in betas]
         for moment, weight, new in zip(moments, self._weights, weights, strict=True):
@@ -373,9 +373,9 @@ class AdamW(Adam):
         parameters[..., : self.n_weights] *= 1 - learning_rate * self.weight_decay
         super().update(parameters, gradients, learning_rate)
 
-    def kernel_state(self):
-        """State for compiled training; see ``Optimizer.kernel_state``."""
-        hyperparameters, moments, n_steps = super().kernel_state()
+    def to_kernel_units(self):
+        """Convert the moments; see ``Optimizer.to_kernel_units``."""
+        hyperparameters, moments, n_steps = super().to_kernel_units()
         return (*hyperparameters[:3], self.weight_decay), moments, n_steps
 
 

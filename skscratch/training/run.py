@@ -172,7 +172,8 @@ def start_run(
         random_state=random_state if config.shuffle else None,
         smoothing=config.smoothing,
     )
-    backend = choose_backend(config, data, previous)
+    recorded = None if previous is None else previous.backend
+    backend = choose_backend(config, data, recorded)
     dropout = validator = None
     if any(config.dropout):
         neurons = list(config.sizes[1:-1])

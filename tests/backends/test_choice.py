@@ -1,5 +1,7 @@
 """Choosing a backend: by a function, a context, the environment, or not at all."""
 
+import copy
+import os
 import pickle
 import threading
 
@@ -112,22 +114,79 @@ def test_another_thread_makes_its_own_choice():
 
 
 @pytest.mark.usefixtures("installed")
+def test_a_choice_can_be_used_again():
+    chosen = set_backend("numpy")
+    for _ in range(2):
+        with chosen:
+            assert requested_backend() == "numpy"
+            with chosen:
+                assert requested_backend() == "numpy"
+            assert requested_backend() == "numpy"
+        assert requested_backend() == "auto"
+
+
+def carried(estimator):
+    return requested_backend(vars(estimator).get("_backend"))
+
+
+def in_another_thread(function, *arguments):
+    results = []
+    thread = threading.Thread(target=lambda: results.append(function(*arguments)))
+    thread.start()
+    thread.join()
+    return results[0]
+
+
+@pytest.mark.usefixtures("installed")
 def test_clones_carry_the_choice_while_it_holds():
     pipeline = make_pipeline(StandardScaler(), ScratchMLPClassifier())
     with set_backend("compiled"):
-        cloned = clone(pipeline)
-        again = pickle.loads(pickle.dumps(cloned))
-    for copy in (cloned, again):
-        carried = vars(copy[-1])["_backend"]
-        assert carried.backend == "compiled"
-    assert requested_backend(vars(cloned[-1])["_backend"]) == "auto"
-    assert "_backend" not in vars(pickle.loads(pickle.dumps(cloned[-1])))
-    # In another process it still holds, and in a clone made there.
-    elsewhere = vars(clone(again)[-1])["_backend"]
-    assert requested_backend(elsewhere) == "compiled"
-    with set_backend("numpy"):
-        assert requested_backend(elsewhere) == "numpy"
+        cloned = clone(pipeline)[-1]
+        copies = [cloned, copy.deepcopy(cloned), pickle.loads(pickle.dumps(cloned))]
+        copies.append(clone(cloned))
+        for one in copies:
+            assert in_another_thread(carried, one) == "compiled"
+        with set_backend("numpy"):
+            assert carried(cloned) == "numpy"
+            assert in_another_thread(carried, cloned) == "compiled"
+    for one in copies:
+        assert carried(one) == "auto"
+        assert "_backend" not in vars(pickle.loads(pickle.dumps(one)))
+        assert "_backend" not in vars(clone(one))
     assert "_backend" not in vars(clone(pipeline)[-1])
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_function_call_ends_the_choice_before_it():
+    with set_backend("auto"):
+        set_backend("compiled")
+        cloned = clone(ScratchMLPClassifier())
+        assert in_another_thread(carried, cloned) == "compiled"
+        with set_backend("numpy"):
+            assert in_another_thread(carried, cloned) == "compiled"
+        assert in_another_thread(carried, cloned) == "compiled"
+        set_backend("auto")
+        assert in_another_thread(carried, cloned) == "auto"
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("is_fitted", [False, True])
+@pytest.mark.parametrize("dump", [pickle.dumps, copy.deepcopy, clone])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_estimators_from_before_a_choice_are_copied_in_it(dump, is_fitted):
+    model = ScratchMLPClassifier((3,), max_iter=2, random_state=0)
+    if is_fitted:
+        model.fit([[0.0], [1.0], [2.0]], [0, 1, 1])
+    with set_backend("numpy"):
+        assert dump(model) is not None
+
+
+def test_a_choice_reaches_worker_processes_and_no_saved_model():
+    here, parent, elsewhere = os.getpid(), os.getppid(), 2**30
+    number = next(choice._NUMBERS)  # Never chosen, as after a restart.
+    assert not choice.Choice("numpy", here, number).holds
+    assert choice.Choice("numpy", parent, number).holds
+    assert not choice.Choice("numpy", elsewhere, number).holds
 
 
 def backend_used(estimator, X, y=None):

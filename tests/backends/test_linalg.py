@@ -59,7 +59,7 @@ def test_pieces_are_small_enough_for_one_thread_and_equal(work, n):
     assert 1 <= width <= n
     if width < n:
         assert width % 8 == 0
-        assert work * width < 524_288 <= work * n < 3_000_000
+        assert work * width < 524_288 <= work * n < 8_000_000
 
 
 @given(

@@ -1,6 +1,7 @@
 """Each activation and its derivative, over the whole registry."""
 
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.integrate import quad
 from strategies import MARGIN, STEP, derivatives, few
 
-from skscratch import ACTIVATIONS, d_sigmoid, d_tanh, sigmoid, tanh
+from skscratch import ACTIVATIONS, Activation, d_sigmoid, d_tanh, sigmoid, tanh
 
 every_activation = pytest.mark.parametrize("name", ACTIVATIONS)
 moderate = hnp.arrays(
@@ -325,3 +326,14 @@ def test_derivative_reads_no_more_than_it_says(name):
         A = activation.function(Z) if activation.needs_Z else Z
         assert activation.derivative(Z, A, out=A) is A
         np.testing.assert_array_equal(A, expected)
+
+
+def test_a_pickle_from_before_activations_had_kernels():
+    record = Activation(np.square, np.negative)
+    state = record.__getstate__()
+    del state["kernel"]
+    old = object.__new__(Activation)
+    vars(old).update(state)
+    again = pickle.loads(pickle.dumps(old))
+    assert again.usable_kernel is None
+    assert again.function is np.square

@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 import warnings
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -28,6 +29,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from scipy.special import ndtr
 from sklearn.datasets import load_digits, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from strategies import assert_gradient, derivatives, make_targets, move_off_kinks, seeds
@@ -44,10 +46,12 @@ from skscratch import (
     set_backend,
 )
 from skscratch.backends import compiled
+from skscratch.nn.activations import resolve_activation
 from skscratch.nn.losses import LogLoss
 from skscratch.training.batches import Batches
 from skscratch.training.compiled import CompiledRuns
 from skscratch.training.history import TrainingState
+from skscratch.training.joint import SingleRun
 from skscratch.training.optimizers import Adam, GradientDescent
 from skscratch.training.schedules import Constant
 
@@ -62,6 +66,12 @@ SMALL = {"hidden_layer_sizes": (5,), "max_iter": 4, "random_state": 0}
 unconverged = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning"
 )
+
+
+@pytest.fixture(autouse=True)
+def always_threads(monkeypatch):
+    """Let members train in threads, however small they are."""
+    monkeypatch.setattr("skscratch.training.compiled._WORTH_THREADS", 0)
 
 
 def backend_of(estimator):
@@ -167,7 +177,11 @@ def test_repeats_are_bit_identical(cls):
 @unconverged
 @both
 @pytest.mark.parametrize("share_batches", [False, True])
-def test_members_are_what_they_are_alone(cls, share_batches):
+@pytest.mark.parametrize("worth_threads", [0, 10**9])
+def test_members_are_what_they_are_alone(
+    cls, share_batches, worth_threads, monkeypatch
+):
+    monkeypatch.setattr("skscratch.training.compiled._WORTH_THREADS", worth_threads)
     X, y = load_iris(return_X_y=True)
     options = SMALL | {"dropout": 0.2, "batch_size": 32}
     together = cls(n_estimators=3, share_batches=share_batches, **options)
@@ -242,6 +256,70 @@ def test_an_activation_of_ones_own(dtype):
     with set_backend("compiled"):
         P = found.predict_proba(np.repeat(X, 3000, axis=0).astype(dtype))
     assert_allclose(P[::3000], expected.predict_proba(X.astype(dtype)), atol=1e-5)
+
+
+@pytest.mark.parametrize("needs_Z", [False, True])
+def test_a_kernel_of_ones_own_always_has_its_input(needs_Z):
+    """Whatever the NumPy functions of the activation need."""
+    exponential = Activation(
+        np.exp, lambda Z, A: A, needs_Z=needs_Z, kernel=(exp, d_exp)
+    )
+    X, y = load_iris(return_X_y=True)
+    options = SMALL | {"activation": exponential}
+    expected = fit("numpy", ScratchMLPClassifier(**options), X / 10, y)
+    found = fit("compiled", ScratchMLPClassifier(**options), X / 10, y)
+    assert_allclose(found.loss_curve_, expected.loss_curve_, rtol=1e-10)
+
+
+def exp(z):
+    return math.exp(z)
+
+
+def d_exp(z, a):
+    return math.exp(z)
+
+
+def test_a_kernel_of_ones_own_is_compiled_once_and_may_be_compiled_already():
+    from numba import njit
+
+    jitted = Activation(np.sin, lambda Z, A: np.cos(Z), kernel=(njit(sine), d_sine))
+    X, y = load_iris(return_X_y=True)
+    fit("compiled", ScratchMLPClassifier(activation=jitted, **SMALL), X, y)
+    before = compiled.custom_functions.cache_info().misses
+    fit("compiled", ScratchMLPClassifier(activation=jitted, **SMALL), X, y)
+    assert compiled.custom_functions.cache_info().misses == before
+
+
+def uncompilable(z):
+    return ndtr(z)
+
+
+@unconverged
+def test_a_kernel_that_numba_refuses_is_warned_of_once_and_numpy_trains():
+    own = Activation(np.sin, lambda Z, A: np.cos(Z), kernel=(uncompilable, d_sine))
+    X, y = load_iris(return_X_y=True)
+    model = ScratchMLPClassifier(activation=own, **SMALL)
+    with set_backend("compiled"):
+        message = "kernel of the activation uncompilable can't be used; falling back"
+        with pytest.warns(RuntimeWarning, match=message):
+            model.fit(X, y)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)
+            model.fit(X, y)
+    assert backend_of(model) == "numpy"
+
+
+@pytest.mark.parametrize("name", [*ACTIVATIONS, "leaky_relu(0.3)", "elu(2.5)"])
+def test_a_changed_activation_of_the_library_loses_its_kernel(name):
+    record = resolve_activation(name)
+    assert record.usable_kernel == record.kernel is not None
+    for changes in (
+        {"function": np.square, "derivative": lambda Z, A: 2 * Z},
+        {"needs_Z": not record.needs_Z},
+        {"kernel": ("leaky_relu", 0.7)},
+    ):
+        assert replace(record, **changes).usable_kernel is None
+    assert replace(record).usable_kernel == record.kernel
 
 
 def test_without_a_kernel_numpy_trains():
@@ -344,22 +422,24 @@ def test_a_stream_may_change_the_backend(order, solver):
 
 @pytest.fixture
 def fresh_load():
-    compiled.load_kernels.cache_clear()
+    loaded = dict(compiled._LOADED)
+    compiled._LOADED.clear()
     yield
-    compiled.load_kernels.cache_clear()
+    compiled._LOADED.clear()
+    compiled._LOADED.update(loaded)
 
 
 @unconverged
 @pytest.mark.usefixtures("fresh_load")
 def test_broken_kernels_are_warned_of_once_and_numpy_trains(monkeypatch):
     def broken(dtype):
-        raise OSError("No space left on device")
+        raise ValueError("out of order")
 
     monkeypatch.setattr(steps, "compile_for", broken)
     X, y = load_iris(return_X_y=True)
     expected = fit("numpy", ScratchMLPClassifier(**SMALL), X, y)
     model = ScratchMLPClassifier(**SMALL)
-    message = "kernels can't be used, and NumPy is used instead: OSError: No space left"
+    message = "kernels can't be used; falling back to NumPy: ValueError: out of order"
     with set_backend("compiled"):
         with pytest.warns(RuntimeWarning, match=message):
             model.fit(X, y)
@@ -369,6 +449,32 @@ def test_broken_kernels_are_warned_of_once_and_numpy_trains(monkeypatch):
             model.fit(X, y)
     assert backend_of(model) == "numpy"
     assert model.loss_curve_ == expected.loss_curve_
+
+
+@unconverged
+@pytest.mark.usefixtures("fresh_load")
+def test_python_in_the_place_of_compiled_code_is_refused(monkeypatch):
+    """NUMBA_DISABLE_JIT=1 makes Numba return the functions as they are."""
+    from numba import config
+
+    monkeypatch.setattr(config, "DISABLE_JIT", 1)
+    X, y = load_iris(return_X_y=True)
+    model = ScratchMLPClassifier(**SMALL)
+    with set_backend("compiled"), pytest.warns(RuntimeWarning, match="DISABLE_JIT"):
+        model.fit(X, y)
+    assert backend_of(model) == "numpy"
+
+
+def test_kernels_that_cannot_be_cached_are_used_all_the_same():
+    calls = []
+
+    def compiled_but_not_written(*arguments):
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise OSError("No space left on device")
+
+    steps._compile_by(compiled_but_not_written, 1, 2)
+    assert calls == [(1, 2), (1, 2)]
 
 
 def test_no_folder_for_the_cache(monkeypatch):
@@ -455,11 +561,6 @@ def test_ctrl_c_is_heard_soon(n_estimators):
     # In a tenth of a second, but machines are shared.
     assert time.perf_counter() - start < 10
     assert np.isfinite(model.predict_proba(X[:5])).all()
-    del model
-    for _ in range(100):
-        if threading.active_count() <= n_threads:
-            break
-        time.sleep(0.05)
     assert threading.active_count() <= n_threads
 
 
@@ -497,6 +598,55 @@ def test_a_call_is_short_and_the_epoch_is_the_same(monkeypatch, called):
     assert called.n == 9 * SMALL["max_iter"]
     assert_array_equal(parameters_of(parts), parameters_of(whole))
     assert_allclose(parts.loss_curve_, whole.loss_curve_, rtol=1e-12)
+
+
+def test_clipping_of_gradients_whose_squares_overflow():
+    X = np.random.default_rng(0).standard_normal((100, 5))
+    options = {
+        "hidden_layer_sizes": (),
+        "loss": "absolute_error",
+        "solver": "sgd",
+        "momentum": 0.0,
+        "alpha": 0.0,
+        "max_grad_norm": 1.0,
+        "learning_rate_init": 0.1,
+        "max_iter": 3,
+        "random_state": 0,
+    }
+    found, expected = (
+        fit(backend, ScratchMLPRegressor(**options), X * 1e160, X[:, 0])
+        for backend in ("compiled", "numpy")
+    )
+    start = fit("numpy", ScratchMLPRegressor(**options | {"max_iter": 1}), X, X[:, 0])
+    assert not np.allclose(parameters_of(found), parameters_of(start))
+    assert_allclose(parameters_of(found), parameters_of(expected), rtol=1e-10)
+
+
+@pytest.mark.parametrize("size", [1.0, 3e19])
+def test_steps_of_adam_in_float32_where_squares_overflow(size):
+    """An infinite second moment makes a step of 0, with either backend."""
+    results = []
+    for backend in ("numpy", "compiled"):
+        network = Network.glorot([2, 1], loss="squared_error", random_state=0)
+        network = network.astype(np.float32)
+        X = np.full((3, 2), size, np.float32)
+        state = TrainingState(Adam(network.parameters.size, np.float32), Constant(0.01))
+        run = make_run(network, Batches(X, X[:, :1] * 0, 3), state)
+        run.state.backend = backend
+        with np.errstate(all="ignore"):
+            trained = SingleRun(run) if backend == "numpy" else None
+            (trained or CompiledRuns([run], steps)).train_epoch(1)
+        results.append(network.parameters.copy())
+    assert_allclose(results[1], results[0], rtol=1e-5)
+
+
+@unconverged
+def test_no_thread_outlives_a_fit():
+    n_threads = threading.active_count()
+    X, y = load_iris(return_X_y=True)
+    with threadpool_limits(2, user_api="blas"):
+        fit("compiled", ScratchMLPClassifier(n_estimators=3, **SMALL), X, y)
+    assert threading.active_count() == n_threads
 
 
 @both
@@ -537,18 +687,18 @@ def test_the_number_of_threads_is_given_back():
 
 def test_members_take_no_more_threads_than_blas_may():
     X, y = load_iris(return_X_y=True)
-    executors = []
+    helpers = []
     real = CompiledRuns.__init__
 
     def noting(self, *args):
         real(self, *args)
-        executors.append(self._n_threads)
+        helpers.append(self._n_helpers)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CompiledRuns, "__init__", noting)
         with threadpool_limits(1, user_api="blas"):
             fit("compiled", ScratchMLPClassifier(n_estimators=4, **SMALL), X, y)
-    assert set(executors) == {1}
+    assert set(helpers) == {0}
 
 
 @pytest.mark.parametrize(
@@ -569,7 +719,7 @@ def test_versions_of_blas_that_are_wrong_in_threads(
 
     def noting(self, *args):
         real(self, *args)
-        seen.append(self._n_threads)
+        seen.append(1 + self._n_helpers)
 
     monkeypatch.setattr(CompiledRuns, "__init__", noting)
     options = SMALL | {"hidden_layer_sizes": (neurons,), "max_iter": 1}
@@ -596,14 +746,40 @@ def test_a_checkpoint_remembers_the_backend(tmp_path):
     assert resumed.loss_curve_ == whole.loss_curve_
 
 
+@unconverged
+@pytest.mark.parametrize("order", [("numpy", "compiled"), ("compiled", "numpy")])
+@pytest.mark.parametrize("how", ["call", "environment"])
+def test_a_resumed_training_obeys_an_explicit_choice(tmp_path, order, how, monkeypatch):
+    X, y = load_iris(return_X_y=True)
+
+    def model(max_iter):
+        new = ScratchMLPClassifier(**SMALL | {"max_iter": max_iter})
+        return new.set_callbacks(Checkpoint(tmp_path / "run.npz", resume=True))
+
+    first, second = order
+    fit(first, model(2), X, y)
+    if how == "call":
+        resumed = fit(second, model(4), X, y)
+    else:
+        monkeypatch.setenv("SKSCRATCH_BACKEND", second)
+        resumed = model(4).fit(X, y)
+    assert backend_of(resumed) == second
+    assert resumed.n_iter_ == 4
+    whole = fit("numpy", ScratchMLPClassifier(**SMALL), X, y)
+    assert_allclose(resumed.loss_curve_, whole.loss_curve_, rtol=1e-10)
+
+
 # What users see
 
 
 @unconverged
+@pytest.mark.usefixtures("fresh_load")
 def test_a_verbose_training_says_what_takes_a_while(capsys):
     X, y = load_iris(return_X_y=True)
     fit("compiled", ScratchMLPClassifier(verbose=True, **SMALL), X, y)
     assert capsys.readouterr().out.startswith("Loading compiled kernels")
+    fit("compiled", ScratchMLPClassifier(verbose=True, **SMALL), X, y)
+    assert "kernels" not in capsys.readouterr().out
     fit("numpy", ScratchMLPClassifier(verbose=True, **SMALL), X, y)
     assert "kernels" not in capsys.readouterr().out
 

@@ -9,12 +9,12 @@ import math
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import carray, cfunc, from_dtype, njit, types
+from numba.extending import intrinsic, is_jitted
 
+from skscratch.backends.constants import FAR, LARGEST_SHARE, SELU_ALPHA, SELU_SCALE
 from skscratch.backends.kernels.decorators import elementwise, summing
 from skscratch.backends.kernels.elementary import (
-    FAR,
     exp,
     expm1,
     log1p,
@@ -24,7 +24,14 @@ from skscratch.backends.kernels.elementary import (
     tanh_softplus,
 )
 
-__all__ = ["ACTIVATION_NUMBERS", "OWN", "activate", "chain", "compile_own"]
+__all__ = [
+    "ACTIVATION_NUMBERS",
+    "CUSTOM",
+    "NEED_Z",
+    "activate",
+    "chain",
+    "compile_custom",
+]
 
 # A function handed over as an argument would defeat Numba's cache, so activations have
 # numbers.
@@ -40,7 +47,7 @@ __all__ = ["ACTIVATION_NUMBERS", "OWN", "activate", "chain", "compile_own"]
     MISH,
     SOFTPLUS,
     GELU,
-    OWN,
+    CUSTOM,
 ) = range(12)
 
 ACTIVATION_NUMBERS = {
@@ -57,12 +64,12 @@ ACTIVATION_NUMBERS = {
     "gelu": GELU,
 }
 
-_SELU_ALPHA = 1.6732632423543772
-_SELU_SCALE = 1.0507009873554805
+# Those whose derivative reads Z. For the others, A is written over Z.
+NEED_Z = (SILU, MISH, GELU, CUSTOM)
 
 
 @elementwise
-def activate(activation, constant, own, b, Z, A):
+def activate(activation, constant, custom, b, Z, A):
     """``A = f(Z + b)``, where ``Z`` is ``W A1`` so far, and gets the bias too.
 
     Parameters
@@ -70,156 +77,160 @@ def activate(activation, constant, own, b, Z, A):
     activation : int
     constant : float
         Parameter of the activation, in the network's dtype.
-    own : int
+    custom : int
         Address of a compiled function, if the activation is not one of these.
     b : ndarray of shape (neurons,)
     Z, A : ndarray of shape (samples, neurons)
-        They are one array unless the derivative needs ``Z``. Then each loop below names
-        one of them only: if a loop reads one and writes the other, which may overlap,
-        several numbers at a time are out of the question.
+        One array, unless the derivative needs ``Z``.
     """
     zero = Z.dtype.type(0)
-    far = Z.dtype.type(FAR)
-    n_samples, neurons = Z.shape
-    if activation == RELU:
-        for i in range(n_samples):
-            for j in range(neurons):
+    for i in range(Z.shape[0]):
+        if activation == RELU:
+            for j in range(Z.shape[1]):
                 z = Z[i, j] + b[j]
                 Z[i, j] = zero if z < zero else z
-        return
-    for i in range(n_samples):
-        for j in range(neurons):
-            Z[i, j] += b[j]
-    z_of, a_of = Z.reshape(-1), A.reshape(-1)
-    n = z_of.size
+        else:
+            for j in range(Z.shape[1]):
+                Z[i, j] += b[j]
+    if activation != IDENTITY and activation != RELU:
+        _apply(activation, constant, custom, Z.reshape(-1), A.reshape(-1))
+
+
+@elementwise
+def _apply(activation, constant, custom, Z, A):
+    """``A = f(Z)``, of one-dimensional arrays.
+
+    Where ``A`` is ``Z``, the loops name only one of them. A loop that reads one array
+    and writes another is not vectorized if they overlap.
+    """
+    zero = A.dtype.type(0)
+    far = A.dtype.type(FAR)
+    n = A.size
     if activation == LEAKY_RELU:
         for i in range(n):
-            z = a_of[i]
-            a_of[i] = constant * z if z < zero else z
+            z = A[i]
+            A[i] = constant * z if z < zero else z
     elif activation == TANH:
         for i in range(n):
-            a_of[i] = tanh(a_of[i])
+            A[i] = tanh(A[i])
     elif activation == LOGISTIC:
         for i in range(n):
-            a_of[i] = logistic(a_of[i])
+            A[i] = logistic(A[i])
     elif activation == ELU:
         for i in range(n):
-            z = a_of[i]
-            a_of[i] = z if z > zero else constant * expm1(z)
+            z = A[i]
+            A[i] = z if z > zero else constant * expm1(z)
     elif activation == SELU:
-        scale = Z.dtype.type(_SELU_SCALE)
-        left = Z.dtype.type(_SELU_SCALE * _SELU_ALPHA)
-        # As in NumPy's form, the largest floats stay finite.
-        largest = Z.dtype.type(0.95) * constant
+        scale = A.dtype.type(SELU_SCALE)
+        left = A.dtype.type(SELU_SCALE * SELU_ALPHA)
+        largest = A.dtype.type(LARGEST_SHARE * np.finfo(A.dtype).max)
         for i in range(n):
-            z = a_of[i]
+            z = A[i]
             rise = scale * (largest if z > largest else z)
-            a_of[i] = rise if z > zero else left * expm1(z)
+            A[i] = rise if z > zero else left * expm1(z)
     elif activation == SILU:
         for i in range(n):
-            z = z_of[i]
-            a_of[i] = (-far if z < -far else z) * logistic(z)
+            z = Z[i]
+            A[i] = (-far if z < -far else z) * logistic(z)
     elif activation == MISH:
         for i in range(n):
-            z = z_of[i]
-            a_of[i] = (-far if z < -far else z) * tanh_softplus(z)
+            z = Z[i]
+            A[i] = (-far if z < -far else z) * tanh_softplus(z)
     elif activation == SOFTPLUS:
         for i in range(n):
-            z = a_of[i]
-            a_of[i] = (zero if z < zero else z) + log1p(exp(-abs(z)))
+            z = A[i]
+            A[i] = (zero if z < zero else z) + log1p(exp(-abs(z)))
     elif activation == GELU:
         for i in range(n):
-            z = z_of[i]
-            a_of[i] = (-far if z < -far else z) * normal(z)
-    elif activation == OWN:
-        _call(own, n, z_of.ctypes.data, a_of.ctypes.data, 0)
+            z = Z[i]
+            A[i] = (-far if z < -far else z) * normal(z)
+    elif activation == CUSTOM:
+        _call(custom, n, Z.ctypes.data, A.ctypes.data, 0)
 
 
 @summing
-def chain(activation, constant, own, dA, Z, A, db):
+def chain(activation, constant, custom, dA, Z, A, db):
     """``dZ = dA · f'(Z)``, written over ``dA``, and ``db = sum(dZ)``.
 
     Parameters
     ----------
-    activation, constant, own
-        As in ``activate``; ``own`` is the address of the derivative.
+    activation, constant, custom
+        As in ``activate``; ``custom`` is the address of the derivative.
     dA : ndarray of shape (samples, neurons)
     Z, A : ndarray of shape (samples, neurons)
         As ``activate`` left them.
     db : ndarray of shape (neurons,)
     """
-    zero = dA.dtype.type(0)
+    zero, one = dA.dtype.type(0), dA.dtype.type(1)
     db[:] = zero
-    n_samples, neurons = dA.shape
-    if activation == RELU:
-        for i in range(n_samples):
-            for j in range(neurons):
-                dz = dA[i, j] if A[i, j] > zero else zero
-                dA[i, j] = dz
-                db[j] += dz
-        return
-    if activation != IDENTITY:
-        _multiply_by_slope(activation, constant, own, dA, Z, A)
-    for i in range(n_samples):
-        for j in range(neurons):
-            db[j] += dA[i, j]
+    if activation != IDENTITY and activation != RELU:
+        _multiply_by_slope(
+            *(activation, constant, custom),
+            *(dA.reshape(-1), Z.reshape(-1), A.reshape(-1)),
+        )
+    for i in range(dA.shape[0]):
+        if activation == RELU:
+            for j in range(dA.shape[1]):
+                # Multiplied, so that nan and infinity stay visible.
+                dA[i, j] *= one if A[i, j] > zero else zero
+                db[j] += dA[i, j]
+        else:
+            for j in range(dA.shape[1]):
+                db[j] += dA[i, j]
 
 
 @elementwise
-def _multiply_by_slope(activation, constant, own, dA, Z, A):
-    """Multiply ``dA`` by the derivative of an activation."""
-    one = dA.dtype.type(1)
-    zero = dA.dtype.type(0)
-    far = dA.dtype.type(FAR)
-    slopes = dA.reshape(-1)
-    z_of, a_of = Z.reshape(-1), A.reshape(-1)
-    n = slopes.size
+def _multiply_by_slope(activation, constant, custom, dZ, Z, A):
+    """Multiply ``dA``, which becomes ``dZ``, by the derivative of an activation."""
+    zero, one = dZ.dtype.type(0), dZ.dtype.type(1)
+    far = dZ.dtype.type(FAR)
+    n = dZ.size
     if activation == LEAKY_RELU:
         for i in range(n):
-            slopes[i] *= one if a_of[i] > zero else constant
+            dZ[i] *= one if A[i] > zero else constant
     elif activation == TANH:
         for i in range(n):
-            slopes[i] *= one - a_of[i] * a_of[i]
+            dZ[i] *= one - A[i] * A[i]
     elif activation == LOGISTIC:
         for i in range(n):
-            slopes[i] *= (one - a_of[i]) * a_of[i]
+            dZ[i] *= (one - A[i]) * A[i]
     elif activation == ELU:
         for i in range(n):
-            slopes[i] *= one if a_of[i] > zero else a_of[i] + constant
+            dZ[i] *= one if A[i] > zero else A[i] + constant
     elif activation == SELU:
-        scale = dA.dtype.type(_SELU_SCALE)
-        left = dA.dtype.type(_SELU_SCALE * _SELU_ALPHA)
+        scale = dZ.dtype.type(SELU_SCALE)
+        left = dZ.dtype.type(SELU_SCALE * SELU_ALPHA)
         for i in range(n):
-            slopes[i] *= scale if a_of[i] > zero else a_of[i] + left
+            dZ[i] *= scale if A[i] > zero else A[i] + left
     elif activation == SILU:
         for i in range(n):
-            s = logistic(z_of[i])
-            a = a_of[i]
-            slopes[i] *= s + (far if a > far else a) * (one - s)
+            s = logistic(Z[i])
+            a = A[i]
+            dZ[i] *= s + (far if a > far else a) * (one - s)
     elif activation == MISH:
         for i in range(n):
-            z = z_of[i]
+            z = Z[i]
             t = tanh_softplus(z)
             z_near = -far if z < -far else z
             z_near = far if z_near > far else z_near
-            slopes[i] *= t + z_near * (one - t * t) * logistic(z)
+            dZ[i] *= t + z_near * (one - t * t) * logistic(z)
     elif activation == SOFTPLUS:
         for i in range(n):
-            slopes[i] *= -expm1(-a_of[i])
+            dZ[i] *= -expm1(-A[i])
     elif activation == GELU:
-        density = dA.dtype.type(1 / math.sqrt(2 * math.pi))
-        half = dA.dtype.type(0.5)
+        density = dZ.dtype.type(1 / math.sqrt(2 * math.pi))
+        half = dZ.dtype.type(0.5)
         for i in range(n):
-            z = z_of[i]
+            z = Z[i]
             z = -far if z < -far else z
             z = far if z > far else z
-            slopes[i] *= normal(z) + z * exp(-half * z * z) * density
-    elif activation == OWN:
-        _call(own, n, z_of.ctypes.data, a_of.ctypes.data, slopes.ctypes.data)
+            dZ[i] *= normal(z) + z * exp(-half * z * z) * density
+    elif activation == CUSTOM:
+        _call(custom, n, Z.ctypes.data, A.ctypes.data, dZ.ctypes.data)
 
 
 @intrinsic
-def _call(typing_context, address, n, z, a, slopes):
+def _call(typing_context, address, n, z, a, dz):
     """Call the compiled loop of a user's activation over ``n`` numbers."""
     signature = types.void(types.intp, types.int64, *[types.intp] * 3)
 
@@ -233,13 +244,13 @@ def _call(typing_context, address, n, z, a, slopes):
     return signature, generate
 
 
-def compile_own(function, derivative, dtype):
+def compile_custom(function, derivative, dtype):
     """Compile an activation that is given by functions of one number.
 
     Parameters
     ----------
     function, derivative : callable
-        ``f(z)`` and ``f'(z, a)``, which Numba can compile.
+        ``f(z)`` and ``f'(z, a)``, which Numba can compile, or has compiled.
     dtype : dtype
 
     Returns
@@ -247,28 +258,23 @@ def compile_own(function, derivative, dtype):
     list of compiled functions
         Of C, with an ``address``; they must be kept as long as they are called.
     """
-    from numba import carray, cfunc
-    from numba import from_dtype as type_of
-
-    function, derivative = njit(function), njit(derivative)
-    number = type_of(np.dtype(dtype))
-    pointer = types.CPointer(number)
-    signature = types.void(types.int64, pointer, pointer, pointer)
+    function, derivative = (
+        f if is_jitted(f) else njit(f) for f in (function, derivative)
+    )
+    numbers = types.CPointer(from_dtype(np.dtype(dtype)))
+    signature = types.void(types.int64, numbers, numbers, numbers)
 
     @cfunc(signature, error_model="numpy")
-    def activate_all(n, z_place, a_place, _):
-        z, a = carray(z_place, n), carray(a_place, n)
+    def activate_all(n, z_address, a_address, _):
+        z, a = carray(z_address, n), carray(a_address, n)
         for i in range(n):
             a[i] = function(z[i])
 
     @cfunc(signature, error_model="numpy")
-    def multiply_all(n, z_place, a_place, slopes_place):
-        z, a, slopes = (
-            carray(z_place, n),
-            carray(a_place, n),
-            carray(slopes_place, n),
-        )
+    def multiply_all(n, z_address, a_address, dz_address):
+        z, a = carray(z_address, n), carray(a_address, n)
+        dz = carray(dz_address, n)
         for i in range(n):
-            slopes[i] *= derivative(z[i], a[i])
+            dz[i] *= derivative(z[i], a[i])
 
     return [activate_all, multiply_all]

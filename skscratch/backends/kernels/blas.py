@@ -39,6 +39,7 @@ def product(blas, x, y, out):
     out : ndarray of shape (m, n)
         Of order C.
     """
+    raise NotImplementedError("This is for compiled functions.")
 
 
 @overload(product)

@@ -19,25 +19,40 @@ OPTIMIZER_NUMBERS = {"sgd": SGD, "adam": ADAM}
 
 @summing
 def add_penalty(w, dw, strength):
-    """Gradient of the L2 penalty, ``dw ← dw + strength · w``; return ``|w|²``."""
+    """Gradient of the L2 penalty, ``dw ← dw + strength · w``; return ``|w|²``.
+
+    Without a penalty, 0 is returned at once.
+    """
     squares = w.dtype.type(0)
-    for i in range(w.size):
-        squares += w[i] * w[i]
-        dw[i] += strength * w[i]
-    return squares
+    if strength != 0:
+        for i in range(w.size):
+            squares += w[i] * w[i]
+            dw[i] += strength * w[i]
+    return np.float64(squares)
 
 
 @summing
 def clip(gradients, max_norm):
     """Scale gradients down to a norm."""
-    squares = 0.0
-    for i in range(gradients.size):
-        squares += np.float64(gradients[i]) * np.float64(gradients[i])
-    length = math.sqrt(squares)
+    length = _norm(gradients, 1.0)
+    if length == np.inf:
+        # Squares of large numbers of float64 overflow where the norm does not.
+        largest = np.float64(np.abs(gradients).max())
+        length = largest * _norm(gradients, 1 / largest)
     if length > max_norm:
         factor = gradients.dtype.type(max_norm / length)
         for i in range(gradients.size):
             gradients[i] *= factor
+
+
+@summing
+def _norm(gradients, scale):
+    """Norm of ``scale · gradients``."""
+    squares = 0.0
+    for i in range(gradients.size):
+        g = scale * gradients[i]
+        squares += g * g
+    return math.sqrt(squares)
 
 
 @elementwise
@@ -75,6 +90,7 @@ def update(optimizer, hyperparameters, p, g, m, v, rate, n_steps, n_weights):
     step = rate * math.sqrt(1 - beta_2**n_steps) / (1 - beta_1**n_steps)
     _adam(
         *(p, g, m, v),
+        # Subtracted in float64: in float32, 1 - β would lose digits.
         *(number(beta_1), number(1 - beta_1), number(beta_2), number(1 - beta_2)),
         number(epsilon),
         number(step),
@@ -105,17 +121,15 @@ def _decay(w, factor):
 
 
 @elementwise
-def _adam(p, g, m, v, beta_1, rest_1, beta_2, rest_2, epsilon, rate):
+def _adam(p, g, m, v, beta_1, share_1, beta_2, share_2, epsilon, step):
     """Moments of the gradient decay, and the step is their ratio, as in the paper.
 
-    ``m ← β₁ m + (1 - β₁) g`` and ``v ← β₂ v + (1 - β₂) g²``; then
-    ``p ← p - rate m / (√v + ε)``. ``rest`` is 1 - β, whose
-    digits float32 would lose.
+    ``m ← β₁ m + (1 - β₁) g``, ``v ← β₂ v + (1 - β₂) g²``, ``p ← p - step m / (√v + ε)``
     """
     for i in range(p.size):
-        m[i] = beta_1 * m[i] + rest_1 * g[i]
-        v[i] = beta_2 * v[i] + rest_2 * g[i] * g[i]
-        p[i] -= rate * m[i] / (np.sqrt(v[i]) + epsilon)
+        m[i] = beta_1 * m[i] + share_1 * g[i]
+        v[i] = beta_2 * v[i] + share_2 * (g[i] * g[i])
+        p[i] -= step * m[i] / (np.sqrt(v[i]) + epsilon)
 
 
 @elementwise

@@ -14,13 +14,15 @@ which notices changes of this file only. So ``SOURCES`` has to change with the o
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import config
 
 from skscratch.backends.kernels.activations import (
     ACTIVATION_NUMBERS,
-    OWN,
+    CUSTOM,
+    NEED_Z,
     activate,
     chain,
-    compile_own,
+    compile_custom,
 )
 from skscratch.backends.kernels.blas import product
 from skscratch.backends.kernels.decorators import elementwise, entry, summing
@@ -35,21 +37,22 @@ from skscratch.backends.kernels.optimizers import (
 
 __all__ = [
     "ACTIVATION_NUMBERS",
+    "CUSTOM",
     "LOSS_NUMBERS",
+    "NEED_Z",
     "OPTIMIZER_NUMBERS",
-    "OWN",
     "Architecture",
     "Data",
     "Options",
     "Vectors",
+    "compile_custom",
     "compile_for",
-    "compile_own",
     "predict_rows",
     "train_batches",
 ]
 
 # Hash of the other files that the machine code depends on; a test computes it.
-SOURCES = "da2eff4dfd474666"
+SOURCES = "7b71ee638a4cfe94"
 
 # Number of parameters whose gradient, moments and average are updated together, while
 # they are in a core's cache.
@@ -85,7 +88,7 @@ class Data(NamedTuple):
 
 
 class Architecture(NamedTuple):
-    """A network's layers and loss, and the places of its arrays.
+    """A network's layers and loss, and where its arrays are.
 
     Attributes
     ----------
@@ -96,15 +99,15 @@ class Architecture(NamedTuple):
     constants : ndarray of shape (n_layers,)
         Parameter of each activation, such as a slope.
     functions : ndarray of int of shape (n_layers, 2)
-        Addresses of users' own activations and derivatives.
+        Addresses of users' activations and derivatives.
     loss : int
     loss_constant : float
         Parameter of the loss: Huber's threshold.
-    places : ndarray of int of shape (n_layers + 1, 3)
+    offsets : ndarray of int of shape (n_layers + 1, 3)
         Where ``Z``, ``A`` and the output of each layer begin in the workspace. They are
         one array unless the derivative needs ``Z``, or outputs are dropped. The input
         of the network counts as the output of layer 0.
-    rest : int
+    scratch_offset : int
         Where the rest of the workspace begins: targets, shares, and two gradients.
     """
 
@@ -114,8 +117,8 @@ class Architecture(NamedTuple):
     functions: Any
     loss: int
     loss_constant: float
-    places: Any
-    rest: int
+    offsets: Any
+    scratch_offset: int
 
 
 class Options(NamedTuple):
@@ -205,46 +208,25 @@ def train_batches(
     float
         Sum of the batches' costs, each times its number of samples.
     """
-    p, g, mean = vectors.parameters, vectors.gradients, vectors.mean
-    n_weights = _count_weights(network.sizes)
     cost_sum = 0.0
     n_masks = 0
     for batch in range(rates.size):
         start = (first_batch + batch) * batch_size
         rows = order[start : start + batch_size]
         total = rows.size * data.mean_weight
-        loss, n_masks = _backpropagate(
+        cost, n_masks = _backpropagate(
             blas, data, rows, total, network, vectors, masks, n_masks
         )
-        strength = options.alpha / total
-        squares = 0.0
-        is_clipped = options.max_norm < np.inf
-        if is_clipped:
-            if strength != 0:
-                w, dw = p[:n_weights], g[:n_weights]
-                squares = float(add_penalty(w, dw, p.dtype.type(strength)))
-            clip(g, options.max_norm)
-        share = (1 - options.decay) / (1 - options.decay ** (n_averaged + batch + 1))
-        for i in range(0, p.size, _BLOCK):
-            block = slice(i, min(i + _BLOCK, p.size))
-            n_in_block = min(max(n_weights - i, 0), _BLOCK)
-            if strength != 0 and not is_clipped:
-                w, dw = p[i : i + n_in_block], g[i : i + n_in_block]
-                squares += float(add_penalty(w, dw, p.dtype.type(strength)))
-            update(
-                options.optimizer,
-                options.hyperparameters,
-                p[block],
-                g[block],
-                vectors.first[block],
-                vectors.second[block],
-                rates[batch],
-                n_steps + batch + 1,
-                n_in_block,
-            )
-            if mean.size:
-                include(mean[block], p[block], p.dtype.type(share))
-        cost_sum += (loss + 0.5 * strength * squares) * rows.size
+        cost += _descend(
+            vectors,
+            options,
+            _count_weights(network.sizes),
+            options.alpha / total,
+            rates[batch],
+            n_steps + batch + 1,
+            n_averaged + batch + 1,
+        )
+        cost_sum += cost * rows.size
     return cost_sum
 
 
@@ -268,49 +250,63 @@ def predict_rows(blas, X, network, parameters, workspace, Z):
 
 @elementwise
 def _backpropagate(blas, data, rows, total, network, vectors, masks, n_masks):
-    """Gradients of the loss of a batch, without the penalty; return its cost."""
+    """Compute the gradients of a batch's loss, without the penalty.
+
+    Returns the cost, and the number of factors of ``masks`` that are used up.
+    """
+    sizes, offsets = network.sizes, network.offsets
+    workspace = vectors.workspace
+    n, n_outputs = rows.size, sizes[-1]
+    offset = network.scratch_offset
+    Z = _part(workspace, offsets[-1, 0], n_outputs, n)
+    Y = _part(workspace, offset, n_outputs, n)
+    offset += Y.size
+    shares = workspace[offset : offset + n]
+    per_sample = workspace[offset + n : offset + 2 * n]
+    A1 = _part(workspace, offsets[0, 2], n, sizes[0])
+    _gather(data, rows, total, A1, Y, shares)
+    n_masks = _forward(
+        *(blas, A1, network, vectors.parameters),
+        *(workspace, masks, n_masks, Z),
+    )
+    cost = cost_and_gradient(
+        *(network.loss, network.loss_constant, Z, Y, shares, per_sample)
+    )
+    _backward(blas, Z, network, vectors, masks, n_masks, offset + 2 * n)
+    return cost, n_masks
+
+
+@elementwise
+def _backward(blas, dZ, network, vectors, masks, n_masks, offset):
+    """Backward pass from ``dZ`` of the last layer, (outputs, samples).
+
+    Two arrays for ``dA`` begin at ``offset`` in the workspace, and layers take turns
+    with them. Masks are read from the back, beginning at ``n_masks``.
+    """
     parameters, gradients = vectors.parameters, vectors.gradients
     sizes, workspace = network.sizes, vectors.workspace
-    n, n_outputs, widest = rows.size, sizes[-1], sizes[1:].max()
-    places, place = network.places, network.rest
-    Z = _part(workspace, places[-1, 0], n_outputs, n)
-    Y = _part(workspace, place, n_outputs, n)
-    place += Y.size
-    shares = workspace[place : place + n]
-    scratch = workspace[place + n : place + 2 * n]
-    place += 2 * n
-    gradient_places = (place, place + n * widest)
-
-    A1 = _part(workspace, places[0, 2], n, sizes[0])
-    _gather(data, rows, total, A1, Y, shares)
-    n_masked = _forward(blas, A1, network, parameters, workspace, masks, n_masks, Z)
-    cost = cost_and_gradient(network.loss, network.loss_constant, Z, Y, shares, scratch)
-
-    # The last layer, whose activation is the identity: dZ is dA.
-    weights, biases = _count_weights(sizes), parameters.size
+    n_outputs, n = dZ.shape
     layer = sizes.size - 2
-    weights -= sizes[layer] * n_outputs
-    biases -= n_outputs
-    A1 = _part(workspace, places[layer, 2], n, sizes[layer])
-    product(blas, A1.T, Z.T, _part(gradients, weights, sizes[layer], n_outputs))
-    _row_sums(Z, gradients[biases:])
-    dA = Z
-    if layer > 0:
-        W = _part(parameters, weights, sizes[layer], n_outputs)
-        dA = _part(workspace, gradient_places[0], n, sizes[layer])
-        product(blas, Z.T, W.T, dA)
-
-    n_unread = n_masked
+    weights = _count_weights(sizes) - sizes[layer] * n_outputs
+    biases = parameters.size - n_outputs
+    A1 = _part(workspace, network.offsets[layer, 2], n, sizes[layer])
+    product(blas, A1.T, dZ.T, _part(gradients, weights, sizes[layer], n_outputs))
+    _row_sums(dZ, gradients[biases:])
+    if layer == 0:
+        return
+    W = _part(parameters, weights, sizes[layer], n_outputs)
+    dA = _part(workspace, offset, n, sizes[layer])
+    product(blas, dZ.T, W.T, dA)
+    other_offset = offset + n * sizes[1:].max()
     while layer > 0:
         layer -= 1
         inputs, neurons = sizes[layer], sizes[layer + 1]
         weights -= inputs * neurons
         biases -= neurons
-        z, a, output = places[layer + 1]
+        z, a, output = network.offsets[layer + 1]
         if output != a:
-            n_unread -= dA.size
-            mask = masks[n_unread : n_unread + dA.size]
-            _multiply(dA.reshape(-1), mask, dA.reshape(-1))
+            n_masks -= dA.size
+            _multiply(dA.reshape(-1), masks[n_masks : n_masks + dA.size])
         chain(
             network.activations[layer],
             network.constants[layer],
@@ -320,15 +316,51 @@ def _backpropagate(blas, data, rows, total, network, vectors, masks, n_masks):
             _part(workspace, a, n, neurons),
             gradients[biases : biases + neurons],
         )
-        A1 = _part(workspace, places[layer, 2], n, inputs)
+        A1 = _part(workspace, network.offsets[layer, 2], n, inputs)
         product(blas, A1.T, dA, _part(gradients, weights, inputs, neurons))
         if layer > 0:
             W = _part(parameters, weights, inputs, neurons)
-            place = gradient_places[(sizes.size - 2 - layer) % 2]
-            dA1 = _part(workspace, place, n, inputs)
+            offset, other_offset = other_offset, offset
+            dA1 = _part(workspace, offset, n, inputs)
             product(blas, dA, W.T, dA1)
             dA = dA1
-    return cost, n_masked
+
+
+@elementwise
+def _descend(vectors, options, n_weights, strength, rate, n_steps, n_averaged):
+    """Add the L2 penalty to the gradients, take a step, and include it in the average.
+
+    Returns the penalty. ``n_steps`` and ``n_averaged`` count this step, from 1.
+    """
+    p, g, mean = vectors.parameters, vectors.gradients, vectors.mean
+    number = p.dtype.type
+    squares = 0.0
+    is_clipped = options.max_norm < np.inf
+    if is_clipped:
+        # All gradients are needed at once.
+        squares = add_penalty(p[:n_weights], g[:n_weights], number(strength))
+        clip(g, options.max_norm)
+    share = (1 - options.decay) / (1 - options.decay**n_averaged)
+    for i in range(0, p.size, _BLOCK):
+        block = slice(i, min(i + _BLOCK, p.size))
+        n_in_block = min(max(n_weights - i, 0), _BLOCK)
+        weights = slice(i, i + n_in_block)
+        if not is_clipped:
+            squares += add_penalty(p[weights], g[weights], number(strength))
+        update(
+            options.optimizer,
+            options.hyperparameters,
+            p[block],
+            g[block],
+            vectors.first[block],
+            vectors.second[block],
+            rate,
+            n_steps,
+            n_in_block,
+        )
+        if mean.size:
+            include(mean[block], p[block], number(share))
+    return 0.5 * strength * squares
 
 
 @elementwise
@@ -344,7 +376,7 @@ def _forward(blas, A1, network, parameters, workspace, masks, n_masks, Z_last):
         inputs, neurons = sizes[layer], sizes[layer + 1]
         W = _part(parameters, weights, inputs, neurons)
         b = parameters[biases : biases + neurons]
-        z, a, output = network.places[layer + 1]
+        z, a, output = network.offsets[layer + 1]
         Z = _part(workspace, z, n, neurons)
         A = _part(workspace, a, n, neurons)
         product(blas, A1, W, Z)
@@ -358,9 +390,10 @@ def _forward(blas, A1, network, parameters, workspace, masks, n_masks, Z_last):
         )
         if output != a:
             mask = masks[n_masks : n_masks + A.size]
-            dropped = _part(workspace, output, n, neurons)
-            _multiply(A.reshape(-1), mask, dropped.reshape(-1))
             n_masks += A.size
+            dropped = _part(workspace, output, n, neurons)
+            dropped[:] = A
+            _multiply(dropped.reshape(-1), mask)
             A = dropped
         A1 = A
         weights += W.size
@@ -412,9 +445,10 @@ def _gather(data, rows, total, A1, Y, shares):
 
 
 @elementwise
-def _multiply(x, y, out):
-    for i in range(out.size):
-        out[i] = x[i] * y[i]
+def _multiply(x, factors):
+    """Multiply an array by another, in place."""
+    for i in range(x.size):
+        x[i] *= factors[i]
 
 
 @elementwise
@@ -441,14 +475,29 @@ def compile_for(dtype):
     Parameters
     ----------
     dtype : dtype
+
+    Raises
+    ------
+    RuntimeError
+        If Numba is told not to compile.
     """
+    if config.DISABLE_JIT:
+        raise RuntimeError("NUMBA_DISABLE_JIT is set")
     data, network, options, vectors = _nothing(np.dtype(dtype))
     none, order = vectors.mean, np.zeros(0, np.int64)
     arguments = (0, data, order, 1, network, options, vectors, none)
-    train_batches(*arguments, np.zeros(0), 0, 0, 0)
+    _compile_by(train_batches, *arguments, np.zeros(0), 0, 0, 0)
     X, Z = np.zeros((1, 1), dtype), np.zeros((1, 1), dtype)
     X.flags.writeable = False
-    predict_rows(0, X, network, vectors.parameters, vectors.workspace, Z)
+    _compile_by(predict_rows, 0, X, network, vectors.parameters, vectors.workspace, Z)
+
+
+def _compile_by(function, *arguments):
+    """Call a function, whether or not its machine code can be written to the cache."""
+    try:
+        function(*arguments)
+    except OSError:  # A full disk, for example: the function is compiled all the same.
+        function(*arguments)
 
 
 def _nothing(dtype):
@@ -460,9 +509,9 @@ def _nothing(dtype):
         table.flags.writeable = False
     numbers_table, indicators, weights = tables
     data = Data(numbers_table, indicators, numbers_table, weights, 1.0, 0.0, 1)
-    functions, places = np.zeros((1, 2), np.int64), np.zeros((2, 3), np.int64)
+    functions, offsets = np.zeros((1, 2), np.int64), np.zeros((2, 3), np.int64)
     network = Architecture(
-        sizes, numbers, np.zeros(1, dtype), functions, 0, 0.0, places, 0
+        sizes, numbers, np.zeros(1, dtype), functions, 0, 0.0, offsets, 0
     )
     options = Options(0, (0.0, 0.0, 0.0, 0.0), 0.0, np.inf, 0.0)
     return data, network, options, Vectors(*[parameters] * 4, none, np.zeros(8, dtype))
