@@ -27,13 +27,14 @@ REPOSITORY = Path(__file__).parents[1]
 # in no circle.
 ZONES = {
     "version": set(),
-    "backends": set(),
+    "_messages": set(),
+    "backends": {"_messages"},
     "nn": {"backends"},
     "training": {"backends", "nn"},
     "_sklearn": set(),
-    "estimators": {"_sklearn", "backends", "nn", "training", "version"},
+    "estimators": {"_messages", "_sklearn", "backends", "nn", "training", "version"},
     "plotting": set(),
-    "tabular": {"_sklearn", "nn", "estimators"},
+    "tabular": {"_messages", "_sklearn", "nn", "estimators"},
     "cli": {"nn", "estimators", "plotting", "tabular"},
     "__main__": {"cli"},
     "__init__": {"backends", "nn", "training", "estimators", "tabular", "version"},

@@ -5,12 +5,12 @@ on demand. If Numba can't be used, there is one warning, and NumPy computes.
 """
 
 import ctypes
-import warnings
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from skscratch._messages import warn_user
 from skscratch.backends.linalg import aligned
 from skscratch.backends.threads import blas_in
 
@@ -72,11 +72,10 @@ def load_kernels(dtype):
 
 
 def _warn_of_fallback(what, error):
-    warnings.warn(
+    warn_user(
         f"{what} can't be used; falling back to NumPy: {type(error).__name__}: "
         f"{str(error).strip()[:500]}",
         RuntimeWarning,
-        stacklevel=2,
     )
 
 

@@ -14,7 +14,7 @@ from scipy.special import logsumexp
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
-from skscratch.estimators.messages import warn_user
+from skscratch._messages import warn_user
 from skscratch.nn.losses import resolve_loss
 
 __all__ = ["ClassTargets"]

@@ -10,8 +10,8 @@ from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
+from skscratch._messages import warn_user
 from skscratch.estimators.checkpoint import Checkpoint, fingerprint
-from skscratch.estimators.messages import warn_user
 from skscratch.estimators.validation import scale_warning
 
 __all__ = [

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
+from skscratch._messages import warn_user
 from skscratch._sklearn import Interval, RegisteredOptions, fit_context
 from skscratch.estimators.attributes import one_fit_at_a_time
 from skscratch.estimators.base import BaseScratchMLP
@@ -23,7 +24,6 @@ from skscratch.estimators.intervals import (
     check_n_samples,
     fit_intervals,
 )
-from skscratch.estimators.messages import warn_user
 from skscratch.estimators.numeric_targets import NumericTargets, quantile_loss
 from skscratch.nn.activations import Activation
 from skscratch.nn.loss import Loss

@@ -11,8 +11,8 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import validate_data
 
+from skscratch._messages import warn_user
 from skscratch._sklearn import check_sample_weight
-from skscratch.estimators.messages import warn_user
 from skscratch.training.data import FitData, Split
 
 __all__ = [

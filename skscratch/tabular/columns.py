@@ -20,8 +20,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skscratch._messages import warn_user
 from skscratch._sklearn import check_feature_names_in
-from skscratch.estimators.messages import warn_user
 from skscratch.estimators.validation import is_of_dates
 from skscratch.tabular.numeric_text import (
     MISSING_TYPES,
