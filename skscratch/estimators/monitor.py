@@ -192,10 +192,13 @@ class FitMonitor:
             with user_code():
                 checkpoint.write(runs, self._fingerprint)
 
-    def print_compiling(self):
-        """Say that the first compiled training waits for its kernels, likewise."""
+    def print_loading(self):
+        """Say that training waits for the compiled kernels, likewise."""
         if self._estimator.verbose:
-            print("Loading compiled kernels; compiling them first takes about 20 s.")
+            print(
+                "Loading the compiled kernels. The first time on a machine, compiling "
+                "them takes about 20 s."
+            )
 
     def print_iteration(self, number, loss):
         """Print the loss as scikit-learn does, if the estimator is verbose."""
@@ -380,7 +383,7 @@ class MemberMonitor:
     def __init__(self, monitor, runs, run):
         self._monitor, self._runs, self._run = monitor, runs, run
         self.is_silent = monitor.is_silent
-        self.print_compiling = monitor.print_compiling
+        self.print_loading = monitor.print_loading
         self.warn_not_converged = monitor.warn_not_converged
         self.end_training = monitor.end_training
 

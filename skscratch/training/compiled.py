@@ -361,7 +361,7 @@ def prepare(runs, monitor):
     if all(run.state.backend == "compiled" for run in runs):
         dtype = runs[0].network.dtype
         if not are_loaded(dtype):
-            monitor.print_compiling()
+            monitor.print_loading()
         layers = runs[0].network.layers[:-1]
         activations = [resolve_activation(layer.activation) for layer in layers]
         steps = load_kernels_for(activations, dtype)

@@ -201,6 +201,7 @@ def test_activations_and_their_derivatives(name, dtype, data):
 
 
 def test_every_activation_and_every_loss_but_the_quantiles_has_a_kernel():
+    assert not {name for name, f in ACTIVATIONS.items() if f.usable_kernel is None}
     names = {f.kernel[0] for f in ACTIVATIONS.values()}
     assert names == set(activations.ACTIVATION_NUMBERS)
     without = {name for name, loss in LOSSES.items() if type(loss).kernel is None}

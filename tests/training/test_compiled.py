@@ -777,7 +777,7 @@ def test_a_resumed_training_obeys_an_explicit_choice(tmp_path, order, how, monke
 def test_a_verbose_training_says_what_takes_a_while(capsys):
     X, y = load_iris(return_X_y=True)
     fit("compiled", ScratchMLPClassifier(verbose=True, **SMALL), X, y)
-    assert capsys.readouterr().out.startswith("Loading compiled kernels")
+    assert capsys.readouterr().out.startswith("Loading the compiled kernels")
     fit("compiled", ScratchMLPClassifier(verbose=True, **SMALL), X, y)
     assert "kernels" not in capsys.readouterr().out
     fit("numpy", ScratchMLPClassifier(verbose=True, **SMALL), X, y)
