@@ -8,8 +8,9 @@ All such imports are here, so that there is one place to change when they do.
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import _check_feature_names_in as check_feature_names_in
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
@@ -64,6 +65,28 @@ class RegisteredOptions(StrOptions):
         return f"a str among {{{names}}}{self._description}"
 
 
+class Splits(HasMethods):
+    """Constraint: a splitter, or an iterable of pairs of row indices.
+
+    The pairs themselves are checked when they are read.
+    """
+
+    def __init__(self):
+        self.methods, self.hidden = ["split", "get_n_splits"], False
+
+    def is_satisfied_by(self, val):
+        """Return whether a value is valid."""
+        if isinstance(val, (str, bytes, type)):
+            return False
+        return super().is_satisfied_by(val) or np.iterable(val)
+
+    def __str__(self):
+        return (
+            "a splitter of scikit-learn such as KFold(5), an iterable of pairs of row "
+            "indices, (train, test),"
+        )
+
+
 # Attributes that scikit-learn gives an estimator while callbacks follow its fit.
 CALLBACK_ATTRIBUTES = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
 # Likewise while it is part of another estimator's fit, which may copy it.
@@ -75,6 +98,7 @@ __all__ = [
     "Interval",
     "Options",
     "RegisteredOptions",
+    "Splits",
     "StrOptions",
     "check_feature_names_in",
     "check_sample_weight",

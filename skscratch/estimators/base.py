@@ -29,7 +29,11 @@ from skscratch.estimators.attributes import (
     training_rollback,
     weight_views,
 )
-from skscratch.estimators.config import resolve_config, resolve_schedule
+from skscratch.estimators.config import (
+    resolve_config,
+    resolve_schedule,
+    with_training_rows,
+)
 from skscratch.estimators.fitting import (
     FitResult,
     PreviousRun,
@@ -45,6 +49,7 @@ from skscratch.estimators.parameters import (
     check_combinations,
 )
 from skscratch.estimators.scoring import make_scorer
+from skscratch.estimators.splitting import ValidationArguments, read_splits
 from skscratch.estimators.validation import (
     can_skip_validation,
     validate_fit_data,
@@ -83,6 +88,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     validation_loss_curve_: list[float] | None
     best_validation_score_: float | None
     best_epoch_: int | None
+    is_interrupted_: bool
     n_layers_: int
     n_outputs_: int
     out_activation_: str
@@ -118,6 +124,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Fit the model to data matrix X and target(s) y.
 
@@ -137,11 +144,14 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
             anything else.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
             Samples for early stopping. None sets ``validation_fraction`` of the
-            training data aside.
+            training data aside, or the rows that ``validation_split`` names.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
             Targets of ``X_val``.
         sample_weight_val : array-like of shape (n_val,), default=None
             Weights of ``X_val`` in the score; None means 1 for each.
+        groups : array-like of shape (n_samples,), default=None
+            Group of each sample, for a ``validation_split`` such as ``GroupKFold(5)``,
+            which keeps groups together.
 
         Returns
         -------
@@ -153,7 +163,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
             If data or parameters are invalid, or training diverges in its first epoch.
             The estimator is left unchanged.
         """
-        validation = (X_val, y_val, sample_weight_val)
+        validation = ValidationArguments(X_val, y_val, sample_weight_val, groups)
         return self._fit((X, y, sample_weight), validation)
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
@@ -165,7 +175,8 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
                 "partial_fit does not support early_stopping=True, which needs all "
                 "data at once: use fit, or early_stopping=False."
             )
-        return self._fit((X, y, sample_weight), is_incremental=True, classes=classes)
+        given, validation = (X, y, sample_weight), ValidationArguments()
+        return self._fit(given, validation, is_incremental=True, classes=classes)
 
     def _supports_streams(self):
         """Whether there is ``partial_fit``; the error says why not."""
@@ -190,7 +201,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     def _fit(
         self,
         given,
-        validation=(None, None, None),
+        validation,
         *,
         is_incremental=False,
         classes=None,
@@ -217,7 +228,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         """Fit; return the error of a callback or scorer that ended it, or None."""
         # A copy: until there is a new network, the old one may be predicted with.
         checked = copy.copy(self)
-        runs, split, targets = checked._make_runs(
+        runs, splits, targets = checked._make_runs(
             parameters, given, validation, previous, is_incremental, classes
         )
         shared = feature_attributes(checked)
@@ -238,7 +249,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         result = fit_runs(runs, targets, monitor)
         if result.error is None:
             shared |= self._more_attributes(
-                runs[0].data, split, is_interrupted=result.is_interrupted
+                runs[0].data, splits, is_interrupted=result.is_interrupted
             )
         earlier = vars(self) if is_incremental and previous else None
         self._publish(result.attributes(checked._member, earlier) | shared)
@@ -258,12 +269,12 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         runs : list of TrainingRun
-        split : Split or None
-            The user's own validation data.
+        splits : list of Split
+            The user's own.
         targets : ClassTargets or NumericTargets
         """
         old_targets = self._targets if previous else None
-        data, split, targets = validate_fit_data(
+        data, kept, split, targets = validate_fit_data(
             self,
             given,
             validation,
@@ -282,25 +293,33 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
             is_incremental=is_incremental,
             backend=requested_backend(vars(self).get("_backend")),
         )
+        splits = [] if split is None else [split]
+        own = parameters["validation_split"]
+        if own is not None:
+            # Last, so that a refused call draws nothing from a splitter.
+            n_splits = 1 if config.share_batches else config.n_estimators
+            splits = read_splits(own, n_splits, data, given, validation.groups, kept)
+            n_training = len(splits[0].training_rows)
+            config = with_training_rows(config, parameters, n_training)
         runs = make_runs(
             config,
             data,
-            split,
+            splits,
             targets,
             parameters["random_state"],
             previous,
             self._make_scorer,
         )
-        return runs, split, targets
+        return runs, splits, targets
 
-    def _more_attributes(self, data, split, *, is_interrupted):
+    def _more_attributes(self, data, splits, *, is_interrupted):
         """Fitted attributes of a subclass, by name.
 
         Parameters
         ----------
         data : FitData
-        split : Split or None
-            The user's own validation data.
+        splits : list of Split
+            The user's own.
         is_interrupted : bool
             Whether the user has interrupted the fit.
         """

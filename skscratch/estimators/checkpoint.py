@@ -29,6 +29,8 @@ FORMAT = 2
 PARTS = ("optimizer", "schedule", "average")
 # Parameters that may differ when a training is resumed.
 CHANGEABLE = ("max_iter", "n_iter_no_change", "tol", "verbose", "warm_start")
+# Parameters that are compared by what becomes of them: a splitter by its rows.
+DESCRIBED_BY_DATA = ("validation_split",)
 
 
 class Checkpoint:
@@ -239,15 +241,15 @@ class Checkpoint:
             )
 
 
-def fingerprint(parameters, run):
+def fingerprint(parameters, runs):
     """Everything that must be equal for a training to be the same one.
 
     Parameters
     ----------
     parameters : dict
         The estimator's.
-    run : TrainingRun
-        One of the fit, whose data are those of all.
+    runs : list of TrainingRun
+        All with the same data.
 
     Returns
     -------
@@ -257,13 +259,17 @@ def fingerprint(parameters, run):
     described = {
         name: _describe(value)
         for name, value in parameters.items()
-        if name not in CHANGEABLE
+        if name not in CHANGEABLE and name not in DESCRIBED_BY_DATA
     }
-    data, split = run.data, run.split
+    data, split = runs[0].data, runs[0].split
     arrays = {"X": data.X, "y": data.Y, "sample_weight": data.weights}
     if split is not None and not split.is_drawn:
         arrays |= {"X_val": split.data.X, "y_val": split.data.Y}
         arrays["sample_weight_val"] = split.data.weights
+    if parameters.get("validation_split") is not None:
+        arrays["validation_split"] = [
+            (run.split.training_rows, run.split.validation_rows) for run in runs
+        ]
     hashes = {name: _hash(array) for name, array in arrays.items()}
     return {"parameters": described, "data": hashes}
 

@@ -118,6 +118,7 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         max_fun: int = 15000,
         scoring: str | Callable[..., float] | None = None,
         restore_best: bool | str = True,
+        validation_split: Any = None,
         init: str | Callable[..., Any] | tuple[Any, Any] = "glorot",
         dropout: float | Sequence[float] = 0.0,
         weight_decay: float = 0.01,
@@ -156,6 +157,7 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         self.max_fun = max_fun
         self.scoring = scoring
         self.restore_best = restore_best
+        self.validation_split = validation_split
         self.init = init
         self.dropout = dropout
         self.weight_decay = weight_decay

@@ -13,7 +13,7 @@ from skscratch.training.config import TrainingConfig
 from skscratch.training.schedules import Constant, find_schedule
 from skscratch.training.solvers import find_solver
 
-__all__ = ["resolve_config", "resolve_schedule"]
+__all__ = ["resolve_config", "resolve_schedule", "with_training_rows"]
 
 # max_iter="auto" means about so many steps for 1,000 samples, and in proportion to the
 # square root of the number of samples for others, within these numbers of epochs; for a
@@ -101,6 +101,26 @@ def resolve_config(
         is_incremental=is_incremental,
         backend=backend,
     )
+
+
+def with_training_rows(config, parameters, n_samples):
+    """Resolve ``max_iter='auto'`` anew, for a number of samples to train on.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+    parameters : dict
+        The estimator's, which it was resolved from.
+    n_samples : int
+
+    Returns
+    -------
+    TrainingConfig
+    """
+    if parameters["max_iter"] != "auto":
+        return config
+    max_epochs = _auto_max_iter(config.solver, n_samples, parameters["batch_size"])
+    return config._replace(max_epochs=max_epochs)
 
 
 def resolve_schedule(learning_rate, solver):

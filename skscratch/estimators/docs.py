@@ -70,8 +70,8 @@ PARAMETERS = """\
         improves, and keep the weights of the best epoch. Not used by 'lbfgs'.
     validation_fraction : float, default=0.1
         Share of the samples to set aside for early stopping, stratified for two
-        classes, unless ``X_val`` is passed to ``fit``. It is increased to two samples,
-        or one of each of two classes, if it is less.
+        classes, unless ``X_val`` is passed to ``fit`` or ``validation_split`` given.
+        It is increased to two samples, or one of each of two classes, if it is less.
     beta_1 : float, default=0.9
         Decay rate of Adam's first moment, in [0, 1).
     beta_2 : float, default=0.999
@@ -96,6 +96,16 @@ PARAMETERS = """\
         the members that were not trained on it. A member that stopped before keeps its
         last epoch. Members trained one after the other, for sparse data or the
         schedule 'adaptive', each have the epoch of their own least error.
+    validation_split : splitter, iterable of (train, test) or None, default=None
+        Rows that early stopping sets aside; None draws ``validation_fraction`` of them
+        at random. A splitter of scikit-learn, such as ``KFold(8)``, ``GroupKFold(5)``
+        or ``TimeSeriesSplit(5)``, or pairs of arrays of row indices: the network is
+        trained on the training rows of the first split and validated on its test rows.
+        Member i of an ensemble takes split i, counted from 0, and starts over after
+        the last; with ``share_batches`` all take the first. Rows in neither part are
+        not used. To hold out the last rows, pass
+        ``[(range(0, 80), range(80, 100))]``, or the last split of ``TimeSeriesSplit``.
+        With 'auto', ``max_iter`` is that of the first split.
     init : {inits}, default='glorot'
         How the initial weights are drawn: 'glorot' as in scikit-learn; 'he' from a
         normal distribution of variance ``2 / fan_in`` with biases of 0, which suits
@@ -125,9 +135,9 @@ PARAMETERS = """\
     n_estimators : int, default=1
         Number of networks, whose predictions are averaged. They differ in their
         initial weights, batches and validation data. They are trained side by side,
-        each as an estimator of its seed would be alone, except that all stop if one
-        diverges; for 'lbfgs', sparse data and the schedule 'adaptive' one after the
-        other.
+        each as an estimator of its seed (and its split of ``validation_split``) would
+        be alone, except that all stop if one diverges; for 'lbfgs', sparse data and
+        the schedule 'adaptive' one after the other.
     share_batches : bool, default=False
         Whether the networks of an ensemble share batches and validation data, so that
         only initial weights and dropout differ.
@@ -170,6 +180,8 @@ ATTRIBUTES = """\
         error, without early stopping the lowest loss. It is counted from 1 over all
         calls that continued from each other. None for 'lbfgs', and for an ensemble
         whose members differ in it.
+    is_interrupted_ : bool
+        Whether the user interrupted the training by Ctrl-C.
     t_ : int
         Number of samples trained on, over all epochs.
     n_iter_ : int

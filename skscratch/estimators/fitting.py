@@ -49,18 +49,20 @@ class PreviousRun(NamedTuple):
     seed: int | None
 
 
-def make_runs(config, data, split, targets, random_state, previous, make_scorer):
+def make_runs(config, data, splits, targets, random_state, previous, make_scorer):
     """Make the runs of a fit, ready to be trained.
 
     Random numbers are drawn in a fixed order: seeds of the members; then, for each
-    network, weights, split, dropout's seed and, in training, the order of samples.
+    network, weights, split unless it is given, dropout's seed and, in training, the
+    order of samples.
 
     Parameters
     ----------
     config : TrainingConfig
     data : FitData
-    split : Split or None
-        The user's own validation data.
+    splits : list of Split
+        The user's own, which the networks take in turn; if there are none, early
+        stopping draws one for each.
     targets : ClassTargets or NumericTargets
     random_state : int, RandomState or None
     previous : list of PreviousRun
@@ -84,25 +86,25 @@ def make_runs(config, data, split, targets, random_state, previous, make_scorer)
     else:
         networks = [_new_network(config, rng) for rng in network_rngs]
     states = [run.state for run in previous] or [None] * len(networks)
-    draws_split = (
-        split is None and config.early_stopping and config.solver.is_stochastic
-    )
-    runs = []
+    needs_split = config.early_stopping and config.solver.is_stochastic
+    runs: list[TrainingRun] = []
     for network, state, seed, batch_rng, network_rng in zip(
         networks, states, seeds, batch_rngs, network_rngs, strict=True
     ):
-        run_split, score = split, None
-        if draws_split:
-            run_split = draw_split(data, targets, config.validation_fraction, batch_rng)
-        if run_split is not None:
-            check_validation_data(run_split, config.validation_fraction)
-            score = make_scorer(targets, network, run_split, seed)
+        split = score = None
+        if splits:
+            split = splits[len(runs) % len(splits)]
+        elif needs_split:
+            split = draw_split(data, targets, config.validation_fraction, batch_rng)
+        if split is not None:
+            check_validation_data(split, config.validation_fraction, bool(splits))
+            score = make_scorer(targets, network, split, seed)
         run = start_run(
             network,
             config,
             data,
             state,
-            split=run_split,
+            split=split,
             score=score,
             random_state=batch_rng,
             dropout_random_state=network_rng,
@@ -256,11 +258,12 @@ def _check_predictions(runs, monitor):
 
 
 def _warn_of_large_batches(runs, monitor):
-    config, batches = runs[0].config, runs[0].batches
-    if batches is None or not config.is_batch_size_given:
+    config = runs[0].config
+    if not (config.solver.is_stochastic and config.is_batch_size_given):
         return
-    if config.batch_size > batches.n_samples:
-        monitor.warn_batch_size(config.batch_size, batches.n_samples)
+    n_samples = min(run.batches.n_samples for run in runs)
+    if config.batch_size > n_samples:
+        monitor.warn_batch_size(config.batch_size, n_samples)
 
 
 def _can_train_jointly(runs):
@@ -360,6 +363,7 @@ class FitResult(NamedTuple):
         attributes = {
             **network_attributes(run.network, self.targets),
             **run.history(),
+            "is_interrupted_": self.is_interrupted,
             "_training": run.state if run.config.solver.is_stochastic else None,
         }
         if self.temperature is not None:

@@ -7,6 +7,7 @@ distribution, an interval then holds the target with at least the probability th
 asked for, whatever the network is worth.
 """
 
+import copy
 import math
 import numbers
 from typing import Any, NamedTuple
@@ -96,7 +97,7 @@ class IntervalModel(NamedTuple):
         return np.partition(outside, rank - 1, axis=0)[rank - 1]
 
 
-def fit_intervals(regressor, data, split):
+def fit_intervals(regressor, data, splits):
     """Train a network of quantiles, and calibrate it.
 
     Parameters
@@ -105,12 +106,17 @@ def fit_intervals(regressor, data, split):
         Its parameters are those of the network, except the loss.
     data : FitData
         The training data, of as many samples as ``check_n_samples`` asks for.
-    split : Split or None
-        The user's own validation data.
+    splits : list of Split
+        The user's own.
 
     Returns
     -------
     IntervalModel
+
+    Raises
+    ------
+    ValueError
+        If the rows left for training lack those that splits train or validate on.
     """
     n_rows = data.n_samples
     n_held = min(int(CALIBRATION_SHARE * n_rows), MAX_CALIBRATION_ROWS)
@@ -122,7 +128,10 @@ def fit_intervals(regressor, data, split):
     mean, scale = data.Y[rest].mean(axis=0), data.Y[rest].std(axis=0)
     scale = np.where(scale > 0, scale, 1)
     validation = {}
-    if split is not None:
+    if splits and splits[0].is_drawn:
+        estimator.validation_split = _splits_within(splits, rest)
+    elif splits:
+        (split,) = splits
         validation = {
             "X_val": split.data.X,
             "y_val": _column((split.data.Y - mean) / scale),
@@ -138,6 +147,24 @@ def fit_intervals(regressor, data, split):
     targets = (data.Y[held] - mean) / scale
     least = 0.0 if regressor.loss in ("poisson", "gamma") else -math.inf
     return IntervalModel(estimator, mean, scale, quantiles, targets, least)
+
+
+def _splits_within(splits, rows):
+    """What is left of splits in some rows, as pairs of indices into these."""
+    places = np.full(splits[0].data.n_samples, -1)
+    places[rows] = np.arange(len(rows))
+    left = []
+    for split in splits:
+        parts = (places[part] for part in (split.training_rows, split.validation_rows))
+        pair = tuple(part[part >= 0] for part in parts)
+        if all(map(len, pair)):
+            left.append(pair)
+    if not left:
+        raise ValueError(
+            "intervals=True sets samples aside for calibration, and leaves no split of "
+            "validation_split with rows in both parts: let them have more rows."
+        )
+    return left
 
 
 def check_n_samples(n_samples):
@@ -178,6 +205,9 @@ def check_coverage(coverage):
 
 
 def _quantile_regressor(regressor):
+    # The splits are other ones, and iterators can't be cloned.
+    regressor = copy.copy(regressor)
+    regressor.validation_split = None
     estimator = clone(regressor).set_callbacks()
     estimator.set_params(
         loss="quantile",

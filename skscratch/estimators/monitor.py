@@ -104,7 +104,7 @@ class FitMonitor:
         self._root.call_on_fit_task_begin(**self._data)
         if self._checkpoints:
             parameters = self._estimator.get_params(deep=False)
-            self._fingerprint = fingerprint(parameters, runs[0])
+            self._fingerprint = fingerprint(parameters, runs)
         for checkpoint in self._checkpoints:
             if checkpoint.resume:
                 checkpoint.read(runs, self._fingerprint, step_name != "member")

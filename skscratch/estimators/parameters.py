@@ -9,8 +9,15 @@ import sys
 
 import numpy as np
 
-from skscratch._sklearn import Interval, Options, RegisteredOptions, StrOptions
+from skscratch._sklearn import (
+    Interval,
+    Options,
+    RegisteredOptions,
+    Splits,
+    StrOptions,
+)
 from skscratch.estimators.checkpoint import Checkpoint
+from skscratch.estimators.splitting import is_splitter
 from skscratch.nn.activations import ACTIVATIONS, Activation
 from skscratch.nn.initializers import INITIALIZERS
 from skscratch.training.schedules import SCHEDULES, find_schedule, is_schedule
@@ -93,6 +100,7 @@ CONSTRAINTS: dict = {
     "max_fun": [Interval(numbers.Integral, 1, None, closed="left")],
     "scoring": [RegisteredOptions(_scoring_names), callable, None],
     "restore_best": ["boolean", StrOptions({"together"})],
+    "validation_split": [Splits(), None],
     "init": [
         RegisteredOptions(
             lambda: INITIALIZERS,
@@ -123,14 +131,12 @@ def check_combinations(parameters, validation):
     ----------
     parameters : dict
         The estimator's, each valid by itself.
-    validation : tuple
-        The user's ``X_val``, ``y_val`` and ``sample_weight_val``, each or None.
+    validation : ValidationArguments
 
     Raises
     ------
     ValueError
     """
-    X_val, y_val, sample_weight_val = validation
     get = parameters.__getitem__
     for name in UNBOUNDED:
         value = get(name)
@@ -150,9 +156,8 @@ def check_combinations(parameters, validation):
     if not (get("early_stopping") and is_stochastic):
         given = {
             f"scoring={get('scoring')!r}": get("scoring"),
-            "X_val": X_val,
-            "y_val": y_val,
-            "sample_weight_val": sample_weight_val,
+            "validation_split": get("validation_split"),
+            **validation._asdict(),
             "temperature_scaling=True": parameters.get("temperature_scaling") or None,
         }
         needed = "early_stopping=True and {stochastic}"
@@ -171,12 +176,41 @@ def check_combinations(parameters, validation):
             f"early_stopping={get('early_stopping')}, "
             f"learning_rate={get('learning_rate')!r}."
         )
+    _check_validation(validation, get("validation_split"))
+    if isinstance(get("n_estimators"), bool):
+        raise ValueError(f"n_estimators must be an integer, got {get('n_estimators')}.")
+
+
+def _check_validation(validation, validation_split):
+    """Refuse validation data that lack a part, or are given in two ways."""
+    X_val, y_val, sample_weight_val, groups = validation
     if (X_val is None) != (y_val is None):
         raise ValueError("X_val and y_val must be given together, or neither.")
     if sample_weight_val is not None and X_val is None:
         raise ValueError("sample_weight_val needs X_val and y_val.")
-    if isinstance(get("n_estimators"), bool):
-        raise ValueError(f"n_estimators must be an integer, got {get('n_estimators')}.")
+    if X_val is not None and validation_split is not None:
+        raise ValueError(
+            "validation_split and X_val can't be given together: both say what to "
+            "validate on. Leave one of them None."
+        )
+    if groups is not None and not _uses_groups(validation_split):
+        got = "pairs of row indices"
+        if validation_split is None or is_splitter(validation_split):
+            got = repr(validation_split)
+        raise ValueError(
+            "groups needs a splitter that uses them, such as "
+            f"validation_split=GroupKFold(5), got {got}."
+        )
+
+
+def _uses_groups(validation_split):
+    """Whether groups make a difference; splitters of other authors are trusted."""
+    if not is_splitter(validation_split):
+        return False
+    if not type(validation_split).__module__.startswith("sklearn."):
+        return True
+    routing = validation_split.get_metadata_routing()
+    return bool(routing.consumes("split", ["groups"]))
 
 
 def check_checkpoints(parameters, callbacks, is_incremental):

@@ -150,6 +150,7 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
         max_fun: int = 15000,
         scoring: str | Callable[..., float] | None = None,
         restore_best: bool | str = True,
+        validation_split: Any = None,
         init: str | Callable[..., Any] | tuple[Any, Any] = "glorot",
         dropout: float | Sequence[float] = 0.0,
         weight_decay: float = 0.01,
@@ -188,6 +189,7 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
         self.max_fun = max_fun
         self.scoring = scoring
         self.restore_best = restore_best
+        self.validation_split = validation_split
         self.init = init
         self.dropout = dropout
         self.weight_decay = weight_decay
@@ -330,13 +332,17 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
             )
         return True
 
-    def _more_attributes(self, data, split, *, is_interrupted):
+    def _more_attributes(self, data, splits, *, is_interrupted):
         if not self.intervals:
             return {}
         if is_interrupted:
             warn_user("fit was interrupted before it could train the intervals.")
             return {}
-        return {"interval_model_": fit_intervals(self, data, split)}
+        model = fit_intervals(self, data, splits)
+        return {
+            "interval_model_": model,
+            "is_interrupted_": model.estimator.is_interrupted_,
+        }
 
     def _make_targets(self, y, previous, classes, is_incremental):
         loss = self.loss if self.loss != "quantile" else quantile_loss(self.quantile)

@@ -1,12 +1,37 @@
-"""The validation split of early stopping."""
+"""The validation split of early stopping: drawn at random, or the user's own."""
 
+import itertools
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from skscratch.training.data import Split
 
-__all__ = ["check_validation_data", "draw_split"]
+__all__ = [
+    "ValidationArguments",
+    "check_validation_data",
+    "draw_split",
+    "is_splitter",
+    "read_splits",
+]
+
+
+class ValidationArguments(NamedTuple):
+    """Arguments of ``fit`` that early stopping uses, as the user passed them.
+
+    Attributes
+    ----------
+    X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+    y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+    sample_weight_val : array-like of shape (n_val,), default=None
+    groups : array-like of shape (n_samples,), default=None
+    """
+
+    X_val: Any = None
+    y_val: Any = None
+    sample_weight_val: Any = None
+    groups: Any = None
 
 
 def draw_split(data, targets, fraction, random_state):
@@ -70,7 +95,134 @@ def draw_split(data, targets, fraction, random_state):
     return Split(data, *rows)
 
 
-def check_validation_data(split, fraction):
+def is_splitter(validation_split):
+    """Return whether a value is a splitter, rather than an iterable of splits.
+
+    Parameters
+    ----------
+    validation_split : object
+
+    Returns
+    -------
+    bool
+    """
+    return all(hasattr(validation_split, name) for name in ("split", "get_n_splits"))
+
+
+def read_splits(validation_split, n_splits, data, given, groups, kept):
+    """Read the first splits of the parameter ``validation_split``.
+
+    Parameters
+    ----------
+    validation_split : splitter or iterable of (train, test)
+    n_splits : int
+        Number of splits that are needed; there may be fewer.
+    data : FitData
+        Samples of weight 0 are left out.
+    given : tuple of three
+        ``X``, ``y`` and ``sample_weight``, as the user passed them to ``fit``.
+    groups : array-like of shape (n_samples,) or None
+        Likewise.
+    kept : ndarray of bool of shape (n_samples,)
+        Which of the user's rows are left in ``data``.
+
+    Returns
+    -------
+    list of Split
+
+    Raises
+    ------
+    ValueError
+        If there is no split, or one is no pair of row indices that are within the
+        data, without overlap and not empty.
+    """
+    X, y, _ = given
+    splits = validation_split
+    if is_splitter(validation_split):
+        _check_groups(groups, len(kept))
+        splits = validation_split.split(X, y, groups)
+    # Row of ``data`` for each of the user's rows.
+    places = np.cumsum(kept) - 1
+    read = []
+    for number, split in enumerate(itertools.islice(splits, n_splits)):
+        name = f"split {number} of validation_split"
+        train, test = (
+            places[rows[kept[rows]]] for rows in _check_split(split, len(kept), name)
+        )
+        if not (len(train) and len(test)):
+            raise ValueError(
+                f"{name} needs training rows and validation rows of positive "
+                f"sample_weight, got {len(train)} and {len(test)}."
+            )
+        read.append(Split(data, train, test))
+    if not read:
+        raise ValueError(
+            "validation_split must have at least one pair of row indices, got none. An "
+            "iterator can be read only once: pass a list instead."
+        )
+    return read
+
+
+def _check_groups(groups, n_samples):
+    if groups is None:
+        return
+    has_length = np.iterable(groups) and hasattr(groups, "__len__")
+    if not has_length or len(groups) != n_samples:
+        got = f"{len(groups)}" if has_length else type(groups).__name__
+        raise ValueError(
+            f"groups must have one label for each of the {n_samples} samples, got "
+            f"{got}."
+        )
+
+
+def _check_split(split, n_samples, name):
+    """Row numbers of a pair (train, test), as arrays."""
+    is_pair = np.iterable(split) and not isinstance(split, (str, bytes, dict, set))
+    parts = list(itertools.islice(split, 3)) if is_pair else []
+    if len(parts) != 2:
+        raise ValueError(
+            f"{name} must be a pair of row indices, (train, test), got "
+            f"{type(split).__name__}. A single split is a list of one pair: "
+            "[(train, test)]."
+        )
+    train, test = (
+        _check_rows(part, n_samples, f"the {which} rows of {name}")
+        for part, which in zip(parts, ("training", "validation"), strict=True)
+    )
+    common = np.intersect1d(train, test)
+    if common.size:
+        raise ValueError(
+            f"{name} must not have a row in both parts, but {common.size} are, such as "
+            f"row {common[0]}."
+        )
+    return train, test
+
+
+def _check_rows(rows, n_samples, name):
+    """Row numbers as an array, a copy."""
+    try:
+        rows = np.asarray(rows)
+    except ValueError:  # Of lists of different lengths.
+        rows = np.asarray(None)
+    if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+        advice = ""
+        if rows.dtype == bool:
+            advice = ": convert a mask with numpy.flatnonzero"
+        raise ValueError(
+            f"{name} must be a one-dimensional array of integers, got {rows.ndim} "
+            f"dimensions of {rows.dtype}{advice}."
+        )
+    if not rows.size:
+        raise ValueError(f"{name} must be at least one row, got none.")
+    if rows.min() < 0 or rows.max() >= n_samples:
+        outside = rows[(rows < 0) | (rows >= n_samples)][0]
+        raise ValueError(
+            f"{name} must be from 0 to {n_samples - 1}, got the row index {outside}."
+        )
+    return rows.astype(np.intp)
+
+
+def check_validation_data(split, fraction, is_users=False):
     """Refuse validation data that give no score.
 
     Parameters
@@ -78,6 +230,8 @@ def check_validation_data(split, fraction):
     split : Split
     fraction : float
         The parameter ``validation_fraction``.
+    is_users : bool, default=False
+        Whether the split is of the parameter ``validation_split``.
 
     Raises
     ------
@@ -87,10 +241,13 @@ def check_validation_data(split, fraction):
     data = split.validation_data()
     if data.weights is not None and not data.weights.any():
         # The user's own samples of weight 0 are gone: these were set aside.
+        advice = f"raise validation_fraction={fraction}"
+        if is_users:
+            advice = "choose others by validation_split"
         raise ValueError(
             "all samples that were set aside to validate on have weight 0: give more "
-            "of them a weight, by sample_weight and class_weight, raise "
-            f"validation_fraction={fraction}, or pass X_val and y_val."
+            f"of them a weight, by sample_weight and class_weight, {advice}, or pass "
+            "X_val and y_val."
         )
     with np.errstate(over="ignore"):
         is_bounded = data.Y.dtype == bool or np.isfinite(np.square(data.Y).sum())

@@ -58,8 +58,7 @@ def validate_fit_data(
         against them otherwise.
     given : tuple of three
         ``X``, ``y`` and ``sample_weight``, as the user passed them to ``fit``.
-    validation : tuple of three
-        ``X_val``, ``y_val`` and ``sample_weight_val``, or None in their places.
+    validation : ValidationArguments
     dtype : dtype or sequence of dtype
         Accepted dtypes of the samples; others are converted to the first.
     reset : bool
@@ -72,6 +71,8 @@ def validate_fit_data(
     Returns
     -------
     data : FitData
+    kept : ndarray of bool of shape (n_samples,)
+        Which of the user's rows are left.
     split : Split or None
         The user's own validation data.
     targets : ClassTargets or NumericTargets
@@ -85,11 +86,13 @@ def validate_fit_data(
     """
     refuse_other_libraries(
         **dict(zip(("X", "y", "sample_weight"), given, strict=True)),
-        **dict(zip(("X_val", "y_val", "sample_weight_val"), validation, strict=True)),
+        **validation._asdict(),
     )
     X, y, sample_weight = given
     X, y = _validate_pair(estimator, X, y, dtype, reset)
-    X, y, weights = _drop_weightless(*_as_rows(X, y, sample_weight, "sample_weight"))
+    X, y, weights = _as_rows(X, y, sample_weight, "sample_weight")
+    kept = np.ones(X.shape[0], bool) if weights is None else weights > 0
+    X, y, weights = _drop_weightless(X, y, weights)
     targets = make_targets(y)
     # A batch is gathered into buffers of one dtype.
     Y = _cast(targets.encode(y), X.dtype, "y")
@@ -100,9 +103,15 @@ def validate_fit_data(
     if reset:
         targets = targets.with_fitted_loss(Y, weights)
     data = FitData(X, y, Y, weights)
-    X_val, y_val, weights_val = validation
+    split = _validate_validation(estimator, validation, X, targets)
+    return data, kept, split, targets
+
+
+def _validate_validation(estimator, validation, X, targets):
+    """Split with the user's own validation data, or None without any."""
+    X_val, y_val, weights_val, _ = validation
     if X_val is None:
-        return data, None, targets
+        return None
     try:
         X_val, y_val = _validate_pair(
             estimator, X_val, y_val, X.dtype, reset=False, name="X_val"
@@ -115,7 +124,7 @@ def validate_fit_data(
     _warn_if_prepared_otherwise(X, X_val)
     Y_val = _cast(targets.encode_validation(y_val), X.dtype, "y_val")
     weights_val = _cast(weights_val, X.dtype, "sample_weight_val")
-    return data, Split(FitData(X_val, y_val, Y_val, weights_val)), targets
+    return Split(FitData(X_val, y_val, Y_val, weights_val))
 
 
 def validate_prediction_data(estimator, X, dtype):

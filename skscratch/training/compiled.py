@@ -105,10 +105,10 @@ class CompiledRuns(EpochTrainer):
     """
 
     def __init__(self, runs, steps):
-        self.runs, self.batches = runs, runs[0].batches
+        self.runs = runs
         self._trainings = [_CompiledRun(run, steps) for run in runs]
         self._shares_batches = (
-            runs[0].config.share_batches or self.batches.order is None
+            runs[0].config.share_batches or runs[0].batches.order is None
         )
         first = self._trainings[0]
         # The package whose BLAS would take several threads for a product.
@@ -118,7 +118,7 @@ class CompiledRuns(EpochTrainer):
         # The main thread trains too.
         self._executor: Any = None
         self._n_helpers = 0
-        work = runs[0].network.parameters.size * self.batches.n_samples
+        work = runs[0].network.parameters.size * runs[0].batches.n_samples
         if len(runs) > 1 and work >= _WORTH_THREADS:
             n_threads = _count_threads(self._limited_package)
             self._n_helpers = min(len(runs), n_threads) - 1
@@ -128,32 +128,27 @@ class CompiledRuns(EpochTrainer):
     def train_epoch(self, number):
         """Train an epoch; see ``EpochTrainer``."""
         rates = self._rates(number)
-        orders = [self.batches.next_order()] * len(self.runs)
+        orders = [self.runs[0].batches.next_order()] * len(self.runs)
         if not self._shares_batches:
             orders[1:] = [run.batches.next_order() for run in self.runs[1:]]
+        epochs = list(zip(self._trainings, orders, rates, strict=True))
         if not self._n_helpers:
-            return [
-                training.train(order, rates)
-                for training, order in zip(self._trainings, orders, strict=True)
-            ]
-        return self._train_in_threads(orders, rates)
+            return [training.train(*epoch) for training, *epoch in epochs]
+        return self._train_in_threads(epochs)
 
     def _rates(self, number):
-        """Learning rate of each step of an epoch."""
-        schedule, n_batches = self.runs[0].state.schedule, self.batches.n_batches
-        rates = np.full(n_batches, float(schedule.rate))
-        if type(schedule).on_step is not Schedule.on_step:
-            n_done = (number - 1) * n_batches
-            n_steps = self.runs[0].config.max_epochs * n_batches
-            for i in range(n_batches):
-                schedule.on_step((n_done + i) / n_steps)
-                rates[i] = schedule.rate
-        for run in self.runs[1:]:
-            run.state.schedule.rate = schedule.rate
-        return rates
+        """Learning rate of each step of an epoch, for each run."""
+        # Runs with as many batches have the same, which take a while to compute.
+        computed: dict[int, Any] = {}
+        for run in self.runs:
+            schedule, n_batches = run.state.schedule, run.batches.n_batches
+            if n_batches not in computed:
+                rates = _rates_of_epoch(run, number)
+                computed[n_batches] = rates, schedule.rate
+            schedule.rate = computed[n_batches][1]
+        return [computed[run.batches.n_batches][0] for run in self.runs]
 
-    def _train_in_threads(self, orders, rates):
-        trainings = list(zip(self._trainings, orders, strict=True))
+    def _train_in_threads(self, trainings):
         losses = [0.0] * len(trainings)
         numbers = iter(range(len(trainings)))
         stop: list[bool] = []
@@ -161,7 +156,7 @@ class CompiledRuns(EpochTrainer):
         def work():
             try:
                 for i in numbers:
-                    training, order = trainings[i]
+                    training, order, rates = trainings[i]
                     losses[i] = training.train(order, rates, stop)
             except BaseException:
                 stop.append(True)
@@ -191,6 +186,19 @@ class CompiledRuns(EpochTrainer):
         """End the training, and the threads."""
         if self._executor is not None:
             self._executor.shutdown()
+
+
+def _rates_of_epoch(run, number):
+    """Learning rate of each step of a run's epoch."""
+    schedule, n_batches = run.state.schedule, run.batches.n_batches
+    rates = np.full(n_batches, float(schedule.rate))
+    if type(schedule).on_step is not Schedule.on_step:
+        n_done = (number - 1) * n_batches
+        n_steps = run.config.max_epochs * n_batches
+        for i in range(n_batches):
+            schedule.on_step((n_done + i) / n_steps)
+            rates[i] = schedule.rate
+    return rates
 
 
 def _count_threads(limited_package):

@@ -74,7 +74,8 @@ class Split(NamedTuple):
         Data that ``validation_rows`` index: the training data, or the user's own
         validation data.
     training_rows : ndarray of int or None
-        Rows of the training data to train on; None means all of them.
+        Rows of the training data to train on, in any order and perhaps repeated; None
+        means all of them.
     validation_rows : ndarray of int or None
         Rows of ``data`` to validate on; None means all of them.
     """
@@ -85,7 +86,7 @@ class Split(NamedTuple):
 
     @property
     def is_drawn(self):
-        """Whether validation rows were set aside from the training data."""
+        """Whether validation rows are set aside from the training data."""
         return self.validation_rows is not None
 
     def indices(self):

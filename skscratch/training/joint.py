@@ -1,4 +1,4 @@
-"""What the training loop trains: one network, or several side by side as one stack."""
+"""What the training loop trains: one network, or several side by side in stacks."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +14,7 @@ from skscratch.training.steps import take_steps
 
 __all__ = [
     "EpochTrainer",
+    "SideBySide",
     "SingleRun",
     "StackedBatches",
     "StackedRuns",
@@ -23,14 +24,7 @@ __all__ = [
 
 
 class EpochTrainer:
-    """Trains the epochs of one run, or of several side by side.
-
-    Attributes
-    ----------
-    batches : Batches or StackedBatches
-    """
-
-    batches: Any
+    """Trains the epochs of one run, or of several side by side."""
 
     def train_epoch(self, number):
         """Train an epoch.
@@ -64,7 +58,7 @@ class SingleRun(EpochTrainer):
     """
 
     def __init__(self, run):
-        self.run, self.batches = run, run.batches
+        self.run = run
         self.operations = BufferedOperations(run.network.dtype)
 
     def train_epoch(self, number):
@@ -88,6 +82,7 @@ class StackedRuns(EpochTrainer):
     Parameters
     ----------
     runs : list of TrainingRun
+        All with the same number of training rows.
     """
 
     def __init__(self, runs):
@@ -133,6 +128,37 @@ class StackedRuns(EpochTrainer):
             run.state.optimizer = part
 
 
+class SideBySide(EpochTrainer):
+    """Runs that finish each epoch together, in one stack for each number of rows.
+
+    Batches of different sizes can't share matrix products, and of more batches there
+    are more steps.
+
+    Parameters
+    ----------
+    runs : list of TrainingRun
+    """
+
+    def __init__(self, runs):
+        self.runs = runs
+        alike: dict[int, list[Any]] = {}
+        for run in runs:
+            alike.setdefault(run.batches.n_samples, []).append(run)
+        self._stacks = [StackedRuns(group) for group in alike.values()]
+
+    def train_epoch(self, number):
+        """Train an epoch; see ``EpochTrainer``."""
+        losses: dict[Any, float] = {}
+        for stack in self._stacks:
+            losses |= zip(stack.runs, stack.train_epoch(number), strict=True)
+        return [losses[run] for run in self.runs]
+
+    def save_state(self):
+        """Give each run a copy of its part of the optimizer."""
+        for stack in self._stacks:
+            stack.save_state()
+
+
 def can_join_optimizers(optimizers):
     """Return whether optimizers of single networks can continue as one.
 
@@ -171,7 +197,10 @@ def mean_epoch(epochs):
 
 
 class StackedBatches:
-    """Rows of the batches of several trainings on the same data, a row for each."""
+    """Rows of the batches of several trainings on the same data, a row for each.
+
+    All have the same number of rows.
+    """
 
     def __init__(self, several):
         first, self._several = several[0], several

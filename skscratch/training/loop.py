@@ -11,7 +11,7 @@ from skscratch.training.averaging import averaged
 from skscratch.training.compiled import CompiledRuns, prepare
 from skscratch.training.early_stopping import keep_if_least
 from skscratch.training.history import FINAL_OUTCOMES
-from skscratch.training.joint import SingleRun, StackedRuns, mean_epoch
+from skscratch.training.joint import SideBySide, SingleRun, mean_epoch
 from skscratch.training.validator import CommonError
 
 __all__ = ["run_epochs"]
@@ -26,9 +26,9 @@ def run_epochs(runs, monitor):
     Parameters
     ----------
     runs : list of TrainingRun
-        Of networks of one architecture, with the same data and options. Networks of
-        several runs become views of one stack. Runs that have finished epochs continue
-        after them.
+        Of networks of one architecture, with the same data and options; their splits
+        may differ in size. Networks of several runs become views of stacks. Runs that
+        have finished epochs continue after them.
     monitor : FitMonitor or MemberMonitor
         Hears of each epoch, and may stop the training.
 
@@ -64,9 +64,7 @@ def run_epochs(runs, monitor):
             losses = trained.train_epoch(number)
             epochs = []
             for run, loss in zip(active, losses, strict=True):
-                epoch = stoppings[run].end_epoch(
-                    number, loss, trained.batches.n_samples
-                )
+                epoch = stoppings[run].end_epoch(number, loss, run.batches.n_samples)
                 run.n_epochs, run.outcome = number, epoch.outcome
                 epochs.append(epoch)
             epoch = epochs[0] if len(runs) == 1 else mean_epoch(epochs)
@@ -108,4 +106,4 @@ def _common_error(runs):
 def _side_by_side(active, n_runs, kernels):
     if kernels is not None:
         return CompiledRuns(active, kernels)
-    return SingleRun(*active) if n_runs == 1 else StackedRuns(active)
+    return SingleRun(*active) if n_runs == 1 else SideBySide(active)

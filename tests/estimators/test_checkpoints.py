@@ -496,7 +496,8 @@ def test_descriptions_of_parameters_have_no_addresses():
         OPTIMIZERS["adam"],
         np.mean,
     ]
-    described = fingerprint(dict(enumerate(values)), run_of(make("adam")))["parameters"]
+    runs = [run_of(make("adam"))]
+    described = fingerprint(dict(enumerate(values)), runs)["parameters"]
     assert not any("0x" in text for text in described.values())
     assert len(set(described.values())) == len(values)
     assert described[0] != _describe(replace(ACTIVATIONS["relu"], variance_factor=1.0))
