@@ -125,11 +125,13 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         values = _validated(self, X, reset=False)
+        dtype = np.dtype(self.dtype or values.dtype)
+        largest = np.float64(np.finfo(dtype).max) / 2
         with np.errstate(over="ignore"):
             z = (values / 2 - self.center_ / 2) / self.scale_ * 2
-            z = np.clip(z, -FLOAT_MAX / 2, FLOAT_MAX / 2)
+            z = np.clip(z, -largest, largest)
             z = z / np.hypot(1, z / self.limit)
-        scaled: NDArray[Any] = z.astype(self.dtype or values.dtype, copy=False)
+        scaled: NDArray[Any] = z.astype(dtype, copy=False)
         return scaled
 
 

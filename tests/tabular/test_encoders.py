@@ -65,6 +65,16 @@ def test_a_feature_without_interquartile_range_is_scaled_by_its_range():
     assert np.isfinite(scaler.transform([[1e300]])).all()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_number_of_any_size_stays_finite_without_a_limit(dtype):
+    X = np.arange(20.0)[:, np.newaxis]
+    scaler = SmoothClipScaler(limit=np.inf, dtype=dtype).fit(X)
+    scaled = scaler.transform([[1e300], [-1e300], [1e9]])
+    assert scaled.dtype == dtype
+    assert np.isfinite(scaled).all()
+    assert scaled[0] > scaled[2] > scaled[1]
+
+
 @given(X=columns_of_numbers, n_bins=st.integers(1, 6))
 def test_ramps_are_cumulative_and_hats_sum_to_one(X, n_bins):
     both = PiecewiseLinearEncoder(n_bins, "both").fit(X)
