@@ -1,413 +1,135 @@
-"""The columns of a table: which are numeric, which categorical, and their preparation.
+"""The transformer that turns the columns of a table into a network's inputs.
 
-``make_preprocessor`` builds the transformer that turns a table into a network's inputs.
-How numbers are encoded is in ``encoders``; the pipelines are in ``recipe``.
+What each column is taken for is decided in ``roles``. The parts that encode numbers,
+categories and text are in ``conversion`` and ``encoders``, ``categories`` and ``text``;
+the pipelines are in ``recipe``.
 """
 
-import numbers
-from collections.abc import Callable
-from decimal import Decimal
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
-from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.preprocessing import OneHotEncoder
+from sklearn.utils.validation import check_is_fitted
 
-from skscratch._messages import warn_user
-from skscratch._sklearn import check_feature_names_in
-from skscratch.estimators.validation import is_of_dates
-from skscratch.tabular.numeric_text import (
-    MISSING_TYPES,
-    holds_numbers,
-    in_the_way,
-    is_missing,
-    read_number,
-)
+from skscratch.estimators.attributes import shallow_copy
+from skscratch.tabular.categories import TargetMeans, make_one_hot
+from skscratch.tabular.conversion import NumberConverter
+from skscratch.tabular.encoders import SmoothClipScaler
+from skscratch.tabular.roles import ColumnRole, ColumnRoles, find_roles
+from skscratch.tabular.tables import check_table
+from skscratch.tabular.text import TextEncoder
 
-__all__ = [
-    "NumberConverter",
-    "TableColumns",
-    "categorical_columns",
-    "category_name",
-    "column_names",
-    "make_preprocessor",
-    "numeric_columns",
-    "numeric_names",
-    "parsed_categorical_columns",
-    "parsed_numeric_columns",
-    "to_categories",
-    "to_numbers",
-]
-
-# dtypes of pandas, Polars and NumPy, by the beginnings of their names in lower case.
-CATEGORY_DTYPES, TEXT_DTYPES = ("categor", "enum"), ("str", "large_string")
-UNTYPED_DTYPES = ("object", "null")
+__all__ = ["TableColumns", "make_preprocessor", "make_table_columns"]
 
 
-def numeric_columns(X: Any) -> NDArray[np.bool_]:
-    """Find the columns of numbers or booleans.
+class TableColumns(ColumnTransformer):
+    """``ColumnTransformer`` that decides what each column of a table is.
 
-    A column of missing values is numeric if its dtype is, but not if it is one of text
-    or objects.
+    It checks the table, and says what is wrong with it.
 
     Parameters
     ----------
-    X : {array-like, DataFrame} of shape (n_samples, n_features)
-        In an array of text every column is text.
-
-    Returns
-    -------
-    ndarray of bool of shape (n_features,)
-        Mask of the columns.
-
-    Raises
-    ------
-    ValueError
-        If a column holds dates, durations, complex numbers, lists or records, or if the
-        table is sparse or has no columns.
-    """
-    return np.array([_is_numeric(*column) for column in _columns(X)], dtype=bool)
-
-
-def categorical_columns(X: Any) -> NDArray[np.bool_]:
-    """Find all other columns: text, categories and mixed types.
-
-    Parameters
-    ----------
-    X : {array-like, DataFrame} of shape (n_samples, n_features)
-
-    Returns
-    -------
-    ndarray of bool of shape (n_features,)
-        Mask of the columns.
-
-    Raises
-    ------
-    ValueError
-        As in ``numeric_columns``.
-    """
-    return ~numeric_columns(X)
-
-
-def parsed_numeric_columns(X: Any) -> NDArray[np.bool_]:
-    """Find the columns of numbers or booleans, also among columns of text.
-
-    A text column, or one of objects, is numeric if all of its values are numbers or
-    missing, and at least one is a number. It is not if one has leading zeros, and
-    columns of a categorical dtype are not.
-
-    Parameters
-    ----------
-    X : {array-like, DataFrame} of shape (n_samples, n_features)
-
-    Returns
-    -------
-    ndarray of bool of shape (n_features,)
-        Mask of the columns.
-
-    Raises
-    ------
-    ValueError
-        As in ``numeric_columns``.
-
-    Warns
-    -----
-    UserWarning
-        If most values of another text column are numbers, or look like some, such as
-        "62%" and "1,234.56".
-    """
-    mask = ~parsed_categorical_columns(X)
-    for (name, column), is_numeric in zip(_columns(X), mask, strict=True):
-        if not is_numeric and not _is_categorical_dtype(column):
-            _warn_about_text(name, in_the_way(_values(name, column)[0]))
-    return mask
-
-
-def parsed_categorical_columns(X: Any) -> NDArray[np.bool_]:
-    """Find all columns that ``parsed_numeric_columns`` does not find.
-
-    Parameters
-    ----------
-    X : {array-like, DataFrame} of shape (n_samples, n_features)
-
-    Returns
-    -------
-    ndarray of bool of shape (n_features,)
-        Mask of the columns.
-
-    Raises
-    ------
-    ValueError
-        As in ``numeric_columns``.
-    """
-    parsed = [_is_numeric_text(*column) for column in _columns(X)]
-    return categorical_columns(X) & ~np.array(parsed, dtype=bool)
-
-
-def _warn_about_text(name: Any, others: list[Any]) -> None:
-    if not others:
-        return
-    shown = ", ".join(map(repr, map(str, others[:3])))
-    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-    warn_user(
-        f"column {name!r} is treated as categorical, although most of its values are "
-        "numbers or look like numbers. These values can't be read as numbers: "
-        f"{shown}{more}. If the column is numeric, convert them to plain numbers such "
-        "as 1234.5, or to missing values. If it is categorical, convert it with "
-        "astype('category'), or pass numbers_in_text=False to leave all text as it is."
-    )
-
-
-def to_numbers(X: Any) -> NDArray[np.float64]:
-    """Convert columns to float64, and missing values of any kind to nan.
-
-    Parameters
-    ----------
-    X : {array-like, DataFrame} of shape (n_samples, n_features)
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_features)
-
-    Raises
-    ------
-    ValueError
-        If a value is infinite or not a number, or as in ``numeric_columns``.
-    """
-    return np.stack([_floats(name, column) for name, column in _columns(X)], axis=1)
-
-
-def _floats(name: Any, column: Any, *, is_text: bool = False) -> NDArray[np.float64]:
-    """Values of a column; in text those that are not numbers are missing."""
-    values: Any = _values(name, column)[0]
-    if values.dtype.kind not in "biuf":
-        if is_text:
-            values = [read_number(value) for value in values]
-        values = [np.nan if is_missing(value) else value for value in values]
-    try:
-        floats = np.asarray(values, dtype=np.float64)
-        if floats.ndim != 1:
-            raise ValueError("several numbers per row")
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(
-            f"column {name!r} was numeric in fit, but has a value that is not: {error}"
-        ) from None
-    if np.isinf(floats).any():
-        raise ValueError(
-            f"column {name!r} contains infinity: replace it with a finite number or a "
-            "missing value."
-        )
-    return floats
-
-
-def to_categories(X: Any) -> NDArray[Any]:
-    """Convert columns to text, and missing values of any kind to None.
-
-    Parameters
-    ----------
-    X : {array-like, DataFrame} of shape (n_samples, n_features)
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_features)
-
-    Raises
-    ------
-    ValueError
-        As in ``numeric_columns``.
-    """
-    columns = []
-    for name, column in _columns(X):
-        text = np.empty(len(column), dtype=object)
-        values, _ = _values(name, column)
-        text[:] = [_text(value) for value in values]
-        columns.append(text)
-    return np.stack(columns, axis=1)
-
-
-def _columns(X: Any) -> list[tuple[Any, Any]]:
-    """Name and values of each column; the name is the index in an array."""
-    if issparse(X):
-        raise ValueError(
-            "a table must be dense, got a sparse matrix: convert it with X.toarray()."
-        )
-    if hasattr(X, "columns"):
-        names = list(X.columns)
-        if any(isinstance(name, tuple) for name in names):
-            raise ValueError(
-                f"a table must have one name per column, got {names[:3]}: flatten the "
-                "names."
-            )
-        columns = [(name, X[name]) for name in names]
-    else:
-        X = np.asarray(X)
-        _check_two_dimensional(X)
-        columns = list(enumerate(X.T))
-    if not columns:
-        raise ValueError("a table must have at least one column, got none.")
-    return columns
-
-
-def _values(name: Any, column: Any) -> tuple[NDArray[Any], set[type]]:
-    """Values of a column, and their types, if these are supported.
-
-    Types of missing values are left out, except nan, which is a float.
-    """
-    values = np.asarray(column)
-    types = {values.dtype.type}
-    if values.dtype == object:
-        types = set(map(type, values))
-        types = {kind for kind in types if kind.__name__ not in MISSING_TYPES}
-    if any(map(is_of_dates, {values.dtype, *types})):
-        raise ValueError(
-            f"column {name!r} holds dates or durations: convert them to numbers, such "
-            "as the year, the day of the week or the days since a reference date."
-        )
-    if any(issubclass(kind, (complex, np.complexfloating)) for kind in types):
-        raise ValueError(f"column {name!r} holds complex numbers.")
-    # Polars converts lists of equal length, and records of one type, to more axes.
-    if values.ndim > 1 or any(kind.__hash__ is None for kind in types):
-        raise ValueError(
-            f"column {name!r} holds lists or records: split them into one column per "
-            "part."
-        )
-    return values, types
-
-
-def _is_numeric(name: Any, column: Any) -> bool:
-    values, types = _values(name, column)
-    dtype = _dtype_name(column)
-    if dtype.startswith((*CATEGORY_DTYPES, *TEXT_DTYPES)):
-        return False
-    # Without a value it is unknown what later ones will be: numbers can be categories,
-    # but text can't be numbers.
-    if dtype.startswith(UNTYPED_DTYPES) and all(map(is_missing, values)):
-        return False
-    return all(issubclass(kind, (numbers.Real, Decimal, np.bool_)) for kind in types)
-
-
-def _is_numeric_text(name: Any, column: Any) -> bool:
-    """Whether a column is text, or objects, of which all values are numbers."""
-    if _is_categorical_dtype(column) or _is_numeric(name, column):
-        return False
-    return holds_numbers(_values(name, column)[0])
-
-
-def _is_categorical_dtype(column: Any) -> bool:
-    return _dtype_name(column).startswith(CATEGORY_DTYPES)
-
-
-def _dtype_name(column: Any) -> str:
-    return str(getattr(column, "dtype", "")).lower()
-
-
-def _text(value: Any) -> str | None:
-    if is_missing(value):
-        return None
-    is_float = isinstance(value, float | np.floating)
-    # Missing values turn a column of integers into one of floats.
-    return str(int(value)) if is_float and value == value // 1 else str(value)
-
-
-class NumberConverter(TransformerMixin, BaseEstimator):
-    """Convert columns to float64, and missing values of any kind to nan.
-
-    Text columns may be among them if ``fit`` finds only numbers in them. Text that
-    comes later and is not a number is missing.
+    transformers : list of tuple
+        Name, transformer and columns of each part, as in ``ColumnTransformer``. The
+        columns may be "auto" for parts of the names "numbers", "categories", "targets",
+        and "text": then ``fit`` decides by the values of each column, as ``find_roles``
+        does.
+    remainder : {'drop', 'passthrough'} or estimator, default='drop'
+        What happens to other columns.
+    sparse_threshold : float, default=0.3
+        As in ``ColumnTransformer``.
+    n_jobs : int, default=None
+        As in ``ColumnTransformer``.
+    transformer_weights : dict, default=None
+        As in ``ColumnTransformer``.
+    verbose : bool, default=False
+        As in ``ColumnTransformer``.
+    verbose_feature_names_out : bool, default=True
+        As in ``ColumnTransformer``.
+    numbers_in_text : bool, default=True
+        Whether text of numbers is a number.
 
     Attributes
     ----------
-    is_text_ : ndarray of bool of shape (n_features,)
-        Mask of the columns that were text in ``fit``.
-    n_features_in_ : int
-        Number of columns seen during ``fit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of columns seen during ``fit``. Defined only if all are strings.
+    roles_ : list of ColumnRole
+        What each column was taken for. Defined only if a part has "auto" columns.
+
+    The other attributes are those of ``sklearn.compose.ColumnTransformer``.
     """
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Find the columns of text.
+    def __init__(
+        self,
+        transformers: Any,
+        *,
+        remainder: Any = "drop",
+        sparse_threshold: float = 0.3,
+        n_jobs: int | None = None,
+        transformer_weights: Any = None,
+        verbose: bool = False,
+        verbose_feature_names_out: bool = True,
+        numbers_in_text: bool = True,
+    ) -> None:
+        super().__init__(
+            transformers,
+            remainder=remainder,
+            sparse_threshold=sparse_threshold,
+            n_jobs=n_jobs,
+            transformer_weights=transformer_weights,
+            verbose=verbose,
+            verbose_feature_names_out=verbose_feature_names_out,
+        )
+        self.numbers_in_text = numbers_in_text
+
+    def fit_transform(self, X: Any, y: Any = None, **params: Any) -> Any:
+        """Check the table, find the columns' roles, and fit and apply all parts.
 
         Parameters
         ----------
         X : {array-like, DataFrame} of shape (n_samples, n_features)
-            The columns.
-        y : object, default=None
-            Ignored.
+            The table.
+        y : array-like of shape (n_samples,), default=None
+            Targets, which only the means of the target use.
+        **params : dict
+            As in ``ColumnTransformer``.
 
         Returns
         -------
-        self : object
-        """
-        is_text = [_is_numeric_text(*column) for column in _columns(X)]
-        validate_data(self, X, skip_check_array=True)
-        self.is_text_ = np.array(is_text, dtype=bool)
-        return self
-
-    def transform(self, X: Any) -> NDArray[np.float64]:
-        """Convert the columns.
-
-        Parameters
-        ----------
-        X : {array-like, DataFrame} of shape (n_samples, n_features)
-            The columns.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features)
+        ndarray of shape (n_samples, n_outputs)
 
         Raises
         ------
         ValueError
-            If a value is infinite, if one is not a number in a column that was not
-            text in ``fit``, or as in ``numeric_columns``.
+            If the table is invalid. All attributes stay as they were.
         """
-        check_is_fitted(self)
-        floats = [
-            _floats(name, column, is_text=is_text)
-            for (name, column), is_text in zip(_columns(X), self.is_text_, strict=True)
-        ]
-        return np.stack(floats, axis=1)
-
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Names of the columns, as ``numeric_names`` makes them.
-
-        Parameters
-        ----------
-        input_features : array-like of str, default=None
-            Names of the columns; None means those of ``fit``.
-
-        Returns
-        -------
-        ndarray of str
-        """
-        check_is_fitted(self)
-        features = check_feature_names_in(self, input_features)
-        return np.asarray(numeric_names(self, features), dtype=object)
-
-
-class TableColumns(ColumnTransformer):
-    """``ColumnTransformer`` that checks its input, and says what is wrong with it.
-
-    Parameters and attributes are those of ``sklearn.compose.ColumnTransformer``.
-    """
-
-    def fit_transform(self, X: Any, y: Any = None, **params: Any) -> Any:
-        """Check the table, then call ``ColumnTransformer.fit_transform``."""
-        _check_table(X)
+        check_table(X)
+        if not isinstance(self.numbers_in_text, (bool, np.bool_)):
+            raise ValueError(
+                f"numbers_in_text must be True or False, got {self.numbers_in_text!r}."
+            )
+        # Columns are chosen on a copy: the parameters stay "auto", and a failed fit
+        # changes nothing.
+        fitted = shallow_copy(self)
+        vars(fitted).pop("roles_", None)
+        parts = [part for part in self.transformers if _is_auto(part)]
+        if parts:
+            roles = find_roles(X, numbers_in_text=self.numbers_in_text)
+            fitted.transformers = _with_columns(self.transformers, roles)
         with np.errstate(invalid="ignore"):  # Infinities may cancel out.
-            return super().fit_transform(X, y, **params)
+            outputs = super(TableColumns, fitted).fit_transform(X, y, **params)
+        if parts:
+            names = {name for name, *_ in parts}
+            fitted.roles_ = _counted(fitted, roles, names)
+        fitted.transformers = self.transformers
+        self.__dict__ = vars(fitted)
+        return outputs
 
     def transform(self, X: Any, **params: Any) -> Any:
         """Check the table, then call ``ColumnTransformer.transform``."""
-        _check_table(X)
+        check_table(X)
         # scikit-learn checks this only if all names are strings.
         if hasattr(type(X), "columns") and hasattr(self, "feature_names_in_"):
             missing = set(self.feature_names_in_) - set(X.columns)
@@ -419,58 +141,101 @@ class TableColumns(ColumnTransformer):
         with np.errstate(invalid="ignore"):
             return super().transform(X, **params)
 
+    def describe(self) -> ColumnRoles:
+        """Tell what each column was taken for, why, and what became of it.
 
-def _check_table(X: Any) -> None:
-    if hasattr(type(X), "columns"):
-        if not hasattr(X, "__len__"):  # Such as a LazyFrame of Polars.
-            raise ValueError(
-                f"a table must be in memory, got {type(X).__name__}: call its collect "
-                "method first."
-            )
-    elif isinstance(X, (list, tuple)):
-        _check_rows(X)
-    elif not (hasattr(X, "shape") or hasattr(X, "__array__")):
-        raise ValueError(
-            "a table must be a DataFrame, an array or a list of rows, got "
-            f"{type(X).__name__}."
-        )
-    elif hasattr(X, "shape"):
-        _check_two_dimensional(X)
+        Returns
+        -------
+        ColumnRoles
+            List of ``ColumnRole``, one for each column, with its name, role, reason,
+            notes and inputs. It prints as a table.
 
-
-def _check_rows(rows: list[Any] | tuple[Any, ...]) -> None:
-    """Check that rows are one-dimensional and of equal length."""
-    lengths = sorted({np.size(row) for row in rows})
-    if not rows:
-        found = f"an empty {type(rows).__name__}"
-    elif any(np.ndim(row) != 1 for row in rows):
-        found = f"a {type(rows).__name__} with items that are not rows"
-    elif len(lengths) > 1:
-        found = f"rows of {lengths[0]} to {lengths[-1]} values"
-    else:
-        return
-    raise ValueError(
-        "a table must be a DataFrame, an array or a list of rows of equal length, got "
-        f"{found}."
-    )
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            If the columns of all parts were given, so that there are no roles.
+        """
+        check_is_fitted(self)
+        if not hasattr(self, "roles_"):
+            raise ValueError("there are no roles: the columns of all parts were given.")
+        return ColumnRoles(self.roles_)
 
 
-def _check_two_dimensional(X: Any) -> None:
-    if len(X.shape) != 2:
-        raise ValueError(
-            f"a table must be two-dimensional, got an array of shape {X.shape}."
-        )
+def _is_auto(part: Sequence[Any]) -> bool:
+    return isinstance(part[2], str) and part[2] == "auto"
+
+
+def _with_columns(parts: Any, roles: list[ColumnRole]) -> list[Any]:
+    """Replace "auto" by the columns that a part encodes."""
+
+    def chosen(part: str) -> list[int]:
+        # Positions, so that a model of a DataFrame can predict for an array.
+        return [i for i, role in enumerate(roles) if part in (role.inputs or {})]
+
+    return [
+        (part[0], part[1], chosen(part[0])) if _is_auto(part) else part
+        for part in parts
+    ]
+
+
+def _counted(
+    columns: ColumnTransformer, roles: list[ColumnRole], parts: set[str]
+) -> list[ColumnRole]:
+    """Complete roles by the number of inputs of each column."""
+    fitted = columns.named_transformers_
+    inputs: list[dict[str, int | None]] = [{} for _ in roles]
+    for part in parts & set(columns.output_indices_):
+        chosen = [i for i, role in enumerate(roles) if part in (role.inputs or {})]
+        indices = columns.output_indices_[part]
+        n_outputs = indices.stop - indices.start
+        if not chosen or fitted[part] == "drop":
+            continue
+        counts = _outputs_per_column(fitted[part], len(chosen), n_outputs)
+        for index, count in zip(chosen, counts, strict=True):
+            if count != 0:
+                inputs[index][part] = count
+    return [
+        # In the order of the parts.
+        role._replace(inputs={p: n[p] for p in role.inputs or {} if p in n})
+        for role, n in zip(roles, inputs, strict=True)
+    ]
+
+
+def _outputs_per_column(
+    part: Any, n_columns: int, n_outputs: int
+) -> Sequence[int | None]:
+    """Number of outputs of each column, or None where it can't be told."""
+    steps = list(part.named_steps.values()) if isinstance(part, Pipeline) else [part]
+    last = steps[-1]
+    counts = [1] * n_columns
+    if hasattr(last, "n_outputs_per_feature_"):
+        counts = list(last.n_outputs_per_feature_)
+    elif isinstance(last, OneHotEncoder):
+        rare = last.infrequent_categories_
+        counts = [
+            len(known) if few is None else len(known) - len(few) + 1
+            for known, few in zip(last.categories_, rare, strict=True)
+        ]
+    for step in steps:
+        if isinstance(step, SimpleImputer) and step.indicator_ is not None:
+            for index in step.indicator_.features_:
+                counts[index] += 1
+    # Another transformer may have replaced one of ours.
+    is_known = len(counts) == n_columns and sum(counts) == n_outputs
+    return counts if is_known else [None] * n_columns
 
 
 def make_preprocessor(
     encoder: Any,
     *,
     min_frequency: int,
-    numeric: list[str] | Callable[[Any], Any] = numeric_columns,
-    categorical: list[str] | Callable[[Any], Any] = categorical_columns,
+    numeric: list[str] | str = "auto",
+    categorical: list[str] | str = "auto",
     dtype: str = "float64",
 ) -> TableColumns:
-    """Build the transformer that turns a table's columns into a network's inputs.
+    """Build the transformer that encodes numbers and categories.
 
     In numeric columns, missing values become the median; a column that has some in
     ``fit`` gets a further input that marks them. Then the numbers are encoded.
@@ -486,10 +251,10 @@ def make_preprocessor(
         Encodes the numeric columns.
     min_frequency : int
         Number of samples that a category needs to have an input of its own.
-    numeric : list or callable, default=numeric_columns
-        The numeric columns, in a form that ``ColumnTransformer`` accepts.
-    categorical : list or callable, default=categorical_columns
-        The categorical columns, likewise.
+    numeric : list of str or 'auto', default='auto'
+        Names of the numeric columns; 'auto' lets ``fit`` decide.
+    categorical : list of str or 'auto', default='auto'
+        Names of the categorical columns, likewise.
     dtype : {'float32', 'float64'}, default='float64'
         dtype of the inputs that encode categories.
 
@@ -498,112 +263,58 @@ def make_preprocessor(
     TableColumns
         Not yet fitted.
     """
-    numeric_steps = [
-        ("number", NumberConverter()),
-        (
-            "impute",
-            SimpleImputer(
-                strategy="median", add_indicator=True, keep_empty_features=True
-            ),
-        ),
-        ("encode", encoder),
-    ]
-    one_hot = OneHotEncoder(
-        handle_unknown="infrequent_if_exist",
-        min_frequency=min_frequency,
-        max_categories=100,
-        sparse_output=False,
-        dtype=dtype,
-        feature_name_combiner=category_name,
+    imputer = SimpleImputer(
+        strategy="median", add_indicator=True, keep_empty_features=True
     )
-    categorical_steps = [
-        ("text", FunctionTransformer(to_categories, feature_names_out=column_names)),
-        ("indicate", one_hot),
-    ]
+    numbers = Pipeline(
+        [("number", NumberConverter()), ("impute", imputer), ("encode", encoder)]
+    )
+    one_hot = make_one_hot(min_frequency=min_frequency, dtype=dtype)
     return TableColumns(
-        [
-            ("numbers", Pipeline(numeric_steps), numeric),
-            ("categories", Pipeline(categorical_steps), categorical),
-        ]
+        [("numbers", numbers, numeric), ("categories", one_hot, categorical)]
     )
 
 
-def numeric_names(transformer: Any, features: Any) -> list[str]:
-    """Names of numeric columns that differ from all names ``SimpleImputer`` adds.
+def make_table_columns(
+    *,
+    dtype: str = "float64",
+    numbers_in_text: bool = True,
+    target_type: str = "auto",
+    random_state: Any = None,
+) -> TableColumns:
+    """Build the transformer that encodes the columns of a table as they come.
+
+    What each column is taken for is decided by ``find_roles``, and described by
+    ``TableColumns.describe``. The parts are those of ``make_preprocessor`` with numbers
+    that are scaled robustly but not clipped, and two more: columns with more than 99
+    frequent categories are also encoded by ``TargetMeans``, and columns of text by
+    ``TextEncoder``. So are categories of text if more than a quarter of the rows would
+    share the input for infrequent ones.
+
+    No part uses sample weights.
 
     Parameters
     ----------
-    transformer : object
-        Ignored.
-    features : array-like of str
-        Names of the columns.
+    dtype : {'float32', 'float64'}, default='float64'
+        dtype of the inputs.
+    numbers_in_text : bool, default=True
+        Whether text of numbers is a number.
+    target_type : {'auto', 'classes', 'numbers'}, default='auto'
+        As in ``TargetMeans``.
+    random_state : int, RandomState instance or None, default=None
+        Of ``TargetMeans`` and ``TextEncoder``.
 
     Returns
     -------
-    list of str
-        A name that could be mistaken for that of a missing-value indicator is quoted.
+    TableColumns
+        Not yet fitted.
     """
-    ambiguous = ("missingindicator_", "'", '"')
-    return [repr(f) if f.startswith(ambiguous) else f for f in map(str, features)]
-
-
-def column_names(transformer: Any, features: Any) -> list[str]:
-    """Names of columns, unchanged.
-
-    The option "one-to-one" of ``FunctionTransformer`` returns a single None before
-    ``fit``, on which the HTML representation of a pipeline fails. This raises an error
-    instead, which the representation expects.
-
-    Parameters
-    ----------
-    transformer : object
-        Ignored.
-    features : array-like of str
-        Names of the columns.
-
-    Returns
-    -------
-    list of str
-
-    Raises
-    ------
-    NotFittedError
-        If there are no names, because the transformer is not fitted.
-    """
-    if np.ndim(features) != 1:
-        raise NotFittedError("names of columns are not known before fit.")
-    return list(map(str, features))
-
-
-def category_name(feature: str, category: str | None) -> str:
-    """Name of a category's input, unique among the categories of all columns.
-
-    Parameters
-    ----------
-    feature : str
-        Name of the column.
-    category : str or None
-        A category, as ``to_categories`` returns it, or the name that ``OneHotEncoder``
-        gives to infrequent ones.
-
-    Returns
-    -------
-    str
-        Column and category, joined by "_". A category is quoted if the name could be
-        mistaken for that of a missing category, "None", of infrequent ones,
-        "infrequent", or of a category of another column.
-
-    Examples
-    --------
-    >>> from skscratch.tabular.columns import category_name
-    >>> [category_name("city", c) for c in ("Bern", None, "None", "Le_Mans")]
-    ['city_Bern', 'city_None', "city_'None'", "city_'Le_Mans'"]
-    """
-    if is_missing(category):  # pandas may turn None into nan.
-        return f"{feature}_None"
-    if category == "infrequent_sklearn":
-        return f"{feature}_infrequent"
-    text = str(category)
-    if text in ("None", "infrequent") or set(text) & set("_'\""):
-        text = repr(text)
-    return f"{feature}_{text}"
+    columns = make_preprocessor(
+        SmoothClipScaler(limit=np.inf, dtype=dtype), min_frequency=2, dtype=dtype
+    )
+    means = TargetMeans(target_type=target_type, dtype=dtype, random_state=random_state)
+    text = TextEncoder(dtype=dtype, random_state=random_state)
+    added = [("targets", means, "auto"), ("text", text, "auto")]
+    return columns.set_params(
+        transformers=[*columns.transformers, *added], numbers_in_text=numbers_in_text
+    )

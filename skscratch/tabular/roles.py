@@ -1,0 +1,270 @@
+"""The role of each column of a table: number, category, text, or dropped.
+
+``find_roles`` decides once, in ``fit``. What is done with each role is in ``columns``.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skscratch._messages import warn_user
+from skscratch.tabular.categories import MAX_CATEGORIES
+from skscratch.tabular.conversion import (
+    is_numeric,
+    is_numeric_text,
+    to_category,
+    to_floats,
+)
+from skscratch.tabular.identifiers import identifier_reason
+from skscratch.tabular.numeric_text import in_the_way, is_missing
+from skscratch.tabular.tables import (
+    column_values,
+    is_categorical_dtype,
+    table_columns,
+)
+
+__all__ = ["ColumnRole", "ColumnRoles", "find_roles"]
+
+# Number of distinct values from which on n-grams may tell more than categories.
+MIN_TEXT_VALUES = 20
+# Categories of text are also encoded by n-grams if fewer rows than this share hold one
+# that has an input of its own.
+MIN_COVERED = 0.75
+
+
+class ColumnRole(NamedTuple):
+    """What a column was taken for, why, and what became of it.
+
+    Attributes
+    ----------
+    name : object
+        Name of the column, or its position if the table has no names.
+    role : str
+        "number", "category", "text", "date" or "dropped".
+    reason : str
+        What was found in the column.
+    notes : tuple of str, default=()
+        What else a user may want to know.
+    inputs : dict, default=None
+        Number of inputs of the network, or None if it is not known, for each part of
+        the preparation that encodes the column.
+    """
+
+    name: Any
+    role: str
+    reason: str
+    notes: tuple[str, ...] = ()
+    inputs: dict[str, int | None] | None = None
+
+    @property
+    def n_inputs(self) -> int | None:
+        """Number of inputs, or None if it is not known."""
+        counts = list((self.inputs or {}).values())
+        return None if None in counts else sum(filter(None, counts))
+
+    def __str__(self) -> str:
+        n_inputs = (
+            "" if self.n_inputs is None else f" with {_count(self.n_inputs, 'input')}"
+        )
+        reason = "; ".join((self.reason, *self.notes))
+        return f"{self.name}: {self.role}{n_inputs} ({reason})"
+
+
+class ColumnRoles(list[ColumnRole]):
+    """List of ``ColumnRole`` that prints as a table."""
+
+    def __str__(self) -> str:
+        rows = [["column", "role", "inputs", "reason"]]
+        for role in self:
+            n_inputs = "?" if role.n_inputs is None else f"{role.n_inputs:,}"
+            reason = "; ".join((role.reason, *role.notes))
+            rows.append([str(role.name), role.role, n_inputs, reason])
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(
+            f"{name:<{widths[0]}}  {role:<{widths[1]}}  {count:>{widths[2]}}  {reason}"
+            for name, role, count, reason in rows
+        )
+
+
+class _Found(NamedTuple):
+    """A column's role, and a reason to drop it, if there is one."""
+
+    role: ColumnRole
+    reason_to_drop: str | None = None
+    is_constant: bool = False
+
+
+def find_roles(
+    X: Any, *, numbers_in_text: bool = True, min_frequency: int = 2
+) -> list[ColumnRole]:
+    """Decide what each column of a table is taken for.
+
+    - A column of numbers or booleans is a number, and so is one of text if all of its
+      values are numbers or missing and none has leading zeros.
+    - Other columns are categories if they have a categorical dtype, hold other values
+      than text, or if most rows hold a value that repeats. They are also if they have
+      fewer than 20 distinct values.
+    - The rest is text, which hardly repeats.
+    - Constant columns, those without values and identifiers of rows, as
+      ``identifier_reason`` finds them, are dropped, but not if no column would be left.
+
+    Parameters
+    ----------
+    X : {array-like, DataFrame} of shape (n_samples, n_features)
+        The table.
+    numbers_in_text : bool, default=True
+        Whether text of numbers is a number.
+    min_frequency : int, default=2
+        Number of rows that a category needs to have an input of its own.
+
+    Returns
+    -------
+    list of ColumnRole
+        One for each column. The keys of ``inputs`` are the parts that encode the
+        column, among "numbers", "categories", "targets" and "text"; the number of
+        inputs is not known yet.
+
+    Raises
+    ------
+    ValueError
+        If a column holds infinity, dates, durations, complex numbers, lists or records,
+        or if the table is sparse or has no columns.
+
+    Warns
+    -----
+    UserWarning
+        If most values of a column that is not a number are numbers, or look like some,
+        such as "62%" and "1,234.56".
+    """
+    found = []
+    for name, column in table_columns(X):
+        if is_numeric(name, column):
+            found.append(_find_number(name, column, is_text=False))
+        elif numbers_in_text and is_numeric_text(name, column):
+            found.append(_find_number(name, column, is_text=True))
+        else:
+            found.append(_find_category(name, column, min_frequency))
+            if numbers_in_text and not is_categorical_dtype(column):
+                _warn_about_text(name, in_the_way(column_values(name, column)[0]))
+    return _drop(found)
+
+
+def _find_number(name: Any, column: Any, *, is_text: bool) -> _Found:
+    values, types = column_values(name, column)
+    floats = to_floats(name, values, is_text=is_text)  # Refuses infinity.
+    present = floats[~np.isnan(floats)]
+    kind = "numbers"
+    if types and all(issubclass(t, (bool, np.bool_)) for t in types):
+        kind = "booleans"
+    elif is_text:
+        kind = "text of numbers"
+    role = ColumnRole(name, "number", kind, inputs={"numbers": None})
+    if not len(present):
+        return _Found(role, "without values", is_constant=True)
+    if present.min() == present.max():
+        # Missing values among equal ones are a difference, too.
+        is_constant = len(present) == len(floats)
+        return _Found(role, "constant" if is_constant else None, is_constant)
+    reason = None
+    if len(present) == len(floats) and _are_integers(values, types):
+        distinct = {str(to_category(value)) for value in values}
+        reason = identifier_reason(name, distinct, len(present))
+    return _Found(role, reason)
+
+
+def _are_integers(values: NDArray[Any], types: set[type]) -> bool:
+    """Whether values are of types of integers or text, not of floats."""
+    texts = (str, bytes)
+    if not all(issubclass(t, (int, np.integer, *texts)) for t in types):
+        return False
+    has_text = any(issubclass(t, texts) for t in types)
+    return not has_text or all(str(to_category(v)).isdecimal() for v in values)
+
+
+def _find_category(name: Any, column: Any, min_frequency: int) -> _Found:
+    values, _ = column_values(name, column)
+    counts: Counter[Any] = Counter(map(to_category, values))
+    n_missing = counts.pop(None, 0)
+    n_present = counts.total()
+    is_text = not is_categorical_dtype(column) and all(
+        isinstance(value, str | bytes) or is_missing(value) for value in values
+    )
+    is_rich = is_text and len(counts) >= MIN_TEXT_VALUES
+    n_repeated = sum(count for count in counts.values() if count > 1)
+    kind = "text" if is_text else "categories"
+    if is_rich and 2 * n_repeated < n_present:
+        reason = f"text of which {len(counts)} of {n_present} values differ"
+        role = ColumnRole(name, "text", reason, inputs={"text": None})
+    else:
+        parts = ["categories"]
+        if _is_high(counts, min_frequency):
+            parts.append("targets")
+        if is_rich and _covered(counts, min_frequency) < MIN_COVERED * n_present:
+            parts.append("text")
+        reason = f"{kind} with {_count(len(counts), 'distinct value')}"
+        role = ColumnRole(name, "category", reason, inputs=dict.fromkeys(parts))
+    if len(counts) + bool(n_missing) < 2:
+        reason = "constant" if counts else "without values"
+        return _Found(role, reason, is_constant=True)
+    if is_text:
+        return _Found(role, identifier_reason(name, counts, n_present))
+    return _Found(role)
+
+
+def _own_inputs(counts: Counter[Any], min_frequency: int) -> list[int]:
+    """Rows of each of the categories that one-hot encoding gives an input."""
+    frequent = [n for _, n in counts.most_common() if n >= min_frequency]
+    is_complete = len(frequent) == len(counts) <= MAX_CATEGORIES
+    return frequent if is_complete else frequent[: MAX_CATEGORIES - 1]
+
+
+def _is_high(counts: Counter[Any], min_frequency: int) -> bool:
+    """Whether there are more frequent categories than get an input."""
+    n_frequent = sum(n >= min_frequency for n in counts.values())
+    return n_frequent > len(_own_inputs(counts, min_frequency))
+
+
+def _covered(counts: Counter[Any], min_frequency: int) -> int:
+    """Number of rows whose category has an input of its own."""
+    return sum(_own_inputs(counts, min_frequency))
+
+
+def _drop(found: list[_Found]) -> list[ColumnRole]:
+    """Drop what there is a reason for, but keep a column, if possible one that varies.
+
+    A network needs an input.
+    """
+    roles = []
+    is_left = any(one.reason_to_drop is None for one in found)
+    is_varied = not all(one.is_constant for one in found)
+    for role, reason, is_constant in found:
+        if reason is None:
+            roles.append(role)
+        elif is_left or (is_varied and is_constant):
+            roles.append(ColumnRole(role.name, "dropped", reason, inputs={}))
+        else:
+            note = f"{reason}, but kept: no other column is left"
+            roles.append(role._replace(notes=(*role.notes, note)))
+    return roles
+
+
+def _warn_about_text(name: Any, others: Iterable[Any]) -> None:
+    others = list(map(str, others))
+    if not others:
+        return
+    shown = ", ".join(map(repr, others[:3]))
+    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+    warn_user(
+        f"column {name!r} is treated as categorical, although most of its values are "
+        "numbers or look like numbers. These values can't be read as numbers: "
+        f"{shown}{more}. If the column is numeric, convert them to plain numbers such "
+        "as 1234.5, or to missing values. If it is categorical, convert it with "
+        "astype('category'), or pass numbers_in_text=False to leave all text as it is."
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + "s" * (number != 1)
