@@ -15,20 +15,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_regressor
-from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.pipeline import Pipeline
 from sklearn.utils.metaestimators import available_if
 
 from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
 from skscratch.estimators.attributes import one_fit_at_a_time, rollback_on_error
 from skscratch.estimators.checkpoint import Checkpoint
-from skscratch.tabular.columns import (
-    categorical_columns,
-    make_preprocessor,
-    numeric_columns,
-    parsed_categorical_columns,
-    parsed_numeric_columns,
-)
-from skscratch.tabular.encoders import PiecewiseLinearEncoder, SmoothClipScaler
+from skscratch.tabular.columns import make_table_columns
 from skscratch.tabular.targets import StandardizedTargets, n_epochs
 
 __all__ = [
@@ -216,17 +209,12 @@ def _make_pipeline(network: Any, dtype: str, numbers_in_text: bool) -> TablePipe
     # The inputs are several times as large as the table: make them in the network's
     # dtype rather than convert them later.
     dtype = "float32" if dtype == "float32" else "float64"
-    scaled, pieces = SmoothClipScaler(dtype=dtype), PiecewiseLinearEncoder(dtype=dtype)
-    encoder = FeatureUnion([("scaled", scaled), ("pieces", pieces)])
-    numeric, categorical = numeric_columns, categorical_columns
-    if numbers_in_text:
-        numeric, categorical = parsed_numeric_columns, parsed_categorical_columns
-    columns = make_preprocessor(
-        encoder,
-        min_frequency=2,
-        numeric=numeric,
-        categorical=categorical,
+    estimator = getattr(network, "regressor", network)
+    columns = make_table_columns(
         dtype=dtype,
+        numbers_in_text=bool(numbers_in_text),
+        target_type="numbers" if is_regressor(estimator) else "classes",
+        random_state=estimator.random_state,
     )
     return TablePipeline([("columns", columns), ("network", network)])
 

@@ -79,9 +79,8 @@ def test_a_table_of_every_kind_of_column_trains_and_predicts():
     assert model.predict_proba(frame).shape == (30, 2)
     names = list(model["columns"].get_feature_names_out())
     assert {
-        "numbers__scaled__real",
-        "numbers__pieces__real_hat3",
-        "numbers__scaled__missingindicator_real",
+        "numbers__real",
+        "numbers__missingindicator_real",
         "categories__text_red",
         "categories__mixed_None",
     } <= set(names)
@@ -143,8 +142,9 @@ def test_steps_can_be_inspected_tuned_and_replaced():
         model,
         {
             "network__alpha": [0.0, 1.0],
-            "columns__numbers__encode__pieces": ["drop", PiecewiseLinearEncoder(4)],
-            "columns__numbers__encode__scaled__limit": [1.0, 3.0],
+            "columns__numbers__encode": [PiecewiseLinearEncoder(4), "passthrough"],
+            "columns__categories": ["drop"],
+            "columns__text__n_components": [3],
         },
         cv=2,
         error_score="raise",
