@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "MISSING_TEXT",
     "MISSING_TYPES",
     "holds_numbers",
     "in_the_way",
