@@ -92,6 +92,21 @@ CALLBACK_ATTRIBUTES = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
 # Likewise while it is part of another estimator's fit, which may copy it.
 FIT_ATTRIBUTES = (*CALLBACK_ATTRIBUTES, "_parent_callback_ctx")
 
+
+def callbacks_of(estimator: Any) -> list[Any]:
+    """List the callbacks of an estimator, which scikit-learn has no public way to read.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+
+    Returns
+    -------
+    list
+    """
+    return list(getattr(estimator, "_skl_callbacks", []))
+
+
 __all__ = [
     "CALLBACK_ATTRIBUTES",
     "FIT_ATTRIBUTES",
@@ -100,6 +115,7 @@ __all__ = [
     "RegisteredOptions",
     "Splits",
     "StrOptions",
+    "callbacks_of",
     "check_feature_names_in",
     "check_sample_weight",
     "fit_context",

@@ -34,7 +34,7 @@ ZONES = {
     "_sklearn": set(),
     "estimators": {"_messages", "_sklearn", "backends", "nn", "training", "version"},
     "plotting": set(),
-    "tabular": {"_messages", "_sklearn", "nn", "estimators"},
+    "tabular": {"_messages", "_sklearn", "nn", "training", "estimators"},
     "cli": {"nn", "estimators", "plotting", "tabular"},
     "__main__": {"cli"},
     "__init__": {"backends", "nn", "training", "estimators", "tabular", "version"},

@@ -13,7 +13,12 @@ from skscratch.training.config import TrainingConfig
 from skscratch.training.schedules import Constant, find_schedule
 from skscratch.training.solvers import find_solver
 
-__all__ = ["resolve_config", "resolve_schedule", "with_training_rows"]
+__all__ = [
+    "auto_max_iter",
+    "resolve_config",
+    "resolve_schedule",
+    "with_training_rows",
+]
 
 # max_iter="auto" means about so many steps for 1,000 samples, and in proportion to the
 # square root of the number of samples for others, within these numbers of epochs; for a
@@ -65,7 +70,7 @@ def resolve_config(
         is_drawn = early_stopping and split is None
         share = 1 - get("validation_fraction") if is_drawn else 1
         n_samples = data.n_samples * share
-        max_epochs = _auto_max_iter(solver, n_samples, get("batch_size"))
+        max_epochs = auto_max_iter(solver, n_samples, get("batch_size"))
     return TrainingConfig(
         sizes=sizes,
         activation=get("activation"),
@@ -119,7 +124,7 @@ def with_training_rows(config, parameters, n_samples):
     """
     if parameters["max_iter"] != "auto":
         return config
-    max_epochs = _auto_max_iter(config.solver, n_samples, parameters["batch_size"])
+    max_epochs = auto_max_iter(config.solver, n_samples, parameters["batch_size"])
     return config._replace(max_epochs=max_epochs)
 
 
@@ -195,8 +200,22 @@ def _dropout_rates(dropout, n_layers):
     return tuple(rates.tolist())
 
 
-def _auto_max_iter(solver, n_samples, batch_size):
-    """Resolve max_iter='auto'."""
+def auto_max_iter(solver, n_samples, batch_size):
+    """Resolve ``max_iter='auto'``.
+
+    Parameters
+    ----------
+    solver : Solver
+    n_samples : float
+        Number of training samples, without those set aside.
+    batch_size : int or str
+        The estimator's parameter.
+
+    Returns
+    -------
+    int
+        Number of epochs, or of iterations of a solver that has none.
+    """
     if not solver.is_stochastic:
         return AUTO_ITERATIONS
     batch = BATCH_SIZES.get(batch_size, batch_size)

@@ -1,8 +1,10 @@
 """Encoders of numeric features, for networks that learn from any distribution.
 
-``SmoothClipScaler`` scales features and limits outliers; ``PiecewiseLinearEncoder``
-encodes the position of a number among the quantiles of its feature. Both are
-scikit-learn transformers; how a table is split into features is in ``columns``.
+``SmoothClipScaler`` scales features and limits outliers, ``TailScaler`` lets them grow
+like their logarithms, ``RankScaler`` makes all distributions normal, and
+``PiecewiseLinearEncoder`` encodes the position of a number among the quantiles of its
+feature. All are scikit-learn transformers; how a table is split into features is in
+``columns``.
 """
 
 import numbers
@@ -11,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.preprocessing import QuantileTransformer
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skscratch._sklearn import (
@@ -23,13 +26,21 @@ from skscratch._sklearn import (
 from skscratch.estimators.attributes import rollback_on_error
 from skscratch.estimators.validation import overflow_error, refuse_dates
 
-__all__ = ["PiecewiseLinearEncoder", "SmoothClipScaler"]
+__all__ = [
+    "PiecewiseLinearEncoder",
+    "RankScaler",
+    "SmoothClipScaler",
+    "TailScaler",
+    "validated_samples",
+]
 
 FLOAT_MAX = np.finfo(np.float64).max
 # Limits of n_bins="auto", and of the total number of ramps.
 MIN_BINS, MAX_BINS, MAX_RAMPS = 4, 8, 480
 # Number of samples that make a frequent value a knot.
 MIN_KNOT_COUNT = 10
+# Quantiles of RankScaler, and the largest number of samples that they are computed of.
+MAX_QUANTILES, MAX_QUANTILE_SAMPLES = 1000, 100_000
 
 
 class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -99,7 +110,7 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 f"limit must be no larger than {FLOAT_MAX:.1e}, got an integer of "
                 f"{self.limit.bit_length()} bits."
             )
-        values = _validated(self, X, reset=True)
+        values = validated_samples(self, X, reset=True)
         low, self.center_, high = _quantiles(values, (0.25, 0.5, 0.75))
         # The difference of very large numbers would overflow: halve them first.
         half_iqr = high / 2 - low / 2
@@ -124,7 +135,7 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ndarray of shape (n_samples, n_features)
         """
         check_is_fitted(self)
-        values = _validated(self, X, reset=False)
+        values = validated_samples(self, X, reset=False)
         dtype = np.dtype(self.dtype or values.dtype)
         largest = np.float64(np.finfo(dtype).max) / 2
         with np.errstate(over="ignore"):
@@ -133,6 +144,174 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             z = z / np.hypot(1, z / self.limit)
         scaled: NDArray[Any] = z.astype(dtype, copy=False)
         return scaled
+
+
+class TailScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Scaler that keeps outliers apart: linear near the median, logarithmic far away.
+
+    Features are centered and scaled as by ``SmoothClipScaler`` without a limit. Then
+    the inverse hyperbolic sine is taken, which is about ``z`` near 0 and
+    ``sign(z) log(2 |z|)`` far from it (Burbidge, Magee and Robb, *Alternative
+    transformations to handle extreme values of the dependent variable*, JASA 1988), and
+    the result is standardized.
+
+    Parameters
+    ----------
+    dtype : {'float32', 'float64'} or None, default=None
+        dtype of the output; None keeps that of the input.
+
+    Attributes
+    ----------
+    scaler_ : SmoothClipScaler
+        Centers and scales.
+    mean_, std_ : ndarray of shape (n_features,)
+        Of the inverse hyperbolic sines; a standard deviation of 0 is replaced by 1.
+    n_features_in_ : int
+        Number of features seen during ``fit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during ``fit``. Defined only if all are strings.
+
+    Examples
+    --------
+    >>> from skscratch.tabular.encoders import TailScaler
+    >>> X = [[1.0], [10.0], [100.0], [1000.0]]
+    >>> TailScaler().fit_transform(X).round(1).ravel().tolist()
+    [-0.7, -0.7, -0.3, 1.7]
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "dtype": [StrOptions({"float32", "float64"}), None],
+    }
+
+    def __init__(self, dtype: str | None = None) -> None:
+        self.dtype = dtype
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Compute medians, scales, means and standard deviations.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+        """
+        values = validated_samples(self, X, reset=True)
+        self.scaler_ = SmoothClipScaler(limit=np.inf).fit(values)
+        compressed = self._compress(values)
+        self.mean_ = compressed.mean(axis=0)
+        std = compressed.std(axis=0)
+        self.std_ = np.where(std > 0, std, 1.0)
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[Any]:
+        """Scale and compress.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+        """
+        check_is_fitted(self)
+        values = validated_samples(self, X, reset=False)
+        scaled = (self._compress(values) - self.mean_) / self.std_
+        return scaled.astype(self.dtype or values.dtype, copy=False)
+
+    def _compress(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        return np.arcsinh(self.scaler_.transform(values).astype(np.float64))
+
+
+class RankScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Scaler that gives each feature a normal distribution, by its quantiles.
+
+    This is scikit-learn's ``QuantileTransformer`` with a normal output, in which no
+    value is farther from 0 than ``limit``. The logarithms of log-normal features, for
+    example, become linear.
+
+    Parameters
+    ----------
+    limit : float, default=4.0
+        Bound on the absolute values of the output.
+    dtype : {'float32', 'float64'} or None, default=None
+        dtype of the output; None keeps that of the input.
+
+    Attributes
+    ----------
+    transformer_ : QuantileTransformer
+        Fitted, with at most 1,000 quantiles, which are those of all samples up to
+        100,000, and beyond of as many drawn at random.
+    n_features_in_ : int
+        Number of features seen during ``fit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during ``fit``. Defined only if all are strings.
+
+    Examples
+    --------
+    >>> from skscratch.tabular.encoders import RankScaler
+    >>> X = [[1.0], [2.0], [4.0], [8.0], [1e9]]
+    >>> RankScaler().fit_transform(X).round(1).ravel().tolist()
+    [-4.0, -0.7, 0.0, 0.7, 4.0]
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "limit": [Interval(numbers.Real, 0, None, closed="neither")],
+        "dtype": [StrOptions({"float32", "float64"}), None],
+    }
+
+    def __init__(self, limit: float = 4.0, dtype: str | None = None) -> None:
+        self.limit = limit
+        self.dtype = dtype
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Compute the quantiles.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+        """
+        values = validated_samples(self, X, reset=True)
+        transformer = QuantileTransformer(
+            n_quantiles=min(MAX_QUANTILES, len(values)),
+            output_distribution="normal",
+            subsample=MAX_QUANTILE_SAMPLES,
+            random_state=0,
+        )
+        self.transformer_ = transformer.set_output(transform="default").fit(values)
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[Any]:
+        """Transform to normal distributions.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+        """
+        check_is_fitted(self)
+        values = validated_samples(self, X, reset=False)
+        scaled = np.clip(self.transformer_.transform(values), -self.limit, self.limit)
+        return scaled.astype(self.dtype or values.dtype, copy=False)
 
 
 class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
@@ -218,7 +397,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         -------
         self : object
         """
-        values = _validated(self, X, reset=True)
+        values = validated_samples(self, X, reset=True)
         self.n_bins_: Any = self.n_bins
         if self.n_bins == "auto":
             self.n_bins_ = min(max(MAX_RAMPS // values.shape[1], MIN_BINS), MAX_BINS)
@@ -257,7 +436,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
             The ramps of the first feature, then its hats, and so on.
         """
         check_is_fitted(self)
-        values = _validated(self, X, reset=False)
+        values = validated_samples(self, X, reset=False)
         dtype = self.dtype or values.dtype
         encoded = [np.empty((len(values), 0), dtype)]
         for column, knots in zip(values.T, self.knots_, strict=True):
@@ -312,8 +491,21 @@ def _ramps(column: NDArray[Any], knots: NDArray[Any]) -> Any:
     return np.clip(ramps, 0, 1)
 
 
-def _validated(encoder: Any, X: Any, reset: bool) -> NDArray[Any]:
-    """Samples as an array of float32 if they are of this dtype, otherwise float64."""
+def validated_samples(encoder: Any, X: Any, reset: bool) -> NDArray[Any]:
+    """Validate the samples of an encoder.
+
+    Parameters
+    ----------
+    encoder : BaseEstimator
+    X : array-like of shape (n_samples, n_features)
+    reset : bool
+        Whether this is ``fit``.
+
+    Returns
+    -------
+    ndarray
+        Of float32 if the samples are of this dtype, otherwise float64.
+    """
     with rollback_on_error(encoder):
         refuse_dates(X)
         try:

@@ -2,26 +2,39 @@
 
 ``make_tabular_classifier`` and ``make_tabular_regressor`` make a scikit-learn pipeline
 of two steps, which can be inspected, tuned and replaced: "columns" turns the table into
-inputs, and "network" is an ensemble of small networks. The preparation of columns is in
-``columns`` and ``encoders``.
+inputs, and "network" is an ensemble of small networks of several kinds. The preparation
+of columns is in ``columns``, the ensemble in ``hedge``, and the parameters of its
+networks in ``defaults``.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import get_config
 from sklearn.base import is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metaestimators import available_if
 
+from skscratch._sklearn import callbacks_of
 from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
 from skscratch.estimators.attributes import one_fit_at_a_time, rollback_on_error
 from skscratch.estimators.checkpoint import Checkpoint
 from skscratch.tabular.columns import make_table_columns
+from skscratch.tabular.defaults import (
+    CLASSIFIER_RECIPE,
+    INCOMPATIBLE,
+    RECIPE,
+    REGRESSOR_RECIPE,
+    with_recipe,
+)
+from skscratch.tabular.hedged_classifier import HedgedClassifier
+from skscratch.tabular.hedged_regressor import HedgedRegressor
 from skscratch.tabular.targets import StandardizedTargets, n_epochs
 
 __all__ = [
@@ -29,73 +42,54 @@ __all__ = [
     "INCOMPATIBLE",
     "RECIPE",
     "REGRESSOR_RECIPE",
+    "HedgedClassifier",
+    "HedgedRegressor",
     "StandardizedTargets",
     "TablePipeline",
     "make_tabular_classifier",
     "make_tabular_regressor",
 ]
 
-# Parameters of the networks that differ from the estimators' defaults: those of both
-# recipes, then those of each.
-RECIPE: dict[str, Any] = {
-    "hidden_layer_sizes": (128, 128, 128),
-    "init": "he",
-    "solver": "adamw",
-    "alpha": 0.0,
-    "beta_2": 0.95,
-    "batch_size": "small",
-    "learning_rate": "coslog4",
-    "max_iter": "auto",
-    "n_estimators": 8,
-    "early_stopping": True,
-    "n_iter_no_change": np.inf,
-    "validation_fraction": 0.125,
-    "dtype": "float32",
-}
-CLASSIFIER_RECIPE: dict[str, Any] = {
-    "learning_rate_init": 0.005,
-    "restore_best": "together",
-    "label_smoothing": 0.1,
-    "temperature_scaling": True,
-}
-REGRESSOR_RECIPE: dict[str, Any] = {
-    "learning_rate_init": 0.002,
-    # If all validation targets are equal, which happens with rare counts, R² is the
-    # same in every epoch and could not choose one.
-    "scoring": "loss",
-    "dropout": 0.1,
-}
-# Parameters of the recipes that a given parameter is incompatible with. They are left
-# out: an error would name parameters that the user has not set.
-INCOMPATIBLE: dict[tuple[str, Any], tuple[str, ...]] = {
-    ("early_stopping", False): ("scoring", "temperature_scaling"),
-    ("solver", "lbfgs"): ("scoring", "temperature_scaling", "dropout"),
-}
-
 
 def make_tabular_classifier(
-    *, numbers_in_text: bool = True, **parameters: Any
+    *,
+    effort: str = "default",
+    time_limit: float | None = None,
+    kinds: Any = "auto",
+    numbers_in_text: bool = True,
+    **parameters: Any,
 ) -> TablePipeline:
     """Make a pipeline that classifies the rows of a table of mixed columns.
 
-    The table may be a DataFrame of pandas or Polars, an array or a list of rows.
+    The table may be a DataFrame of pandas or Polars, an array or a list of rows. What
+    becomes of a column follows from its values:
 
-    - Columns of numbers or booleans are scaled, and encoded by the position among their
-      quantiles. Missing values become the median; a column that has some in ``fit``
-      gets a further input that marks them.
-    - All other columns are categorical and one-hot encoded. A missing value is a
-      category of its own. Infrequent categories share one input: those that occur once
-      in ``fit``, and those beyond the 99 most frequent. Unknown categories share it
-      too; if it does not exist, all inputs of the column are 0 for them.
+    - Numbers and booleans are scaled. Missing values become the median; a column that
+      has some in ``fit`` gets a further input that marks them.
+    - Categories are one-hot encoded. A missing value is a category of its own.
+      Infrequent categories share one input: those that occur once in ``fit``, and those
+      beyond the 99 most frequent. Unknown categories share it too. A column of more
+      categories is also encoded by the mean of the targets for each of them.
+    - Dates, times and durations become a trend and the parts that vary, such as the
+      month and the hour.
+    - Text that hardly repeats is encoded by its n-grams.
+    - Columns that are constant, or identify the rows, are left out.
 
-    The type of a column follows from its values. To make a column of integer codes
-    categorical, use ``astype("category")``. A column of numbers with a few words among
-    them is categorical, unless the words are replaced with missing values. Columns of a
-    DataFrame are identified by name, in any order, if all names are strings, and
-    otherwise by position, as usual in scikit-learn.
+    ``model["columns"].describe()`` says what each column was taken for. To make a
+    column of integer codes categorical, use ``astype("category")``. A column of numbers
+    with a few words among them is categorical, unless the words are replaced with
+    missing values. Columns of a DataFrame are identified by name, in any order, if all
+    names are strings, and otherwise by position, as usual in scikit-learn.
 
     Parameters
     ----------
+    effort : {'low', 'default', 'high'}, default='default'
+        How many networks are trained, and how long at the most.
+    time_limit : float, default=None
+        Seconds that ``fit`` may take, about: networks that do not fit are left out, or
+        trained for fewer epochs. With a limit, results are not reproducible.
+    kinds : 'auto' or sequence of str, default='auto'
+        Kinds of networks to train, as in ``HedgedClassifier``.
     numbers_in_text : bool, default=True
         Whether a text column is numeric if ``fit`` finds only numbers and missing
         values in it, and at least one number; False makes all text categorical. Text
@@ -103,25 +97,16 @@ def make_tabular_classifier(
         leading zeros, such as postal codes, are categorical in any case, and so are
         those of a categorical dtype.
     **parameters
-        Parameters of ``ScratchMLPClassifier``. They override those of the recipe, which
-        are ``RECIPE`` and ``CLASSIFIER_RECIPE``. If a parameter is incompatible with
-        others of the recipe, these are left out, as listed in ``INCOMPATIBLE``.
+        Parameters of ``ScratchMLPClassifier``, for all networks. They override those of
+        the recipe, which are ``RECIPE`` and ``CLASSIFIER_RECIPE``, and those of each
+        kind. If a parameter is incompatible with others of the recipe, these are left
+        out, as listed in ``INCOMPATIBLE``. ``n_estimators`` is the number of networks
+        of a kind in a round.
 
     Returns
     -------
     TablePipeline
-        Pipeline with the steps "columns" and "network". Validation uses rows that are
-        held out from the data passed to ``fit``; ``X_val`` can't be used, as it would
-        have to be transformed first. Pass sample weights to ``fit`` as
-        ``network__sample_weight``; they have no effect on the preparation of columns.
-        The epoch whose weights are kept is the same for all members, and ``scoring``
-        does not choose it, unless ``restore_best=True``.
-
-    Raises
-    ------
-    ValueError
-        By ``fit``, if a column holds dates, durations, complex numbers, infinity, lists
-        or records.
+        Pipeline with the steps "columns" and "network", a ``HedgedClassifier``.
 
     See Also
     --------
@@ -136,41 +121,44 @@ def make_tabular_classifier(
     >>> model.score(X[1::2], y[1::2]) > 0.9
     True
     """
-    network = ScratchMLPClassifier(**_with_recipe(CLASSIFIER_RECIPE, parameters))
-    return _make_pipeline(network, network.dtype, numbers_in_text)
+    network = ScratchMLPClassifier(**with_recipe(CLASSIFIER_RECIPE, parameters))
+    hedge = HedgedClassifier(network, kinds=kinds, effort=effort, time_limit=time_limit)
+    return _make_pipeline(hedge, numbers_in_text)
 
 
 def make_tabular_regressor(
-    *, numbers_in_text: bool = True, **parameters: Any
+    *,
+    effort: str = "default",
+    time_limit: float | None = None,
+    kinds: Any = "auto",
+    numbers_in_text: bool = True,
+    **parameters: Any,
 ) -> TablePipeline:
     """Make a pipeline for regression on a table of mixed columns.
 
-    Columns are prepared as in ``make_tabular_classifier``.
+    Columns are prepared as in ``make_tabular_classifier``, and targets are
+    standardized.
 
     Parameters
     ----------
+    effort : {'low', 'default', 'high'}, default='default'
+        As in ``make_tabular_classifier``.
+    time_limit : float, default=None
+        As in ``make_tabular_classifier``.
+    kinds : 'auto' or sequence of str, default='auto'
+        Kinds of networks to train, as in ``HedgedRegressor``.
     numbers_in_text : bool, default=True
         As in ``make_tabular_classifier``.
     **parameters
-        Parameters of ``ScratchMLPRegressor``. They override those of the recipe, which
-        are ``RECIPE`` and ``REGRESSOR_RECIPE``. If a parameter is incompatible with
-        others of the recipe, these are left out, as listed in ``INCOMPATIBLE``.
+        Parameters of ``ScratchMLPRegressor``, for all networks. They override those of
+        the recipe, which are ``RECIPE`` and ``REGRESSOR_RECIPE``, and those of each
+        kind. If a parameter is incompatible with others of the recipe, these are left
+        out, as listed in ``INCOMPATIBLE``.
 
     Returns
     -------
     TablePipeline
-        Pipeline with the steps "columns" and "network". The latter is a
-        ``StandardizedTargets`` around the network: losses and validation scores are
-        those of standardized targets, the network's parameters are named
-        ``network__regressor__alpha`` and so on, and the fitted network is
-        ``model["network"].regressor_``. Pass sample weights as in
-        ``make_tabular_classifier``.
-
-    Raises
-    ------
-    ValueError
-        By ``fit``, if a column is refused as in ``make_tabular_classifier``, or if the
-        targets are dates, durations or too large.
+        Pipeline with the steps "columns" and "network", a ``HedgedRegressor``.
 
     See Also
     --------
@@ -185,38 +173,25 @@ def make_tabular_regressor(
     >>> model.score(X[1::2], y[1::2]) > 0.3
     True
     """
-    regressor = ScratchMLPRegressor(**_with_recipe(REGRESSOR_RECIPE, parameters))
-    network = StandardizedTargets(regressor)
-    return _make_pipeline(network, regressor.dtype, numbers_in_text)
+    network = ScratchMLPRegressor(**with_recipe(REGRESSOR_RECIPE, parameters))
+    hedge = HedgedRegressor(network, kinds=kinds, effort=effort, time_limit=time_limit)
+    return _make_pipeline(hedge, numbers_in_text)
 
 
-def _with_recipe(
-    own_recipe: dict[str, Any], parameters: dict[str, Any]
-) -> dict[str, Any]:
-    """Complete parameters by those of the recipe that are compatible with them."""
-    recipe = RECIPE | own_recipe
-    for (name, value), left_out in INCOMPATIBLE.items():
-        if parameters.get(name) == value:
-            recipe = {key: v for key, v in recipe.items() if key not in left_out}
-    return recipe | parameters
-
-
-def _make_pipeline(network: Any, dtype: str, numbers_in_text: bool) -> TablePipeline:
+def _make_pipeline(hedge: Any, numbers_in_text: bool) -> TablePipeline:
     if not isinstance(numbers_in_text, (bool, np.bool_)):
         raise ValueError(
             f"numbers_in_text must be True or False, got {numbers_in_text!r}."
         )
-    # The inputs are several times as large as the table: make them in the network's
-    # dtype rather than convert them later.
-    dtype = "float32" if dtype == "float32" else "float64"
-    estimator = getattr(network, "regressor", network)
     columns = make_table_columns(
-        dtype=dtype,
+        # The inputs are several times as large as the table: make them in the network's
+        # dtype rather than convert them later.
+        dtype="float32" if hedge.estimator.dtype == "float32" else "float64",
         numbers_in_text=bool(numbers_in_text),
-        target_type="numbers" if is_regressor(estimator) else "classes",
-        random_state=estimator.random_state,
+        target_type="numbers" if is_regressor(hedge) else "classes",
+        random_state=hedge.estimator.random_state,
     )
-    return TablePipeline([("columns", columns), ("network", network)])
+    return TablePipeline([("columns", columns), ("network", hedge)])
 
 
 def _last_step_has(method: str) -> Callable[[Any], bool]:
@@ -245,7 +220,18 @@ class TablePipeline(Pipeline):
     """
 
     @one_fit_at_a_time
-    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+        groups: Any = None,
+        **params: Any,
+    ) -> Self:
         """Fit the columns and then the network, as ``Pipeline`` does.
 
         Each ``Checkpoint`` among the pipeline's callbacks is set on the network during
@@ -257,8 +243,19 @@ class TablePipeline(Pipeline):
             The table.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, for the network. The preparation of columns does not
+            use them.
+        X_val : {array-like, DataFrame} of shape (n_val, n_features), default=None
+            Table of rows to hold out. None holds out rows of ``X``.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Targets of ``X_val``.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights of ``X_val``.
+        groups : array-like of shape (n_samples,), default=None
+            Group of each row, for a ``validation_split`` such as ``GroupKFold(5)``.
         **params : dict
-            Parameters of the steps' ``fit``, such as ``network__sample_weight``.
+            Parameters of the steps' ``fit``, such as ``network__started``.
 
         Returns
         -------
@@ -268,10 +265,21 @@ class TablePipeline(Pipeline):
         ------
         ValueError
             If the table, the targets or the parameters are invalid, or if there is a
-            ``Checkpoint`` but the last step is not a network of this package. All steps
+            ``Checkpoint`` but the last step has no network of this package. All steps
             stay as they were.
         """
+        started = time.monotonic()
+        params |= self._of_network(
+            sample_weight=sample_weight,
+            X_val=None if X_val is None else _PreparedLater(self, X_val),
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
+            groups=groups,
+        )
         last_step = self.steps[-1][1]
+        if getattr(last_step, "time_limit", None) is not None:
+            # The preparation of columns counts, too.
+            params |= self._of_network(started=started)
         n_old, error = n_epochs(last_step), None
         steps = [step for _, step in self.steps if hasattr(step, "__dict__")]
         with rollback_on_error(self, *steps), _checkpoints_on_network(self):
@@ -284,6 +292,14 @@ class TablePipeline(Pipeline):
         if error is not None:
             raise error
         return self
+
+    def _of_network(self, **params: Any) -> dict[str, Any]:
+        """Those parameters of the last step's ``fit`` that are given."""
+        given = {name: value for name, value in params.items() if value is not None}
+        if get_config()["enable_metadata_routing"]:
+            return given
+        prefix = self.steps[-1][0]
+        return {f"{prefix}__{name}": value for name, value in given.items()}
 
     @available_if(_last_step_has("predict"))
     def predict(self, X: Any, **params: Any) -> NDArray[Any]:
@@ -401,38 +417,45 @@ def _has_exclusive_classes(step: Any) -> bool:
     return step.out_activation_ == "softmax" or step.n_outputs_ == 1
 
 
+class _PreparedLater:
+    """Validation rows that are prepared when the columns have been fitted.
+
+    Parameters
+    ----------
+    pipeline : TablePipeline
+    X_val : {array-like, DataFrame} of shape (n_val, n_features)
+    """
+
+    def __init__(self, pipeline: TablePipeline, X_val: Any) -> None:
+        self.pipeline, self.X_val = pipeline, X_val
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
+        inputs: NDArray[Any] = np.asarray(self.pipeline[:-1].transform(self.X_val))
+        return inputs if dtype is None else inputs.astype(dtype, copy=False)
+
+
 @contextmanager
 def _checkpoints_on_network(pipeline: TablePipeline) -> Iterator[None]:
     """Context in which a pipeline's checkpoints are set on its network, too.
 
-    scikit-learn propagates callbacks only if they ask for it, and not through a
-    ``TransformedTargetRegressor``.
+    scikit-learn propagates callbacks only if they ask for it.
     """
-    checkpoints = [c for c in _callbacks(pipeline) if isinstance(c, Checkpoint)]
+    checkpoints = [c for c in callbacks_of(pipeline) if isinstance(c, Checkpoint)]
     if not checkpoints:
         yield
         return
     step = pipeline.steps[-1][1]
-    network = getattr(step, "regressor", step)
+    network = getattr(step, "estimator", step)
     if not isinstance(network, (ScratchMLPClassifier, ScratchMLPRegressor)):
         raise ValueError(
             "Checkpoint needs a ScratchMLPClassifier or ScratchMLPRegressor as the "
             f"network, got {network!r}."
         )
     # One that is set on the network already is not added: it would run twice.
-    added = [c for c in checkpoints if c not in _callbacks(network)]
-    network.set_callbacks(*_callbacks(network), *added)
+    callbacks = callbacks_of(network)
+    added = [c for c in checkpoints if c not in callbacks]
+    network.set_callbacks(*callbacks, *added)
     try:
         yield
     finally:
-        # A regressor is cloned before it is fitted, and its callbacks with it.
-        trained: Any
-        for trained in (network, getattr(step, "regressor_", network)):
-            kept = [c for c in _callbacks(trained) if c not in added]
-            if kept != _callbacks(trained):
-                trained.set_callbacks(*kept)
-
-
-def _callbacks(estimator: Any) -> list[Any]:
-    """Callbacks of an estimator; scikit-learn has no public way to read them."""
-    return list(getattr(estimator, "_skl_callbacks", []))
+        network.set_callbacks(*callbacks)

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -15,7 +16,18 @@ from sklearn.utils.metaestimators import available_if
 from skscratch.estimators.attributes import one_fit_at_a_time
 from skscratch.nn.checks import as_numbers
 
-__all__ = ["StandardizedTargets", "TargetScaler", "n_epochs"]
+__all__ = [
+    "LogTargets",
+    "StandardizedTargets",
+    "TargetScaler",
+    "check_finite",
+    "check_scale",
+    "is_skewed",
+    "make_target_scaler",
+    "n_epochs",
+    "restored",
+    "scaled",
+]
 
 # Standardizing squares the targets: beyond these limits the squares overflow, or
 # underflow to 0.
@@ -58,13 +70,13 @@ class StandardizedTargets(TransformedTargetRegressor):
             If targets are dates, durations, infinite or missing, or so large that their
             variance overflows.
         """
-        _check_finite(y)
+        check_finite(y)
         fitted = TransformedTargetRegressor(**self.get_params(deep=False))
         if self.transformer is None and self.func is None:
-            _check_scale(y)
+            check_scale(y)
             loss = getattr(self.regressor, "loss", None)
             has_sign = loss not in ("poisson", "gamma")
-            fitted.set_params(transformer=_make_target_scaler(with_mean=has_sign))
+            fitted.set_params(transformer=make_target_scaler(with_mean=has_sign))
         error = None
         try:
             fitted.fit(X, y, **fit_params)
@@ -149,12 +161,7 @@ class StandardizedTargets(TransformedTargetRegressor):
 
     def _restored(self, predictions: NDArray[Any]) -> NDArray[Any]:
         """Scale predictions back; the last axis may be one of quantiles or bounds."""
-        if predictions.ndim > self._training_dim:
-            parts = np.moveaxis(predictions, -1, 0)
-            return np.stack([self._restored(part) for part in parts], axis=-1)
-        columns = predictions.reshape(len(predictions), -1)
-        restored = self.transformer_.inverse_transform(columns)
-        return np.reshape(restored, predictions.shape)
+        return restored(self.transformer_, predictions, self._training_dim)
 
     def get_metadata_routing(self) -> Any:
         """Metadata routing: ``score`` uses sample weights itself if they are requested.
@@ -169,11 +176,27 @@ class StandardizedTargets(TransformedTargetRegressor):
         return super().get_metadata_routing().add_self_request(self)
 
 
-def _make_target_scaler(with_mean: bool) -> Pipeline:
+def make_target_scaler(with_mean: bool, logs_from: Any = None) -> Pipeline:
+    """Build the transformer of targets.
+
+    Parameters
+    ----------
+    with_mean : bool
+        Whether targets get the mean 0.
+    logs_from : ndarray of shape (n_outputs,), default=None
+        If given, logarithms of the distances from these numbers are taken first, by
+        ``LogTargets``.
+
+    Returns
+    -------
+    Pipeline
+        Not yet fitted.
+    """
     # Predictions of a float32 network lose digits if a large mean is added in float32.
     as_float64 = FunctionTransformer(inverse_func=_as_float64, check_inverse=False)
+    logs = [] if logs_from is None else [("logs", LogTargets(logs_from))]
     scaler = Pipeline(
-        [("scale", TargetScaler(with_mean=with_mean)), ("float64", as_float64)]
+        [*logs, ("scale", TargetScaler(with_mean=with_mean)), ("float64", as_float64)]
     )
     # TransformedTargetRegressor needs arrays, whatever the global configuration.
     return scaler.set_output(transform="default")
@@ -236,11 +259,156 @@ class TargetScaler(StandardScaler):
         return np.where(np.isnan(self.constants_), restored, self.constants_)
 
 
+class LogTargets(TransformerMixin, BaseEstimator):
+    """Logarithms of targets, as ``asinh((y - zero) / scale)``, which has no pole.
+
+    The scale is small: a twentieth of the distances from zero are smaller. What is
+    transformed back is limited to the range of ``fit``, extended by a tenth to both
+    sides, as exponentials exaggerate.
+
+    Parameters
+    ----------
+    zero : ndarray of shape (n_outputs,)
+        Where targets are 0.
+
+    Attributes
+    ----------
+    scale_, lower_, upper_ : ndarray of shape (n_outputs,)
+        Scale, and limits of the transformed targets.
+    """
+
+    def __init__(self, zero: Any = 0.0) -> None:
+        self.zero = zero
+
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Compute the scales.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_outputs)
+            Targets.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+        """
+        Y = np.asarray(X, dtype=np.float64)
+        sizes = np.abs(Y - self.zero)
+        sizes[sizes == 0] = np.nan
+        is_zero = np.isnan(sizes).all(axis=0)
+        sizes[:, is_zero] = 1.0
+        self.scale_ = np.nanquantile(sizes, 0.05, axis=0)
+        transformed = self.transform(Y)
+        low, high = transformed.min(axis=0), transformed.max(axis=0)
+        self.lower_ = low - 0.1 * (high - low)
+        self.upper_ = high + 0.1 * (high - low)
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Take logarithms.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_outputs)
+            Targets.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs)
+        """
+        return np.arcsinh((np.asarray(X, dtype=np.float64) - self.zero) / self.scale_)
+
+    def inverse_transform(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Transform back.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_outputs)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs)
+        """
+        limited = np.clip(np.asarray(X, np.float64), self.lower_, self.upper_)
+        return np.sinh(limited) * self.scale_ + self.zero
+
+
+def is_skewed(y: ArrayLike) -> bool:
+    """Whether the skewness of targets exceeds 1, so that logarithms may help.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+
+    Returns
+    -------
+    bool
+    """
+    Y = np.asarray(y, dtype=np.float64)
+    deviations = Y - Y.mean(axis=0)
+    spread = np.abs(deviations).max(axis=0)
+    deviations = deviations / np.where(spread > 0, spread, 1)
+    cubes, squares = (np.mean(deviations**k, axis=0) for k in (3, 2))
+    return bool((np.abs(cubes) > squares**1.5).any())
+
+
+def scaled(scaler: Any, y: NDArray[Any]) -> NDArray[np.float64]:
+    """Scale targets.
+
+    Parameters
+    ----------
+    scaler : transformer
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+
+    Returns
+    -------
+    ndarray of the same shape
+    """
+    return np.reshape(scaler.transform(np.reshape(y, (len(y), -1))), np.shape(y))
+
+
+def restored(scaler: Any, predictions: NDArray[Any], n_axes: int) -> NDArray[Any]:
+    """Scale predictions back to the units of the targets.
+
+    Parameters
+    ----------
+    scaler : transformer
+        Of the targets.
+    predictions : ndarray of shape (n_samples, ...)
+    n_axes : int
+        Number of axes of the targets. A further axis of the predictions, the last, is
+        one of quantiles or bounds.
+
+    Returns
+    -------
+    ndarray
+        Of the same shape.
+    """
+    if predictions.ndim > n_axes:
+        parts = np.moveaxis(predictions, -1, 0)
+        return np.stack([restored(scaler, part, n_axes) for part in parts], axis=-1)
+    columns = predictions.reshape(len(predictions), -1)
+    return np.reshape(scaler.inverse_transform(columns), predictions.shape)
+
+
 def _as_float64(array: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(array, dtype=np.float64)
 
 
-def _check_finite(y: Any) -> None:
+def check_finite(y: Any) -> None:
+    """Refuse targets that are no finite numbers.
+
+    Parameters
+    ----------
+    y : array-like
+
+    Raises
+    ------
+    ValueError
+        If there are any.
+    """
     if y is None or issparse(y):  # scikit-learn has messages for these.
         return
     y = as_numbers(y, "y")
@@ -249,7 +417,18 @@ def _check_finite(y: Any) -> None:
         raise ValueError(f"Input y contains {found}.")
 
 
-def _check_scale(y: Any) -> None:
+def check_scale(y: Any) -> None:
+    """Refuse targets that can't be standardized.
+
+    Parameters
+    ----------
+    y : array-like
+
+    Raises
+    ------
+    ValueError
+        If they are so large or so close that squares overflow or underflow.
+    """
     if y is None or issparse(y) or not np.size(y):
         return
     with np.errstate(over="ignore"):  # Of numbers too large for float64.
@@ -269,17 +448,19 @@ def _check_scale(y: Any) -> None:
 
 
 def n_epochs(step: Any) -> tuple[int, int] | None:
-    """Tell which losses a fitted network has, and how many.
+    """Tell what a fitted step has learned, and how much of it there is.
 
     Parameters
     ----------
     step : estimator
-        A network, or one with transformed targets.
+        A network, one with transformed targets, or a hedged ensemble.
 
     Returns
     -------
     tuple of (int, int) or None
-        Identity and length of the list of losses; None before the first fit.
+        Identity and length of the list of losses, or of that of members; None before
+        the first fit.
     """
-    losses = getattr(getattr(step, "regressor_", step), "loss_curve_", None)
-    return None if losses is None else (id(losses), len(losses))
+    learned = getattr(getattr(step, "regressor_", step), "loss_curve_", None)
+    learned = getattr(step, "members_", learned)
+    return None if learned is None else (id(learned), len(learned))

@@ -16,6 +16,7 @@ __all__ = [
     "Cosine",
     "InverseScaling",
     "OneCycle",
+    "OneWave",
     "Schedule",
     "find_schedule",
     "is_schedule",
@@ -187,7 +188,7 @@ class CosLog4(Cosine):
 
     Holzmüller, Grinsztajn and Steinwart, *Better by default: strong pre-tuned MLPs and
     boosted trees on tabular data*, arXiv 2407.04491, section 3.2. The last cycle
-    ends at 0.
+    ends at 0. Each cycle is twice as long as the one before.
 
     Parameters
     ----------
@@ -197,12 +198,21 @@ class CosLog4(Cosine):
         Share of the steps in which the cycles are damped linearly; None means 0.
     """
 
+    n_cycles = 4
+
     def on_step(self, progress):
         """Set the rate of the next step."""
-        cycle = (1 - math.cos(2 * math.pi * math.log2(1 + 15 * progress))) / 2
+        n_units = 2**self.n_cycles - 1  # Cycles of 1, 2, 4 ... units.
+        cycle = (1 - math.cos(2 * math.pi * math.log2(1 + n_units * progress))) / 2
         if progress < self.warmup_fraction:
             cycle *= progress / self.warmup_fraction
         self.rate = self.initial_rate * cycle
+
+
+class OneWave(CosLog4):
+    """One cycle, of the shape of those of ``CosLog4``, to continue such a training."""
+
+    n_cycles = 1
 
 
 def _half_cosine(start, end, progress):

@@ -1,0 +1,221 @@
+"""Weights of a blend of predictions, learned on rows that were held out.
+
+A judge says how well predictions fit the targets. ``fit_weights`` finds the weights,
+none of which is negative, that suit the judge best.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from skscratch.nn.losses import resolve_loss
+from skscratch.training.calibration import best_temperature
+from skscratch.training.regularization import smooth
+
+__all__ = ["ClassJudge", "NumberJudge", "fit_temperature", "fit_weights", "tempered"]
+
+Array = NDArray[Any]
+
+TINY = float(np.finfo(np.float32).tiny)
+
+
+class ClassJudge(NamedTuple):
+    """Judges probabilities by their log-loss.
+
+    Attributes
+    ----------
+    Y : ndarray of bool of shape (n_samples, n_outputs)
+        Indicators of classes or labels; one column for two classes.
+    weights : ndarray of shape (n_samples,) or None
+        Sample weights.
+    loss : {"log_loss", "binary_log_loss"}
+        The former where a sample has one of several classes.
+    prior_samples : float, default=30
+        Number of samples that the prior of ``fit_weights`` counts as.
+    """
+
+    Y: Array
+    weights: Array | None
+    loss: str
+    prior_samples: float = 30.0
+
+    def take(self, rows: Array) -> "ClassJudge":
+        """Judge of some of the samples."""
+        return self._replace(Y=self.Y[rows], weights=_taken(self.weights, rows))
+
+    def view(self, P: Array) -> Array:
+        """What is to be blended: the probability of the truth, of each output.
+
+        Parameters
+        ----------
+        P : ndarray of shape (n_samples, n_classes)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_labels)
+        """
+        if self.loss == "log_loss":
+            return np.sum(P, axis=1, where=self.Y)
+        P = P[:, -self.Y.shape[1] :]  # Of two classes, the second.
+        return np.where(self.Y, P, 1 - P)
+
+    def deviance(self, view: Array) -> float:
+        """Negative log-likelihood of a view, with weights of mean 1."""
+        losses = -np.log(np.maximum(view, TINY))
+        return float(_weighted(losses, self.weights).sum())
+
+
+class NumberJudge(NamedTuple):
+    """Judges predicted numbers by the loss that the networks minimize.
+
+    Attributes
+    ----------
+    Y : ndarray of shape (n_samples, n_targets)
+        Targets, scaled as the networks get them.
+    weights : ndarray of shape (n_samples,) or None
+        Sample weights.
+    loss : Loss
+    prior_samples : float, default=5
+        Number of samples that the prior of ``fit_weights`` counts as.
+    """
+
+    Y: Array
+    weights: Array | None
+    loss: Any
+    prior_samples: float = 5.0
+
+    def take(self, rows: Array) -> "NumberJudge":
+        """Judge of some of the samples."""
+        return self._replace(Y=self.Y[rows], weights=_taken(self.weights, rows))
+
+    def view(self, P: Array) -> Array:
+        """What is to be blended: the predictions, in the order of raw outputs.
+
+        Parameters
+        ----------
+        P : ndarray of shape (n_samples, ...)
+            With an axis of targets if there are several, and one of quantiles, too.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs)
+        """
+        return np.reshape(P, (len(P), -1))
+
+    def deviance(self, view: Array) -> float:
+        """Half the number of samples, times the logarithm of the mean loss.
+
+        For the squared error, that is the negative log-likelihood of normal errors, up
+        to a constant.
+        """
+        P = view.T
+        Z = np.log(np.maximum(P, TINY)) if self.loss.output == "exp" else P
+        losses = self.loss.losses(Z, P, self.Y.T)
+        mean = _weighted(losses.T, self.weights).mean()
+        return float(len(view) / 2 * np.log(max(mean, TINY)))
+
+
+def _taken(weights: Array | None, rows: Array) -> Array | None:
+    return None if weights is None else weights[rows]
+
+
+def _weighted(values: Array, weights: Array | None) -> Array:
+    if weights is None:
+        return values
+    shares = weights / weights.mean()
+    return values * shares.reshape(-1, *[1] * (values.ndim - 1))
+
+
+def fit_weights(judge: Any, predictions: list[Array]) -> NDArray[np.float64]:
+    """Find the weights of a blend: on the simplex, of least deviance.
+
+    A prior holds the weights together where there are few samples. It counts as much as
+    ``judge.prior_samples`` further samples, each of which only one of the predictions
+    explains, and as many by each. For the log-loss, the result is the maximum a
+    posteriori estimate of a mixture's weights under a Dirichlet prior.
+
+    Parameters
+    ----------
+    judge : ClassJudge or NumberJudge
+    predictions : list of ndarray
+        Of the judge's samples, one for each kind.
+
+    Returns
+    -------
+    ndarray of shape (n_kinds,)
+        Positive weights that sum to 1.
+    """
+    n_kinds = len(predictions)
+    if n_kinds == 1:
+        return np.ones(1)
+    views = np.stack([judge.view(P) for P in predictions])
+
+    def objective(logits: Array) -> float:
+        weights = _softmax(logits)
+        blended = np.tensordot(weights, views, axes=1)
+        prior = np.log(np.maximum(weights, TINY)).mean()
+        return judge.deviance(blended) - judge.prior_samples * prior
+
+    found = minimize(objective, np.zeros(n_kinds), method="L-BFGS-B")
+    return _softmax(found.x)
+
+
+def _softmax(logits: Array) -> NDArray[np.float64]:
+    exponentials = np.exp(logits - logits.max())
+    weights: NDArray[np.float64] = exponentials / exponentials.sum()
+    return weights
+
+
+def fit_temperature(judge: ClassJudge, P: Array, n_classes: int) -> float:
+    """Calibrate the probabilities of a blend on held-out rows.
+
+    Guo et al., *On calibration of modern neural networks*, ICML 2017, section 4.2, with
+    the logarithms of the blended probabilities for logits, and one more sample that
+    belongs to all classes equally.
+
+    Parameters
+    ----------
+    judge : ClassJudge
+    P : ndarray of shape (n_samples, n_classes)
+        Probabilities of the judge's samples.
+    n_classes : int
+        Number of classes that an output distinguishes.
+
+    Returns
+    -------
+    float
+        What log-odds are to be divided by: see ``tempered``.
+    """
+    Y = judge.Y.T.astype(np.float64)
+    smooth(Y, 1 / (len(P) + 1), n_classes)
+    Z = _logits(P[:, -len(Y) :], judge.loss)
+    return best_temperature(resolve_loss(judge.loss), Z.T, Y, judge.weights)
+
+
+def tempered(loss: str, P: Array, temperature: float) -> NDArray[np.float64]:
+    """Divide the log-odds of probabilities by a temperature.
+
+    Parameters
+    ----------
+    loss : {"log_loss", "binary_log_loss"}
+        The former where a sample has one of several classes.
+    P : ndarray of shape (n_samples, n_classes)
+    temperature : float
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_classes)
+    """
+    Z = _logits(P, loss) / temperature
+    predictions: NDArray[np.float64] = resolve_loss(loss).predictions(Z.T).T
+    return predictions
+
+
+def _logits(P: Array, loss: str) -> NDArray[np.float64]:
+    P = np.maximum(np.asarray(P, dtype=np.float64), TINY)
+    logits: NDArray[np.float64] = np.log(P)
+    if loss == "binary_log_loss":
+        logits -= np.log(np.maximum(1 - P, TINY))
+    return logits

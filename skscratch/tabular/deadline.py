@@ -1,0 +1,132 @@
+"""The time limit of a hedged ensemble: how long members may be trained."""
+
+import math
+import time
+from typing import Any
+
+from sklearn.base import clone
+
+from skscratch.estimators.config import auto_max_iter
+from skscratch.training.solvers import find_solver
+
+__all__ = ["Deadline"]
+
+# Share of the limit that training may take; predictions for held-out rows, weights and
+# intervals take the rest.
+TRAINING_SHARE = 0.9
+# Share of the usual number of epochs below which kinds are left out instead.
+MIN_EPOCHS_SHARE = 0.25
+
+
+class Deadline:
+    """Point in time until which members may be trained.
+
+    Parameters
+    ----------
+    seconds : float or None
+        Time limit; None means that there is none.
+    started : float, default=None
+        Time at which the limit began, by ``time.monotonic``; None means now.
+    """
+
+    def __init__(self, seconds: float | None, started: float | None = None) -> None:
+        started = time.monotonic() if started is None else started
+        self._end = math.inf if seconds is None else started + TRAINING_SHARE * seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left for training."""
+        return self._end - time.monotonic()
+
+    def callbacks(self) -> list[Any]:
+        """Callbacks that end the training of a network when time is over.
+
+        Returns
+        -------
+        list
+        """
+        return [] if math.isinf(self._end) else [_StopAt(self._end)]
+
+    def plan(self, network: Any, fit: Any, n_samples: int, n_kinds: int) -> bool:
+        """Fit the number of epochs of a network to the time that is left.
+
+        Parameters
+        ----------
+        network : ScratchMLPClassifier or ScratchMLPRegressor
+            Its ``max_iter`` is set if 'auto' would take too long.
+        fit : callable
+            ``fit(network)`` trains a network on the data.
+        n_samples : int
+            Number of samples that it is trained on.
+        n_kinds : int
+            Number of kinds that are to be trained in the time that is left.
+
+        Returns
+        -------
+        bool
+            Whether there is time to train the network. If not, it is set to train for
+            one epoch, as an ensemble needs one network.
+        """
+        if math.isinf(self._end):
+            return True
+        if self.left <= 0:
+            network.set_params(max_iter=1)
+            return False
+        if network.max_iter != "auto":
+            return True
+        usual = auto_max_iter(
+            find_solver(network.solver), n_samples, network.batch_size
+        )
+        affordable = self.left / _seconds_per_epoch(network, fit)
+        # Rather fewer kinds than members that have hardly learned anything.
+        n_kinds = min(n_kinds, int(affordable / (MIN_EPOCHS_SHARE * usual)))
+        n_epochs = max(int(affordable / max(n_kinds, 1)), 1)
+        if n_epochs < usual:
+            network.set_params(max_iter=n_epochs)
+        return True
+
+
+def _seconds_per_epoch(network: Any, fit: Any) -> float:
+    """Time of an epoch, the second: the first may wait for kernels to be loaded."""
+    clock = _Clock()
+    fit(clone(network).set_params(max_iter=2, verbose=False).set_callbacks(clock))
+    return max(clock.times[-1] - clock.times[0], 1e-6)
+
+
+class _StopAt:
+    """Callback that ends a training at a point in time.
+
+    Parameters
+    ----------
+    end : float
+        By ``time.monotonic``.
+    """
+
+    def __init__(self, end: float) -> None:
+        self.end = end
+
+    def setup(self, estimator: Any, context: Any) -> None:
+        """Do nothing."""
+
+    def on_fit_task_begin(self, estimator: Any, context: Any, **data: Any) -> None:
+        """Do nothing."""
+
+    def on_fit_task_end(self, estimator: Any, context: Any, **data: Any) -> bool:
+        """Return whether the training should stop."""
+        return time.monotonic() >= self.end
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        """Do nothing."""
+
+
+class _Clock(_StopAt):
+    """Callback that notes when epochs end."""
+
+    def __init__(self) -> None:
+        super().__init__(math.inf)
+        self.times: list[float] = []
+
+    def on_fit_task_end(self, estimator: Any, context: Any, **data: Any) -> bool:
+        """Note the time."""
+        self.times.append(time.monotonic())
+        return False

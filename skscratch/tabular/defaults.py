@@ -1,0 +1,88 @@
+"""The recipe for tables: parameters of the networks that differ from their defaults."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+
+__all__ = [
+    "CLASSIFIER_RECIPE",
+    "INCOMPATIBLE",
+    "RECIPE",
+    "REGRESSOR_RECIPE",
+    "recipe_of",
+    "with_recipe",
+]
+
+# Parameters of the networks that differ from the estimators' defaults: those of both
+# recipes, then those of each.
+RECIPE: dict[str, Any] = {
+    "hidden_layer_sizes": (128, 128, 128),
+    "init": "he",
+    "solver": "adamw",
+    "alpha": 0.0,
+    "beta_2": 0.95,
+    "batch_size": "small",
+    "learning_rate": "coslog4",
+    "max_iter": "auto",
+    "n_estimators": 2,
+    "early_stopping": True,
+    "n_iter_no_change": np.inf,
+    "validation_fraction": 0.125,
+    "dtype": "float32",
+}
+CLASSIFIER_RECIPE: dict[str, Any] = {
+    "learning_rate_init": 0.005,
+    "restore_best": "together",
+    "label_smoothing": 0.1,
+    "temperature_scaling": True,
+}
+REGRESSOR_RECIPE: dict[str, Any] = {
+    "learning_rate_init": 0.002,
+    # If all validation targets are equal, which happens with rare counts, R² is the
+    # same in every epoch and could not choose one.
+    "scoring": "loss",
+}
+# Parameters of the recipes that a given parameter is incompatible with. They are left
+# out: an error would name parameters that the user has not set.
+INCOMPATIBLE: dict[tuple[str, Any], tuple[str, ...]] = {
+    ("early_stopping", False): ("scoring", "temperature_scaling"),
+    ("solver", "lbfgs"): ("scoring", "temperature_scaling"),
+}
+
+
+def recipe_of(network: Any) -> dict[str, Any]:
+    """Recipe of a network: that of both tasks, and that of its own.
+
+    Parameters
+    ----------
+    network : ScratchMLPClassifier or ScratchMLPRegressor
+
+    Returns
+    -------
+    dict
+    """
+    return RECIPE | (CLASSIFIER_RECIPE if is_classifier(network) else REGRESSOR_RECIPE)
+
+
+def with_recipe(
+    own_recipe: dict[str, Any], parameters: dict[str, Any]
+) -> dict[str, Any]:
+    """Complete parameters by those of the recipe that are compatible with them.
+
+    Parameters
+    ----------
+    own_recipe : dict
+        ``CLASSIFIER_RECIPE`` or ``REGRESSOR_RECIPE``.
+    parameters : dict
+        Those that the user has given.
+
+    Returns
+    -------
+    dict
+    """
+    recipe = RECIPE | own_recipe
+    for (name, value), left_out in INCOMPATIBLE.items():
+        if parameters.get(name) == value:
+            recipe = {key: v for key, v in recipe.items() if key not in left_out}
+    return recipe | parameters

@@ -1,0 +1,208 @@
+"""Ensembles that hedge between kinds of networks: what both of them share.
+
+No single encoding of numbers suits all tables. So members of several kinds are trained,
+each with its own view of the numbers, and held-out rows decide how much each kind
+counts. The kinds are in ``kinds``, the training in ``rounds``, and the preparation of a
+table's columns, which comes before, in ``columns``.
+"""
+
+import numbers
+from abc import ABCMeta, abstractmethod
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from skscratch._sklearn import Interval, RegisteredOptions, StrOptions, fit_context
+from skscratch.estimators.attributes import (
+    feature_attributes,
+    one_fit_at_a_time,
+    shallow_copy,
+)
+from skscratch.estimators.parameters import check_combinations
+from skscratch.estimators.splitting import ValidationArguments
+from skscratch.estimators.validation import validate_prediction_data
+from skscratch.tabular.deadline import Deadline
+from skscratch.tabular.kinds import KINDS
+from skscratch.tabular.members import Members
+from skscratch.tabular.preparation import Prepared
+from skscratch.tabular.rounds import EFFORTS, Hedge, Rounds, blended
+
+__all__ = ["BaseHedge"]
+
+OPTIONAL_ATTRIBUTES = ("feature_names_in_", "interval_encoder_", "interval_model_")
+
+
+class BaseHedge(BaseEstimator, metaclass=ABCMeta):
+    """Base class of the hedged ensembles; use one of its subclasses.
+
+    A subclass says what its targets are, and how predictions are judged.
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "kinds": [StrOptions({"auto"}), "array-like"],
+        "effort": [RegisteredOptions(lambda: EFFORTS)],
+        "time_limit": [Interval(numbers.Real, 0, None, closed="neither"), None],
+    }
+
+    estimator: Any
+    kinds: Any
+    effort: str
+    time_limit: float | None
+    members_: list[Members]
+    weights_: NDArray[np.float64]
+    n_features_in_: int
+    is_interrupted_: bool
+
+    @one_fit_at_a_time
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        started: float | None = None,
+    ) -> Self:
+        """Train members of each kind, and learn how much each counts.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples, without missing values.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weight of each sample, in training and in all that is learned
+            from held-out samples; None means 1 for each.
+        X_val, y_val : array-like, default=None
+            Samples to hold out, and their targets. None holds out folds of the training
+            data, or the rows that the estimator's ``validation_split`` names.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights of ``X_val``.
+        groups : array-like of shape (n_samples,), default=None
+            Group of each sample, for a ``validation_split`` such as ``GroupKFold(5)``.
+        started : float, default=None
+            Time at which ``time_limit`` begins, by ``time.monotonic``; None means now.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If data or parameters are invalid, or training diverges in its first epoch.
+            The estimator is left unchanged.
+        """
+        deadline = Deadline(self.time_limit, started)
+        validation = ValidationArguments(X_val, y_val, sample_weight_val, groups)
+        template = self._template()
+        check_combinations(template.get_params(deep=False), validation)
+        # A copy: until the fit has ended, this estimator may be predicted with.
+        checked = shallow_copy(self)
+        effort = EFFORTS[self.effort]
+        n_members = template.n_estimators * sum(effort.rounds)
+        prepared = checked._prepare(
+            template, (X, y, sample_weight), validation, n_members
+        )
+        members = [
+            Members(
+                name,
+                template,
+                prepared.data,
+                prepared.rng.randint(np.iinfo(np.int32).max),
+                checked._scaler_of(name, prepared),
+            )
+            for name in self._kind_names(prepared)
+        ]
+        rounds = Rounds(
+            template,
+            members,
+            prepared.data,
+            checked._make_judge(template, prepared),
+            effort,
+            prepared.rng,
+            deadline,
+        )
+        hedge = rounds.train()
+        attributes = {
+            **feature_attributes(checked),
+            "members_": hedge.members,
+            "weights_": hedge.weights,
+            "is_interrupted_": hedge.is_interrupted,
+            **checked._more_attributes(template, prepared, hedge),
+        }
+        for name in set(OPTIONAL_ATTRIBUTES) - set(attributes):
+            self.__dict__.pop(name, None)
+        self.__dict__.update(attributes)
+        # What was trained before the error is kept.
+        if hedge.error is not None:
+            raise hedge.error
+        return self
+
+    @abstractmethod
+    def _template(self) -> Any:
+        """Network that members are copies of, but for what their kind changes."""
+
+    @abstractmethod
+    def _prepare(
+        self, template: Any, given: Any, validation: Any, n_splits: int
+    ) -> Prepared:
+        """Validate the data of a fit; see ``prepare``."""
+
+    @abstractmethod
+    def _make_judge(self, template: Any, prepared: Prepared) -> Any:
+        """Judge of held-out predictions."""
+
+    @abstractmethod
+    def _more_attributes(self, template: Any, prepared: Prepared, hedge: Hedge) -> Any:
+        """Fitted attributes of a subclass, by name."""
+
+    def _suits(self, name: str, prepared: Prepared) -> bool:
+        """Whether a kind suits the task."""
+        return not KINDS[name].logs_targets
+
+    def _scaler_of(self, name: str, prepared: Prepared) -> Any:
+        """Scaler of the targets of a kind, or None."""
+        return None
+
+    def _kind_names(self, prepared: Prepared) -> list[str]:
+        """Kinds to train: without held-out rows, nothing can be learned of several."""
+        names = list(KINDS)
+        if not isinstance(self.kinds, str):
+            names = list(self.kinds)
+            unknown = [name for name in names if name not in KINDS]
+            if unknown or not names or len(set(names)) < len(names):
+                raise ValueError(
+                    "kinds must be 'auto' or a sequence of different names among "
+                    f"{list(KINDS)}, got {self.kinds!r}."
+                )
+        suitable = [name for name in names if self._suits(name, prepared)]
+        if not suitable:
+            raise ValueError(
+                f"kinds={self.kinds!r} has no kind that suits these targets."
+            )
+        return suitable[:1] if prepared.data.holds_nothing_out else suitable
+
+    @property
+    def estimator_(self) -> Any:
+        """Fitted networks of the kind that counts most, those of the first round."""
+        check_is_fitted(self)
+        return self.members_[int(np.argmax(self.weights_))].networks[0]
+
+    def _blend(self, X: Any) -> NDArray[np.float64]:
+        """Blend the members' predictions for a user's samples."""
+        check_is_fitted(self)
+        members, weights = self.members_, self.weights_
+        X = validate_prediction_data(self, X, (np.float64, np.float32))
+        return blended([one.predict(X) for one in members], weights)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "members_" in vars(self)

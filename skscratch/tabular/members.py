@@ -1,0 +1,336 @@
+"""The members of one kind in a hedged ensemble: how they are trained, and predict.
+
+Which kinds there are is in ``kinds``; which of them are trained, and how long, is
+decided in ``rounds``.
+"""
+
+import copy
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone, is_classifier
+
+from skscratch._sklearn import callbacks_of
+from skscratch.estimators.checkpoint import Checkpoint
+from skscratch.tabular.defaults import recipe_of
+from skscratch.tabular.kinds import KINDS, make_encoder
+from skscratch.tabular.targets import restored, scaled
+from skscratch.training.schedules import OneWave
+
+__all__ = ["HedgeData", "HeldOut", "Members", "renamed_checkpoints"]
+
+Array = NDArray[Any]
+Splits = list[tuple[Array, Array]]
+
+# Parameters that differ while further waves are trained.
+WAVE_SETTINGS = ("learning_rate", "max_iter", "warm_start")
+
+# Share by which the last wave must have lowered the held-out loss for another one.
+MIN_GAIN = 0.08
+
+
+class HedgeData(NamedTuple):
+    """Data of a hedged ensemble's fit, and what is held out of them.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+    weights : ndarray of shape (n_samples,) or None
+        Sample weights.
+    splits : list of tuple of (ndarray, ndarray)
+        Rows to train on, and rows that are held out, of each split; empty with the
+        user's own validation data.
+    validation : tuple of three or None
+        ``X_val``, ``y_val`` and their weights or None.
+    """
+
+    X: Any
+    y: Any
+    weights: Any
+    splits: Splits
+    validation: tuple[Any, Any, Any] | None
+
+    @property
+    def judged(self) -> Any:
+        """Samples of which some or all are held out from training."""
+        return self.X if self.validation is None else self.validation[0]
+
+    @property
+    def holds_nothing_out(self) -> bool:
+        """Whether members are trained on all data there are."""
+        return not self.splits and self.validation is None
+
+    @property
+    def n_training_rows(self) -> int:
+        """Number of rows that a member is trained on."""
+        return len(self.splits[0][0]) if self.splits else len(self.X)
+
+
+class HeldOut:
+    """Mean prediction for each row, of the members that it was held out from.
+
+    Parameters
+    ----------
+    n_rows : int
+    """
+
+    def __init__(self, n_rows: int) -> None:
+        self._sums: Any = None
+        self._counts = np.zeros(n_rows, dtype=np.int64)
+
+    def add(self, rows: Array, predictions: Array) -> None:
+        """Add the predictions of one member.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+        predictions : ndarray of shape (len(rows), ...)
+        """
+        if self._sums is None:
+            shape = (len(self._counts), *predictions.shape[1:])
+            self._sums = np.zeros(shape)
+        self._sums[rows] += predictions
+        self._counts[rows] += 1
+
+    @property
+    def rows(self) -> Array:
+        """Rows that were held out from a member, in ascending order."""
+        return np.flatnonzero(self._counts)
+
+    def means(self, rows: Array) -> Array:
+        """Mean predictions for some of these rows."""
+        counts = self._counts[rows].reshape(-1, *[1] * (self._sums.ndim - 1))
+        means: Array = self._sums[rows] / counts
+        return means
+
+
+class Members:
+    """Networks of one kind, with the encoder of their inputs.
+
+    Parameters
+    ----------
+    name : str
+        A key of ``KINDS``.
+    template : ScratchMLPClassifier or ScratchMLPRegressor
+        Its parameters are those of the networks, but for what their kind changes.
+    data : HedgeData
+    seed : int
+        Seed of the encoder.
+    scaler : transformer or None, default=None
+        Of the targets of this kind, fitted.
+
+    Attributes
+    ----------
+    encoder : ColumnTransformer
+    networks : list of ScratchMLPClassifier or ScratchMLPRegressor
+        Ensembles, or single networks, one for each call of ``train``.
+    """
+
+    def __init__(
+        self, name: str, template: Any, data: HedgeData, seed: int, scaler: Any = None
+    ) -> None:
+        self.name, self.scaler, self.n_axes = name, scaler, np.ndim(data.y)
+        dtype = "float32" if template.dtype == "float32" else "float64"
+        self.encoder = make_encoder(KINDS[name], dtype, seed).fit(data.X)
+        self.networks: list[Any] = []
+
+    def predict(self, X: Array) -> Array:
+        """Mean prediction of all members.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray
+            Probabilities, (n_samples, n_classes), or numbers, shaped like the targets.
+        """
+        inputs = self.encoder.transform(X)
+        predictions = [self._predict_with(network, inputs) for network in self.networks]
+        sizes = [network.n_estimators for network in self.networks]
+        mean: Array = np.average(predictions, axis=0, weights=sizes)
+        return mean
+
+    def _predict_with(self, network: Any, inputs: Array) -> Array:
+        if is_classifier(network):
+            probabilities: Array = network.predict_proba(inputs)
+            return probabilities.astype(np.float64, copy=False)
+        predictions: Array = network.predict(inputs).astype(np.float64, copy=False)
+        if self.scaler is None:
+            return predictions
+        return restored(self.scaler, predictions, self.n_axes)
+
+    def make_network(self, template: Any, seed: int, splits: Splits) -> Any:
+        """Make the next ensemble, not yet fitted.
+
+        Parameters
+        ----------
+        template : ScratchMLPClassifier or ScratchMLPRegressor
+        seed : int
+        splits : list of tuple of (ndarray, ndarray)
+            Of the members; empty if nothing is held out of the training data.
+
+        Returns
+        -------
+        ScratchMLPClassifier or ScratchMLPRegressor
+        """
+        network = clone(template).set_params(random_state=seed)
+        recipe = recipe_of(network)
+        for name, value in KINDS[self.name].parameters.items():
+            # What the user has chosen is not the kind's to change.
+            if getattr(template, name) == recipe.get(name, value):
+                network.set_params(**{name: value})
+        if splits:
+            network.set_params(n_estimators=len(splits), validation_split=splits)
+        return network
+
+    def train(
+        self, network: Any, data: HedgeData, held_out: HeldOut, max_waves: int
+    ) -> None:
+        """Train an ensemble, as long as held-out rows say that it is worth it.
+
+        After the schedule 'coslog4', training continues by further waves of the
+        learning rate, each twice as long as the one before, while a wave lowers the
+        held-out loss by ``MIN_GAIN``.
+
+        Parameters
+        ----------
+        network : ScratchMLPClassifier or ScratchMLPRegressor
+            From ``make_network``.
+        data : HedgeData
+        held_out : HeldOut
+            To which the predictions of each member are added, for the rows that were
+            held out from it.
+        max_waves : int
+            Largest number of further waves.
+
+        Raises
+        ------
+        Exception
+            Of a callback or scorer. If epochs had finished before, the ensemble is
+            kept.
+        """
+        inputs = self._encoded(data)
+        try:
+            _fit(network, inputs)
+            for longer in _waves(network, max_waves):
+                _fit(longer, inputs)
+        finally:
+            if hasattr(network, "network_"):
+                self.networks.append(network)
+                self._hold_out(network, inputs, held_out)
+
+    def fit(self, network: Any, data: HedgeData) -> None:
+        """Fit a network on the kind's inputs, without any further waves.
+
+        Parameters
+        ----------
+        network : ScratchMLPClassifier or ScratchMLPRegressor
+        data : HedgeData
+        """
+        _fit(network, self._encoded(data))
+
+    def _encoded(self, data: HedgeData) -> HedgeData:
+        """Data as the networks get them."""
+        validation = data.validation
+        if validation is not None:
+            X_val, y_val, weights_val = validation
+            X_val = self.encoder.transform(X_val)
+            validation = X_val, self._scaled(y_val), weights_val
+        X = self.encoder.transform(data.X)
+        return data._replace(X=X, y=self._scaled(data.y), validation=validation)
+
+    def _hold_out(self, network: Any, data: HedgeData, held_out: HeldOut) -> None:
+        """Predict the rows that were held out from each member, from encoded data."""
+        if data.validation is not None:
+            inputs = data.validation[0]
+            held_out.add(np.arange(len(inputs)), self._predict_with(network, inputs))
+        elif data.splits:
+            members = getattr(network, "estimators_", [network])
+            # After an interruption there may be fewer members than splits.
+            splits, network.validation_split = network.validation_split, None
+            for member, (_, rows) in zip(members, splits, strict=False):
+                held_out.add(rows, self._predict_with(member, data.X[rows]))
+
+    def _scaled(self, y: Array) -> Array:
+        return y if self.scaler is None else scaled(self.scaler, y)
+
+
+def _fit(network: Any, data: HedgeData) -> None:
+    X_val, y_val, weights_val = data.validation or (None, None, None)
+    network.fit(
+        data.X,
+        data.y,
+        data.weights,
+        X_val=X_val,
+        y_val=y_val,
+        sample_weight_val=weights_val,
+    )
+
+
+def _waves(network: Any, max_waves: int) -> Iterator[Any]:
+    """Yield a network, set to train another wave, as long as waves bring enough.
+
+    Afterwards it has the parameters of its best wave, and the same settings as before.
+    """
+    settings = {name: getattr(network, name) for name in WAVE_SETTINGS}
+    callbacks = callbacks_of(network)
+    if settings["learning_rate"] != "coslog4" or settings["max_iter"] != "auto":
+        return
+    n_epochs = len(network.loss_curve_)
+    # The waves of 'coslog4' are 1, 2, 4 and 8 units long.
+    unit, last_wave, length = n_epochs / 15, n_epochs - round(n_epochs * 8 / 15), 16
+    for number in range(5, 5 + max_waves):
+        curve = network.validation_loss_curve_
+        if network.is_interrupted_ or _gain(curve, last_wave) < MIN_GAIN:
+            break
+        last_wave, before = len(curve), network.network_.snapshot()
+        network.set_params(
+            learning_rate=OneWave,
+            max_iter=max(round(length * unit), 1),
+            warm_start=True,
+        )
+        network.set_callbacks(*renamed_checkpoints(callbacks, f"wave{number}"))
+        try:
+            yield network
+        finally:
+            network.set_params(**settings).set_callbacks(*callbacks)
+        if _gain(network.validation_loss_curve_, last_wave) <= 0:
+            network.network_.restore(before)
+            break
+        length *= 2
+
+
+def _gain(curve: list[float] | None, start: int) -> float:
+    """Share by which a held-out loss falls further after some epochs."""
+    if curve is None or not 0 < start < len(curve):
+        return 0.0
+    before, after = min(curve[:start]), min(curve[start:])
+    return 1 - after / before if before > 0 else 0.0
+
+
+def renamed_checkpoints(callbacks: list[Any], part: str) -> list[Any]:
+    """Callbacks of which each ``Checkpoint`` has a file for one part of a training.
+
+    Parameters
+    ----------
+    callbacks : list
+    part : str
+        Name of the part, which is put behind the name of the file.
+
+    Returns
+    -------
+    list
+    """
+    renamed = []
+    for callback in callbacks:
+        if isinstance(callback, Checkpoint):
+            path = callback.path
+            callback = copy.copy(callback)
+            callback.path = path.with_stem(f"{path.stem}-{part}")
+        renamed.append(callback)
+    return renamed

@@ -1,0 +1,164 @@
+"""Periodic encoding of numeric features: cosines of random frequencies.
+
+A network of smooth activations learns slow changes of a function first. Cosines of its
+inputs let it learn faster ones, by as much as their frequencies say.
+"""
+
+import numbers
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skscratch._sklearn import (
+    Interval,
+    StrOptions,
+    check_feature_names_in,
+    fit_context,
+)
+from skscratch.tabular.encoders import validated_samples
+
+__all__ = ["PeriodicEncoder"]
+
+# Limits of n_waves="auto", and of the total number of waves.
+MIN_WAVES, MAX_WAVES, MAX_TOTAL = 2, 8, 480
+
+
+class PeriodicEncoder(TransformerMixin, BaseEstimator):
+    """Encode each feature by cosines of random frequencies and phases.
+
+    A column of the output is ``cos(2 pi (c x + p))`` for a feature ``x``, with a
+    frequency ``c`` drawn from the normal distribution with standard deviation
+    ``frequency``, and a phase ``p`` from the uniform distribution on [-1/2, 1/2). These
+    are the periodic embeddings of Gorishniy et al., *On embeddings for numerical
+    features in tabular deep learning*, arXiv 2203.05556, section 3.3, with the phases
+    of Holzmüller et al., *Better by default*, arXiv 2407.04491, section 3.1. The
+    frequencies are not trained. Scale features and limit their outliers first, as by
+    ``SmoothClipScaler``.
+
+    Parameters
+    ----------
+    frequency : float, default=0.1
+        Standard deviation of the frequencies, in periods per unit of the features.
+    n_waves : int or 'auto', default='auto'
+        Number of cosines of each feature. 'auto' is 8, or less for more than 60
+        features, so that there are at most 480 in total, but at least 2.
+    random_state : int, RandomState or None, default=None
+        Source of frequencies and phases.
+    dtype : {'float32', 'float64'} or None, default=None
+        dtype of the output; None keeps that of the input.
+
+    Attributes
+    ----------
+    frequencies_ : ndarray of shape (n_features, n_waves)
+        Frequencies.
+    phases_ : ndarray of shape (n_features, n_waves)
+        Phases, in periods.
+    n_features_in_ : int
+        Number of features seen during ``fit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during ``fit``. Defined only if all are strings.
+
+    Examples
+    --------
+    >>> from skscratch.tabular.periodic import PeriodicEncoder
+    >>> encoder = PeriodicEncoder(n_waves=3, random_state=0)
+    >>> encoder.fit_transform([[0.0], [1.0]]).shape
+    (2, 3)
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "frequency": [Interval(numbers.Real, 0, None, closed="neither")],
+        "n_waves": [
+            StrOptions({"auto"}),
+            Interval(numbers.Integral, 1, None, closed="left"),
+        ],
+        "random_state": ["random_state"],
+        "dtype": [StrOptions({"float32", "float64"}), None],
+    }
+
+    def __init__(
+        self,
+        frequency: float = 0.1,
+        n_waves: int | str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        dtype: str | None = None,
+    ) -> None:
+        self.frequency = frequency
+        self.n_waves = n_waves
+        self.random_state = random_state
+        self.dtype = dtype
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Draw frequencies and phases.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+        """
+        n_features = validated_samples(self, X, reset=True).shape[1]
+        n_waves = self.n_waves
+        if n_waves == "auto":
+            n_waves = min(max(MAX_TOTAL // n_features, MIN_WAVES), MAX_WAVES)
+        # NumPy's global random state is not ours to change.
+        random_state = self.random_state
+        if random_state is None:
+            random_state = np.random.RandomState()
+        rng = check_random_state(random_state)
+        shape = (n_features, int(n_waves))
+        self.frequencies_ = self.frequency * rng.standard_normal(shape)
+        self.phases_ = rng.uniform(-0.5, 0.5, shape)
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[Any]:
+        """Encode each feature.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features * n_waves)
+            The cosines of the first feature, then those of the second, and so on.
+        """
+        check_is_fitted(self)
+        values = validated_samples(self, X, reset=False)
+        dtype = np.dtype(self.dtype or values.dtype)
+        # Periods are counted in float64: of large numbers float32 has no fractions.
+        periods = values[:, :, np.newaxis] * self.frequencies_ + self.phases_
+        turns = (2 * np.pi * (periods - np.rint(periods))).astype(dtype, copy=False)
+        waves: NDArray[Any] = np.cos(turns, out=turns)
+        return waves.reshape(len(values), -1)
+
+    def get_feature_names_out(
+        self, input_features: ArrayLike | None = None
+    ) -> NDArray[np.object_]:
+        """Names of the output columns: feature, "wave" and a number.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the features; None means those of ``fit``.
+
+        Returns
+        -------
+        ndarray of str
+        """
+        check_is_fitted(self)
+        features = check_feature_names_in(self, input_features)
+        n_waves = self.phases_.shape[1]
+        names = [f"{feature}_wave{i}" for feature in features for i in range(n_waves)]
+        return np.asarray(names, dtype=object)

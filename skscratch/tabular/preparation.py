@@ -1,0 +1,125 @@
+"""What a hedged ensemble's fit begins with: validated data, and what is held out."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.utils import check_random_state
+
+from skscratch.estimators.splitting import read_splits
+from skscratch.estimators.validation import validate_fit_data
+from skscratch.tabular.folds import draw_folds
+from skscratch.tabular.members import HedgeData
+from skscratch.training.data import FitData, Split
+from skscratch.training.solvers import find_solver
+
+__all__ = ["Prepared", "prepare"]
+
+
+class Prepared(NamedTuple):
+    """Data of a fit, and what belongs to them.
+
+    Attributes
+    ----------
+    data : HedgeData
+    training : FitData
+        The training data, with encoded targets.
+    judged : FitData
+        Samples of which some or all are held out: these, or the user's own.
+    targets : ClassTargets or NumericTargets
+    splits : list of Split
+        The user's own.
+    rng : RandomState
+        Source of all that is random in the fit.
+    """
+
+    data: HedgeData
+    training: FitData
+    judged: FitData
+    targets: Any
+    splits: list[Split]
+    rng: np.random.RandomState
+
+
+def prepare(
+    estimator: Any,
+    template: Any,
+    given: tuple[Any, Any, Any],
+    validation: Any,
+    make_targets: Callable[[Any], Any],
+    n_splits: int,
+) -> Prepared:
+    """Validate the data of a fit, and decide what is held out.
+
+    Parameters
+    ----------
+    estimator : HedgedClassifier or HedgedRegressor
+        Gets ``n_features_in_`` and ``feature_names_in_``.
+    template : ScratchMLPClassifier or ScratchMLPRegressor
+    given : tuple of three
+        ``X``, ``y`` and ``sample_weight``.
+    validation : ValidationArguments
+    make_targets : callable
+        ``make_targets(y)`` returns ``ClassTargets`` or ``NumericTargets``.
+    n_splits : int
+        Number of the user's splits that are needed.
+
+    Returns
+    -------
+    Prepared
+
+    Raises
+    ------
+    ValueError
+        If data can't be used, or are too few.
+    """
+    training, kept, own, targets = validate_fit_data(
+        estimator,
+        given,
+        validation,
+        dtype=(np.float64, np.float32),
+        reset=True,
+        make_targets=make_targets,
+    )
+    rng = _make_rng(template.random_state)
+    splits = [] if own is None else [own]
+    pairs = []
+    if template.validation_split is not None:
+        splits = read_splits(
+            template.validation_split,
+            n_splits,
+            training,
+            given,
+            validation.groups,
+            kept,
+        )
+        pairs = [(split.training_rows, split.validation_rows) for split in splits]
+    elif own is None and _holds_out(template):
+        strata = None
+        if is_classifier(template) and not targets.is_multilabel:
+            strata = np.unique(training.y, return_inverse=True)[1]
+        pairs = draw_folds(
+            training.n_samples, strata, template.validation_fraction, rng
+        )
+    judged = training if own is None else own.data
+    data = HedgeData(
+        training.X,
+        training.y,
+        training.weights,
+        pairs,
+        None if own is None else (judged.X, judged.y, judged.weights),
+    )
+    return Prepared(data, training, judged, targets, splits, rng)
+
+
+def _holds_out(template: Any) -> bool:
+    return template.early_stopping and find_solver(template.solver).is_stochastic
+
+
+def _make_rng(random_state: Any) -> np.random.RandomState:
+    # scikit-learn takes None for NumPy's global state, which is not ours to change.
+    if random_state is None:
+        return np.random.RandomState()
+    rng: np.random.RandomState = check_random_state(random_state)
+    return rng

@@ -1,0 +1,216 @@
+"""The rounds of a hedged ensemble: few members of each kind, then more of the best.
+
+How members are trained is in ``members``, and how weights are learned in ``blend``.
+"""
+
+from functools import partial, reduce
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skscratch._sklearn import callbacks_of
+from skscratch.tabular.blend import fit_weights
+from skscratch.tabular.deadline import Deadline
+from skscratch.tabular.members import (
+    HedgeData,
+    HeldOut,
+    Members,
+    renamed_checkpoints,
+)
+
+__all__ = ["EFFORTS", "Effort", "Hedge", "Rounds"]
+
+
+class Effort(NamedTuple):
+    """How much a hedged ensemble trains.
+
+    Attributes
+    ----------
+    rounds : tuple of int
+        Members of each kind in the first round, and of each remaining kind in the
+        others, in multiples of ``n_estimators``.
+    max_waves : int
+        Largest number of waves of the learning rate beyond the four of the recipe.
+    """
+
+    rounds: tuple[int, ...]
+    max_waves: int
+
+
+EFFORTS = {
+    "low": Effort((1,), 0),
+    "default": Effort((1, 1), 2),
+    "high": Effort((2, 2), 5),
+}
+
+# Share of an equal weight below which a kind is left out after a round.
+MIN_SHARE = 0.5
+
+
+class Hedge(NamedTuple):
+    """Kinds of members, and what held-out rows say of them.
+
+    Attributes
+    ----------
+    members : list of Members
+        One for each kind.
+    weights : ndarray of shape (n_kinds,)
+        Of the kinds; they sum to 1.
+    rows : ndarray of int
+        Rows that were held out from members of all kinds.
+    held_out : ndarray of shape (n_rows, ...) or None
+        Predictions of the blend for these rows, by members that have not seen them.
+        None without held-out rows.
+    error : Exception or None
+        Of a callback or scorer that ended the training.
+    is_interrupted : bool
+        Whether the user has interrupted the training.
+    """
+
+    members: list[Members]
+    weights: NDArray[np.float64]
+    rows: NDArray[Any]
+    held_out: NDArray[Any] | None
+    error: Exception | None = None
+    is_interrupted: bool = False
+
+    def predict(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Blend the predictions of all kinds.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray
+            Probabilities, (n_samples, n_classes), or numbers, shaped like the targets.
+        """
+        return blended([members.predict(X) for members in self.members], self.weights)
+
+
+def blended(
+    predictions: list[NDArray[Any]], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Weighted mean of predictions.
+
+    Parameters
+    ----------
+    predictions : list of ndarray
+    weights : ndarray of shape (n_kinds,)
+
+    Returns
+    -------
+    ndarray
+    """
+    blend: NDArray[np.float64] = np.tensordot(weights, np.stack(predictions), axes=1)
+    # The mean of equal numbers may differ from them by rounding.
+    return np.clip(blend, np.min(predictions, axis=0), np.max(predictions, axis=0))
+
+
+class Rounds:
+    """Trains members round by round, and learns the weights of their kinds.
+
+    Parameters
+    ----------
+    template : ScratchMLPClassifier or ScratchMLPRegressor
+    members : list of Members
+        One for each kind, without networks.
+    data : HedgeData
+    judge : ClassJudge or NumberJudge
+        Of all samples that may be held out.
+    effort : Effort
+    rng : RandomState
+        Source of the networks' seeds.
+    deadline : Deadline
+    """
+
+    def __init__(
+        self,
+        template: Any,
+        members: list[Members],
+        data: HedgeData,
+        judge: Any,
+        effort: Effort,
+        rng: np.random.RandomState,
+        deadline: Deadline,
+    ) -> None:
+        self.template, self.members, self.data = template, members, data
+        self.judge, self.effort, self.rng = judge, effort, rng
+        self.deadline, self.n_used = deadline, 0
+        self.held_out = {m.name: HeldOut(len(data.judged)) for m in members}
+        self.error: Exception | None = None
+        self.is_interrupted = False
+
+    def train(self) -> Hedge:
+        """Train all rounds, as far as time, errors and interruptions allow."""
+        kinds = self.members
+        for number, multiple in enumerate(self.effort.rounds, 1):
+            has_finished = self._train_round(kinds, number, multiple)
+            kinds = [members for members in kinds if members.networks]
+            hedge = self._blend(kinds)
+            if not has_finished or self.data.holds_nothing_out:
+                break
+            kinds = [
+                members
+                for members, weight in zip(kinds, hedge.weights, strict=True)
+                if weight * len(kinds) >= MIN_SHARE
+            ]
+        return hedge
+
+    def _train_round(self, kinds: list[Members], number: int, multiple: int) -> bool:
+        """Train more members of some kinds; return whether that was finished."""
+        splits = self._next_splits(self.template.n_estimators * multiple)
+        for position, members in enumerate(kinds):
+            network = members.make_network(self.template, self._seed(), splits)
+            callbacks = callbacks_of(network)
+            named = renamed_checkpoints(callbacks, f"{members.name}{number}")
+            has_time = self.deadline.plan(
+                network,
+                partial(members.fit, data=self.data),
+                self.data.n_training_rows,
+                len(kinds) - position,
+            )
+            if not has_time and self._has_networks():
+                return False
+            network.set_callbacks(*named, *self.deadline.callbacks())
+            held_out = self.held_out[members.name]
+            try:
+                members.train(network, self.data, held_out, self.effort.max_waves)
+            except Exception as error:
+                if not self._has_networks():
+                    raise
+                self.error = error
+                return False
+            finally:
+                network.set_callbacks(*callbacks)
+            if network.is_interrupted_:
+                self.is_interrupted = True
+                return False
+        return True
+
+    def _has_networks(self) -> bool:
+        return any(members.networks for members in self.members)
+
+    def _next_splits(self, n_members: int) -> list[Any]:
+        """Splits of the next members; those of all are used in turn."""
+        splits = self.data.splits
+        numbers = range(self.n_used, self.n_used + n_members)
+        self.n_used += n_members
+        return [splits[number % len(splits)] for number in numbers if splits]
+
+    def _seed(self) -> int:
+        return int(self.rng.randint(np.iinfo(np.int32).max))
+
+    def _blend(self, kinds: list[Members]) -> Hedge:
+        """Learn the weights of kinds on the rows that all have held out."""
+        held_out = [self.held_out[members.name] for members in kinds]
+        rows = reduce(np.intersect1d, [one.rows for one in held_out])
+        n_kinds = len(kinds)
+        weights, blend = np.full(n_kinds, 1 / n_kinds), None
+        if len(rows):
+            predictions = [one.means(rows) for one in held_out]
+            weights = fit_weights(self.judge.take(rows), predictions)
+            blend = blended(predictions, weights)
+        return Hedge(kinds, weights, rows, blend, self.error, self.is_interrupted)
