@@ -56,3 +56,10 @@ def _ufunc_of_clip():
 
 
 clip = _ufunc_of_clip()
+"""``clip(Z, low, high, out)``: ``np.clip``, and with an infinite bound also the maximum
+or minimum of ``Z`` and a number.
+
+NumPy clips many numbers at a time, but compares them with a number one by one in
+``np.maximum`` and ``np.minimum``, which takes up to three times as long. Where ``low``
+or ``high`` is 0, the zero that comes of -0 may have the other sign.
+"""

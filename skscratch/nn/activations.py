@@ -196,7 +196,6 @@ def d_tanh(Z, A=None, out=None, operations=ALLOCATING):
 
 def relu(Z, out=None, operations=ALLOCATING):
     """Rectified linear unit ``max(Z, 0)``."""
-    # Clipping takes many numbers at a time, and the maximum with a number one by one.
     return operations.call(clip, Z, 0.0, np.inf, out)
 
 
@@ -220,7 +219,7 @@ def leaky_relu(Z, out=None, slope=_LEAK):
 def d_leaky_relu(Z, A=None, out=None, slope=_LEAK):
     """Derivative of the leaky rectified linear unit: 1 where ``Z > 0``, else slope."""
     derivative = d_relu(Z, A, out=out)
-    return np.maximum(derivative, slope, out=derivative)
+    return clip(derivative, slope, 1.0, derivative)
 
 
 def _leaky_relu_of(slope):
@@ -244,6 +243,7 @@ def elu(Z, out=None):
     Clevert, Unterthiner and Hochreiter (2016), https://arxiv.org/abs/1511.07289, with
     their alpha of 1, for which it is the larger of the two.
     """
+    # `np.minimum` makes 0 of -0 here and below; `clip`, which is faster, keeps it.
     return by_blocks(
         lambda Z: np.maximum(Z, np.expm1(np.minimum(Z, 0))),
         Z,
@@ -254,7 +254,7 @@ def elu(Z, out=None):
 def d_elu(Z, A=None, out=None):
     """Derivative of the exponential linear unit, ``min(A, 0) + 1``."""
     A = elu(Z) if A is None else A
-    slope = np.minimum(A, 0, out=out)
+    slope = clip(A, -np.inf, 0.0, out)
     slope += 1
     return slope
 
@@ -262,14 +262,16 @@ def d_elu(Z, A=None, out=None):
 def _elu(Z, alpha, out=None):
     """Exponential linear unit of any alpha: ``alpha (exp(Z) - 1)`` on the left."""
     return by_blocks(
-        lambda Z: np.maximum(Z, 0) + alpha * np.expm1(np.minimum(Z, 0)), Z, out=out
+        lambda Z: clip(Z, 0.0, np.inf) + alpha * np.expm1(np.minimum(Z, 0)),
+        Z,
+        out=out,
     )
 
 
 def _d_elu(Z, A=None, out=None, *, alpha):
     """Its derivative: 1 where ``A > 0``, else ``A + alpha``."""
     return by_blocks(
-        lambda A: np.minimum(A, 0) + alpha + (1 - alpha) * d_relu(A),
+        lambda A: clip(A, -np.inf, 0.0) + alpha + (1 - alpha) * d_relu(A),
         _elu(Z, alpha) if A is None else A,
         out=out,
     )
@@ -300,7 +302,7 @@ def selu(Z, out=None):
     """
 
     def formula(Z):
-        rise = np.clip(Z, 0, LARGEST_SHARE * np.finfo(Z.dtype).max)
+        rise = clip(Z, 0.0, LARGEST_SHARE * np.finfo(Z.dtype).max)
         return SELU_SCALE * (rise + SELU_ALPHA * np.expm1(np.minimum(Z, 0)))
 
     return by_blocks(formula, Z, out=out)
@@ -313,7 +315,7 @@ def d_selu(Z, A=None, out=None):
     """
     left = SELU_SCALE * SELU_ALPHA
     return by_blocks(
-        lambda A: np.minimum(A, 0) + left + (SELU_SCALE - left) * d_relu(A),
+        lambda A: clip(A, -np.inf, 0.0) + left + (SELU_SCALE - left) * d_relu(A),
         selu(Z) if A is None else A,
         out=out,
     )
@@ -325,14 +327,14 @@ def gelu(Z, out=None):
     Hendrycks and Gimpel (2016), https://arxiv.org/abs/1606.08415; exact, where others
     approximate it by a hyperbolic tangent.
     """
-    return by_blocks(lambda Z: np.maximum(Z, -FAR) * ndtr(Z), Z, out=out)
+    return by_blocks(lambda Z: clip(Z, -FAR, np.inf) * ndtr(Z), Z, out=out)
 
 
 def d_gelu(Z, A=None, out=None):
     """Derivative of the Gaussian error linear unit, ``Φ(Z) + Z φ(Z)``, φ = Φ'."""
 
     def formula(Z):
-        Z = np.clip(Z, -FAR, FAR)
+        Z = clip(Z, -FAR, FAR)
         return ndtr(Z) + Z * np.exp(-0.5 * Z * Z) / math.sqrt(2 * math.pi)
 
     return by_blocks(formula, Z, out=out)
@@ -343,7 +345,7 @@ def silu(Z, out=None):
 
     Elfwing, Uchibe and Doya (2018), https://arxiv.org/abs/1702.03118.
     """
-    return by_blocks(lambda Z: np.maximum(Z, -FAR) * sigmoid(Z), Z, out=out)
+    return by_blocks(lambda Z: clip(Z, -FAR, np.inf) * sigmoid(Z), Z, out=out)
 
 
 def d_silu(Z, A=None, out=None):
@@ -351,7 +353,7 @@ def d_silu(Z, A=None, out=None):
 
     def formula(Z, A):
         S = sigmoid(Z)
-        return S + np.minimum(A, FAR) * (1 - S)
+        return S + clip(A, -np.inf, FAR) * (1 - S)
 
     return by_blocks(formula, Z, silu(Z) if A is None else A, out=out)
 
@@ -361,7 +363,7 @@ def mish(Z, out=None):
 
     Misra (2020), https://arxiv.org/abs/1908.08681.
     """
-    return by_blocks(lambda Z: np.maximum(Z, -FAR) * _tanh_softplus(Z), Z, out=out)
+    return by_blocks(lambda Z: clip(Z, -FAR, np.inf) * _tanh_softplus(Z), Z, out=out)
 
 
 def d_mish(Z, A=None, out=None):
@@ -369,14 +371,14 @@ def d_mish(Z, A=None, out=None):
 
     def formula(Z):
         T = _tanh_softplus(Z)
-        return T + np.clip(Z, -FAR, FAR) * (1 - T * T) * sigmoid(Z)
+        return T + clip(Z, -FAR, FAR) * (1 - T * T) * sigmoid(Z)
 
     return by_blocks(formula, Z, out=out)
 
 
 def _tanh_softplus(Z):
     """``((1 + e^Z)² - 1) / ((1 + e^Z)² + 1)``, from 20 on 1 in every precision."""
-    E = np.exp(np.minimum(Z, 20))
+    E = np.exp(clip(Z, -np.inf, 20.0))
     E *= E + 2
     return E / (E + 2)
 
@@ -387,7 +389,9 @@ def softplus(Z, out=None):
     Dugas et al. (2001), Incorporating second-order functional knowledge for better
     option pricing.
     """
-    return by_blocks(lambda Z: np.maximum(Z, 0) + np.log1p(np.exp(-abs(Z))), Z, out=out)
+    return by_blocks(
+        lambda Z: clip(Z, 0.0, np.inf) + np.log1p(np.exp(-abs(Z))), Z, out=out
+    )
 
 
 def d_softplus(Z, A=None, out=None):

@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from skscratch.backends.blockwise import by_blocks, clip
 
@@ -37,3 +40,16 @@ def test_clip_is_numpys(dtype):
     assert clip(x, 0.0, 1.0, out) is out
     np.testing.assert_array_equal(out, np.clip(x, 0.0, 1.0))
     assert clip(x, 0.0, 1.0).dtype == dtype
+
+
+@given(
+    Z=hnp.arrays(st.sampled_from([np.float32, np.float64]), hnp.array_shapes()),
+    bound=st.sampled_from([-1e3, 0.01, 20.0]),
+)
+def test_an_infinite_bound_makes_a_maximum_or_a_minimum(Z, bound):
+    for found, expected in (
+        (clip(Z, bound, np.inf), np.maximum(Z, bound)),
+        (clip(Z, -np.inf, bound), np.minimum(Z, bound)),
+    ):
+        assert found.dtype == Z.dtype
+        np.testing.assert_array_equal(found, expected)
