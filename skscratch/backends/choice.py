@@ -6,6 +6,7 @@ Left alone, the choice depends on shapes, parameters and what is installed; see
 
 import itertools
 import os
+import time
 from contextvars import ContextVar, Token
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -47,16 +48,14 @@ class Choice(NamedTuple):
 
     @property
     def holds(self):
-        """Whether it still holds: in its own process, and in processes started there.
-
-        So a model that is saved while it holds, and loaded later, is free of it.
-        """
+        """Whether it still holds, in its own process or in one started there."""
         if self.process == os.getpid():
             return self.number in _HOLDING
         return self.process == os.getppid()
 
 
-_NUMBERS = itertools.count()
+# Processes of two containers may have the same number, and must not mix up choices.
+_NUMBERS = itertools.count(time.time_ns())
 _HOLDING: set[int] = set()
 _current: ContextVar[Choice | None] = ContextVar("backend", default=None)
 

@@ -486,7 +486,9 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         state, training = dict(super().__getstate__()), vars(self).get("_training")
         for name in CALLBACK_ATTRIBUTES:  # A copy is not being fitted.
             state.pop(name, None)
-        if "_backend" in state and not state["_backend"].holds:
+        choice = state.get("_backend")
+        # Candidates of a search take it to worker processes. Fitted models are saved.
+        if choice is not None and ("network_" in state or not choice.holds):
             del state["_backend"]
         if self._is_stacked():  # The stack is made of the members' networks.
             del state["network_"]

@@ -1,6 +1,7 @@
 """Choosing a backend: by a function, a context, the environment, or not at all."""
 
 import copy
+import importlib.util
 import os
 import pickle
 import threading
@@ -181,7 +182,29 @@ def test_estimators_from_before_a_choice_are_copied_in_it(dump, is_fitted):
         assert dump(model) is not None
 
 
-def test_a_choice_reaches_worker_processes_and_no_saved_model():
+@pytest.mark.usefixtures("installed")
+@unconverged
+@pytest.mark.parametrize("n_estimators", [1, 2])
+def test_a_fitted_model_is_saved_without_the_choice(n_estimators):
+    """A program that loads it may be a child of the one that saved it."""
+    model = ScratchMLPClassifier((3,), n_estimators=n_estimators, max_iter=2)
+    search = GridSearchCV(model, {"alpha": [0.1]}, cv=2)
+    with set_backend("numpy"):
+        best = search.fit(*load_iris(return_X_y=True)).best_estimator_
+        assert carried(best) == "numpy"
+        loaded = pickle.loads(pickle.dumps(search)).best_estimator_
+    for one in (loaded, *getattr(loaded, "estimators_", [])):
+        assert "_backend" not in vars(one)
+
+
+def test_numbers_of_a_restarted_program_are_new():
+    """In a container, its process may have the same number as before."""
+    again = importlib.util.module_from_spec(choice.__spec__)
+    choice.__spec__.loader.exec_module(again)
+    assert next(again._NUMBERS) > next(choice._NUMBERS)
+
+
+def test_a_choice_reaches_worker_processes_and_no_other_process():
     here, parent, elsewhere = os.getpid(), os.getppid(), 2**30
     number = next(choice._NUMBERS)  # Never chosen, as after a restart.
     assert not choice.Choice("numpy", here, number).holds
