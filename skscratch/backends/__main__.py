@@ -5,6 +5,7 @@ For example in a container image, or before many processes start at once.
 
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -28,6 +29,9 @@ def main() -> int:
     folder = getattr(steps.train_batches.stats, "cache_path", None)
     if folder is None:
         print("There is no folder to keep them in: set NUMBA_CACHE_DIR to one.")
+        return 1
+    if not any(Path(folder).glob("steps.*")):
+        print(f"They can't be written to {folder}: set NUMBA_CACHE_DIR to another one.")
         return 1
     print(f"They are kept in {folder}")
     return 0

@@ -7,7 +7,7 @@ and parametrised tests follow. Where a name is accepted, so is the record itself
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -71,9 +71,15 @@ class Activation:
     kernel : tuple of two callables, default=None
         The activation for compiled training: ``f(z)`` and ``df(z, a)``, functions of
         one number that Numba can compile. They must not raise errors. Numba compiles
-        them once per process. Activations of the library have the name of a compiled
-        loop instead, and its parameter. None means that networks with this activation
-        train on NumPy.
+        them once per process. (Functions of a script that are sent to other processes
+        arrive as new ones each time, unless they are decorated with ``numba.njit``.)
+        Activations of the library have the name of a compiled loop instead, and its
+        parameter. None means that networks with this activation train on NumPy.
+
+    Raises
+    ------
+    TypeError
+        If ``kernel`` is neither None nor a pair.
 
     Examples
     --------
@@ -97,6 +103,21 @@ class Activation:
     factory: Callable[[float], "Activation"] | None = None
     kernel: tuple[Any, Any] | None = None
 
+    def __post_init__(self):
+        """Refuse a kernel that is no pair of functions, or of a name and a number."""
+        if self.kernel is None:
+            return
+        if isinstance(self.kernel, tuple) and len(self.kernel) == 2:
+            f, df = self.kernel
+            if all(callable(g) and isinstance(g, Hashable) for g in (f, df)):
+                return
+            if isinstance(f, str) and isinstance(df, (int, float)):
+                return
+        raise TypeError(
+            "kernel must be a tuple of two functions, f(z) and df(z, a), got "
+            f"{self.kernel!r}."
+        )
+
     @cached_property
     def function_options(self):
         """Which of the parameters ``out`` and ``operations`` ``function`` has."""
@@ -109,7 +130,7 @@ class Activation:
 
     @cached_property
     def usable_kernel(self):
-        """``kernel``, or None if it is of another activation.
+        """``kernel``, or None if it is of other functions.
 
         ``dataclasses.replace`` makes a copy with other functions, but with the name of
         the library's loop.
@@ -117,10 +138,14 @@ class Activation:
         if self.kernel is None or callable(self.kernel[0]):
             return self.kernel
         name, parameter = self.kernel
-        original = _LIBRARY[name]
-        if self == original or (
-            original.factory is not None and self == original.factory(parameter)
-        ):
+        original = _LIBRARY.get(name)
+        if original is None:
+            return None
+        candidates = [original]
+        if original.factory is not None:
+            candidates.append(original.factory(parameter))
+        mine = (self.function, self.derivative, self.kernel)
+        if mine in [(f.function, f.derivative, f.kernel) for f in candidates]:
             return self.kernel
         return None
 

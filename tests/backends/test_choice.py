@@ -5,6 +5,7 @@ import importlib.util
 import os
 import pickle
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -245,6 +246,16 @@ def test_kernels_can_be_compiled_ahead_of_time(capsys):
     assert first.startswith("float32: ready after")
     assert second.startswith("float64: ready after")
     assert last.startswith("They are kept in ")
+
+
+@needs_numba
+def test_a_cache_that_is_not_written_is_no_success(monkeypatch, tmp_path, capsys):
+    stats = SimpleNamespace(cache_path=str(tmp_path))
+    steps = SimpleNamespace(train_batches=SimpleNamespace(stats=stats))
+    monkeypatch.setattr("skscratch.backends.__main__.load_kernels", lambda dtype: steps)
+    assert main() == 1
+    *_, last = capsys.readouterr().out.splitlines()
+    assert last.startswith(f"They can't be written to {tmp_path}: set NUMBA_CACHE_DIR")
 
 
 def test_without_numba_there_is_nothing_to_compile(monkeypatch, capsys):

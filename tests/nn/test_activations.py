@@ -337,3 +337,22 @@ def test_a_pickle_from_before_activations_had_kernels():
     again = pickle.loads(pickle.dumps(old))
     assert again.usable_kernel is None
     assert again.function is np.square
+
+
+@pytest.mark.parametrize(
+    "kernel",
+    [
+        np.sin,
+        "relu",
+        (np.sin,),
+        (np.sin, None),
+        (np.sin, 0.0),
+        ("relu", np.cos),
+        (np.sin, np.cos, np.cos),
+        [np.sin, np.cos],
+        ({}.get, type("Unhashable", (), {"__call__": abs, "__hash__": None})()),
+    ],
+)
+def test_a_kernel_is_a_pair_of_functions(kernel):
+    with pytest.raises(TypeError, match="kernel must be a tuple of two functions"):
+        Activation(np.sin, np.cos, kernel=kernel)

@@ -43,11 +43,13 @@ from skscratch import (
     Network,
     ScratchMLPClassifier,
     ScratchMLPRegressor,
+    d_tanh,
     set_backend,
 )
 from skscratch.backends import compiled
 from skscratch.nn.activations import resolve_activation
 from skscratch.nn.losses import LogLoss
+from skscratch.training import compiled as training_compiled
 from skscratch.training.batches import Batches
 from skscratch.training.compiled import CompiledRuns
 from skscratch.training.history import TrainingState
@@ -315,11 +317,26 @@ def test_a_changed_activation_of_the_library_loses_its_kernel(name):
     assert record.usable_kernel == record.kernel is not None
     for changes in (
         {"function": np.square, "derivative": lambda Z, A: 2 * Z},
-        {"needs_Z": not record.needs_Z},
+        {"function": np.square},
+        {"derivative": lambda Z, A: 2 * Z},
         {"kernel": ("leaky_relu", 0.7)},
+        {"kernel": ("unheard_of", 0.0)},
     ):
         assert replace(record, **changes).usable_kernel is None
-    assert replace(record).usable_kernel == record.kernel
+    # Other fields change nothing about the functions.
+    for changes in ({}, {"variance_factor": 2.5}, {"needs_Z": True}):
+        assert replace(record, **changes).usable_kernel == record.kernel
+
+
+@unconverged
+def test_a_changed_activation_of_the_library_trains_as_it_predicts():
+    mine = replace(ACTIVATIONS["relu"], function=np.tanh, derivative=d_tanh)
+    X, y = load_iris(return_X_y=True)
+    expected = ScratchMLPClassifier(activation="tanh", **SMALL)
+    with set_backend("compiled"):
+        model = ScratchMLPClassifier(activation=mine, **SMALL).fit(X, y)
+    assert backend_of(model) == "numpy"
+    assert model.loss_curve_ == fit("numpy", expected, X, y).loss_curve_
 
 
 def test_without_a_kernel_numpy_trains():
@@ -465,16 +482,22 @@ def test_python_in_the_place_of_compiled_code_is_refused(monkeypatch):
     assert backend_of(model) == "numpy"
 
 
-def test_kernels_that_cannot_be_cached_are_used_all_the_same():
-    calls = []
+def test_kernels_that_cannot_be_cached_are_used_all_the_same(tmp_path, monkeypatch):
+    """The way to the cache fails as on a full disk, after compiling."""
+    from numba import config, njit
+    from numba.core import caching
 
-    def compiled_but_not_written(*arguments):
-        calls.append(arguments)
-        if len(calls) == 1:
-            raise OSError("No space left on device")
+    def full(*arguments):
+        raise OSError("No space left on device")
 
-    steps._compile_by(compiled_but_not_written, 1, 2)
-    assert calls == [(1, 2), (1, 2)]
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+    function = njit(cache=True)(sine)
+    monkeypatch.setattr(caching.IndexDataCacheFile, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        njit(cache=True)(sine)(0.5)
+    steps._compile_by(function, 0.5)
+    assert function(0.5) == math.sin(0.5)
+    assert function.stats.cache_path.startswith(str(tmp_path))
 
 
 def test_no_folder_for_the_cache(monkeypatch):
@@ -562,6 +585,35 @@ def test_ctrl_c_is_heard_soon(n_estimators):
     assert time.perf_counter() - start < 10
     assert np.isfinite(model.predict_proba(X[:5])).all()
     assert threading.active_count() <= n_threads
+
+
+@pytest.mark.parametrize("n_interrupts", [1, 2])
+def test_ctrl_c_while_the_other_threads_end(n_interrupts, monkeypatch):
+    """Each Ctrl-C breaks off one of the waits for them."""
+    real, interrupts = training_compiled.wait, iter(range(n_interrupts))
+
+    def wait(helpers):
+        if next(interrupts, None) is not None:
+            raise KeyboardInterrupt
+        return real(helpers)
+
+    monkeypatch.setattr(training_compiled, "wait", wait)
+    random = np.random.default_rng(0)
+    X, y = random.standard_normal((20_000, 20)), random.integers(2, size=20_000)
+    options = SMALL | {"hidden_layer_sizes": (100,), "max_iter": 50}
+    model = ScratchMLPClassifier(n_estimators=3, **options)
+    n_threads = threading.active_count()
+    with (
+        threadpool_limits(2, user_api="blas"),
+        set_backend("compiled"),
+        pytest.warns(UserWarning, match="interrupted"),
+    ):
+        model.fit(X, y)
+    assert threading.active_count() == n_threads
+    weights = parameters_of(model).copy()
+    time.sleep(0.1)
+    assert_array_equal(parameters_of(model), weights)
+    assert np.isfinite(model.predict_proba(X[:5])).all()
 
 
 def test_where_a_member_fails_the_others_stop_too(called, monkeypatch):
@@ -666,8 +718,7 @@ def test_the_number_of_threads_is_given_back():
     random = np.random.default_rng(0)
     X, y = random.standard_normal((500, 300)), random.integers(2, size=500)
     options = SMALL | {"hidden_layer_sizes": (300,), "max_iter": 2}
-    before, during = counts(), []
-
+    during = []
     model = ScratchMLPClassifier(n_estimators=3, **options)
     real = CompiledRuns._train_in_threads
 
@@ -678,11 +729,13 @@ def test_the_number_of_threads_is_given_back():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CompiledRuns, "_train_in_threads", noting)
-        fit("compiled", model, X, y)
+        with threadpool_limits(2, user_api="blas"):
+            before = counts()
+            fit("compiled", model, X, y)
+            assert counts() == before
     numpys = compiled.blas_in(np).info()[0]["filepath"]
     assert during
-    assert all(seen[numpys] == 1 for seen in during)
-    assert counts() == before
+    assert all(seen[numpys] == 1 < before[numpys] for seen in during)
 
 
 def test_members_take_no_more_threads_than_blas_may():
