@@ -51,7 +51,7 @@ from skscratch.nn.activations import resolve_activation
 from skscratch.nn.losses import LogLoss
 from skscratch.training import compiled as training_compiled
 from skscratch.training.batches import Batches
-from skscratch.training.compiled import CompiledRuns
+from skscratch.training.compiled import CompiledRuns, _CompiledRun
 from skscratch.training.history import TrainingState
 from skscratch.training.joint import SingleRun
 from skscratch.training.optimizers import Adam, GradientDescent
@@ -591,13 +591,23 @@ def test_ctrl_c_is_heard_soon(n_estimators):
 def test_ctrl_c_while_the_other_threads_end(n_interrupts, monkeypatch):
     """Each Ctrl-C breaks off one of the waits for them."""
     real, interrupts = training_compiled.wait, iter(range(n_interrupts))
+    real_train, were_stopped = _CompiledRun.train, []
 
     def wait(helpers):
         if next(interrupts, None) is not None:
             raise KeyboardInterrupt
         return real(helpers)
 
+    def train(self, order, rates, stop):
+        if threading.current_thread() is not threading.main_thread():
+            deadline = time.monotonic() + 5
+            while not stop and time.monotonic() < deadline:
+                time.sleep(0.001)
+            were_stopped.append(bool(stop))
+        return real_train(self, order, rates, stop)
+
     monkeypatch.setattr(training_compiled, "wait", wait)
+    monkeypatch.setattr(_CompiledRun, "train", train)
     random = np.random.default_rng(0)
     X, y = random.standard_normal((20_000, 20)), random.integers(2, size=20_000)
     options = SMALL | {"hidden_layer_sizes": (100,), "max_iter": 50}
@@ -610,6 +620,7 @@ def test_ctrl_c_while_the_other_threads_end(n_interrupts, monkeypatch):
     ):
         model.fit(X, y)
     assert threading.active_count() == n_threads
+    assert all(were_stopped)
     weights = parameters_of(model).copy()
     time.sleep(0.1)
     assert_array_equal(parameters_of(model), weights)
