@@ -25,7 +25,7 @@ from estimator_strategies import (
     quietly,
     with_warnings,
 )
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
@@ -212,6 +212,10 @@ def test_gradients_are_derivatives_of_the_cost(activation, loss, seed):
     X = random.standard_normal((7, 3)) / 2
     move_off_kinks(network.layers, X.T)
     Y = make_targets(loss, 2, 7, random).T
+    if loss in ("absolute_error", "huber"):
+        # No difference steps over a kink of the loss, or of its derivative.
+        errors = abs(network.raw_outputs(X.T) - Y.T)
+        assume(abs(errors - LOSSES[loss].kernel_parameter).min() > 1e-3)
     weights = random.uniform(0.5, 2, 7)
     alpha, total = 0.3, float(weights.sum())
     descended = LOSSES[loss].gradient_scale(2)
