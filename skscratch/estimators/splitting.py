@@ -154,6 +154,11 @@ def read_splits(validation_split, n_splits, data, given, groups, kept):
                 f"{name} needs training rows and validation rows of positive "
                 f"sample_weight, got {len(train)} and {len(test)}."
             )
+        if data.weights is not None and not data.weights[train].any():
+            raise ValueError(
+                f"the training rows of {name} all have weight 0: give some of them a "
+                "weight, by sample_weight and class_weight."
+            )
         read.append(Split(data, train, test))
     if not read:
         raise ValueError(

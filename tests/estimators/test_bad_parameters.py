@@ -24,6 +24,7 @@ from refusals import (
     grid,
     is_worded,
 )
+from sklearn.model_selection import KFold
 
 from skscratch import Checkpoint, ScratchMLPClassifier, ScratchMLPRegressor
 
@@ -66,6 +67,7 @@ BAD_VALUES = {
     "dtype": ["float16", float, None],
     "n_estimators": [0, -1, 2.5, "a", None],
     "restore_best": ["yes", 1, None, "apart"],
+    "validation_split": [5, 0.2, "KFold(5)", True, KFold, np.array(3)],
     "init": ["zeros", 1, None],
     "share_batches": ["yes", 1, None],
     "quantile": [0, 1.0, -0.5, "half", None],

@@ -14,6 +14,7 @@ import pytest
 from estimator_strategies import make_data
 from numpy.testing import assert_array_equal
 from scipy import sparse
+from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -90,6 +91,18 @@ SETTINGS = {
         "n_iter_no_change": 4,
         "temperature_scaling": True,
         "random_state": 4,
+    },
+    "an ensemble of folds": {
+        "n_estimators": 4,
+        "early_stopping": True,
+        # Of 22 and 23 rows: two stacks.
+        "validation_split": KFold(4, shuffle=True, random_state=0),
+        "restore_best": "together",
+        "dropout": 0.2,
+        "learning_rate_init": 0.05,
+        "n_iter_no_change": 4,
+        "temperature_scaling": True,
+        "random_state": 1,
     },
     "an ensemble in turn": {
         "n_estimators": 2,

@@ -1697,7 +1697,7 @@ def test_routing_offers_what_mlp_classifier_offers():
             return str(cls().get_metadata_routing()).replace("ScratchMLP", "MLP")
 
     ours = offered(ScratchMLPClassifier)
-    for name in ("X_val", "y_val", "sample_weight_val"):
+    for name in ("X_val", "y_val", "sample_weight_val", "groups"):
         assert f"'{name}': None" in ours
         ours = ours.replace(f"'{name}': None", "")
     ours = re.sub(

@@ -1,6 +1,7 @@
 """What goes wrong in the middle of a training: divergence and interruption."""
 
 import contextlib
+import pickle
 import warnings
 
 import numpy as np
@@ -216,6 +217,67 @@ def test_an_interrupt_before_training_leaves_all_as_it_was(cls, monkeypatch):
         estimator.fit(X[:, :2], y)
     assert vars(estimator) == before
     assert_array_equal(parameters_of(estimator), parameters)
+
+
+@both
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"n_estimators": 3},
+        {"early_stopping": True, "restore_best": "together", "n_estimators": 2},
+        {"solver": "lbfgs"},
+        {"n_estimators": 2, "solver": "sgd", "learning_rate": "adaptive"},
+    ],
+    ids=str,
+)
+def test_an_estimator_knows_whether_its_last_call_was_interrupted(
+    cls, options, fail_at
+):
+    X, y = data(cls)
+    estimator = cls(**SMALL | options)
+    answers = []
+    fail_at(30, KeyboardInterrupt())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        while len(answers) < 2 or not answers[-2]:
+            estimator.fit(X, y)
+            copied = pickle.loads(pickle.dumps(estimator))
+            members = getattr(estimator, "estimators_", [])
+            answers.append(estimator.is_interrupted_)
+            for each in (copied, *members):
+                assert each.is_interrupted_ is answers[-1]
+    # Not before, and not after.
+    assert answers == [False] * (len(answers) - 2) + [True, False]
+    assert len(answers) > 2 or "solver" in options
+
+
+@both
+def test_an_interrupted_part_of_a_stream_is_known_until_the_next(cls, fail_at):
+    X, y = data(cls)
+    extra = {"classes": np.unique(y)} if cls is ScratchMLPClassifier else {}
+    estimator = cls(**SMALL)
+    fail_at(2, KeyboardInterrupt())
+    for expected in (False, True, False):
+        context = contextlib.nullcontext()
+        if expected:
+            context = pytest.warns(UserWarning, match="interrupted by user")
+        with context:
+            estimator.partial_fit(X, y, **extra)
+        assert estimator.is_interrupted_ is expected
+
+
+@pytest.mark.parametrize("n_estimators", [1, 2])
+def test_an_interrupt_of_the_intervals_is_one_of_the_fit(n_estimators, fail_at):
+    X, y = data(ScratchMLPRegressor)
+    options = SMALL | {"n_estimators": n_estimators, "intervals": True}
+    whole = quietly(ScratchMLPRegressor(**options).fit, X, y)
+    fail_at(SMALL["max_iter"] + 3, KeyboardInterrupt())
+    with pytest.warns(UserWarning, match="interrupted by user.*finished 2 epochs"):
+        cut = quietly(ScratchMLPRegressor(**options).fit, X, y)
+    assert_array_equal(parameters_of(cut), parameters_of(whole))
+    assert (whole.is_interrupted_, cut.is_interrupted_) == (False, True)
+    assert cut.predict_interval(X).shape == (60, 2)
 
 
 class Acting:

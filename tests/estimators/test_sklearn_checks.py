@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.base import clone, is_regressor
+from sklearn.model_selection import KFold
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.estimator_checks import (
     estimator_checks_generator,
@@ -41,6 +42,8 @@ OF_OUR_OWN = {
     | {"n_estimators": 3, "share_batches": True, "early_stopping": True},
     "he": SMALL | {"init": "he"},
     "the last epoch": SMALL | {"early_stopping": True, "restore_best": False},
+    "folds": SMALL
+    | {"n_estimators": 3, "early_stopping": True, "validation_split": KFold(2)},
     "a common best epoch": SMALL
     | {"n_estimators": 3, "early_stopping": True, "restore_best": "together"},
 }
