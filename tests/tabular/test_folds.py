@@ -1,0 +1,57 @@
+"""Folds that members hold out: of equal size, disjoint and stratified."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import seeds
+
+from skscratch.tabular.folds import draw_folds
+
+
+@given(
+    n_rows=st.integers(4, 200),
+    n_classes=st.integers(0, 5),
+    fraction=st.sampled_from([0.1, 0.125, 0.25, 0.5]),
+    seed=seeds,
+)
+def test_folds_are_of_equal_size_and_disjoint(n_rows, n_classes, fraction, seed):
+    random = np.random.RandomState(seed)
+    strata = random.randint(n_classes, size=n_rows) if n_classes else None
+    counts = np.bincount(strata) if n_classes else np.array([n_rows])
+    if counts[counts > 1].sum() < 4:
+        return
+    folds = draw_folds(n_rows, strata, fraction, random)
+    assert 2 <= len(folds) <= max(2, round(1 / fraction))
+    sizes = {(len(train), len(held)) for train, held in folds}
+    assert len(sizes) == 1
+    every = np.concatenate([held for _, held in folds])
+    assert len(np.unique(every)) == len(every)
+    for train, held in folds:
+        assert np.array_equal(np.sort(np.concatenate([train, held])), np.arange(n_rows))
+    if n_classes:
+        # Each class is in each fold as often as in the others, within one row.
+        held_counts = np.array(
+            [np.bincount(strata[held], minlength=n_classes) for _, held in folds]
+        )
+        assert (np.ptp(held_counts, axis=0) <= 1).all()
+        alone = np.flatnonzero(np.isin(strata, np.flatnonzero(counts == 1)))
+        assert not np.isin(alone, every).any()
+
+
+def test_the_same_random_state_gives_the_same_folds():
+    first, again = (
+        draw_folds(50, None, 0.125, np.random.RandomState(3)) for _ in range(2)
+    )
+    assert all(
+        np.array_equal(a[1], b[1]) for a, b in zip(first, again, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "strata"), [(1, None), (3, None), (6, [0, 1, 2, 3, 4, 4])]
+)
+def test_too_few_rows_are_refused(n_rows, strata):
+    strata = None if strata is None else np.array(strata)
+    with pytest.raises(ValueError, match="early stopping needs at least 4 samples"):
+        draw_folds(n_rows, strata, 0.125, np.random.RandomState(0))
