@@ -1,8 +1,8 @@
 """The transformer that turns the columns of a table into a network's inputs.
 
 What each column is taken for is decided in ``roles``. The parts that encode numbers,
-categories and text are in ``conversion`` and ``encoders``, ``categories`` and ``text``;
-the pipelines are in ``recipe``.
+categories, dates and text are in ``conversion`` and ``encoders``, ``categories``,
+``dates`` and ``text``; the pipelines are in ``recipe``.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from skscratch.estimators.attributes import shallow_copy
 from skscratch.tabular.categories import TargetMeans, make_one_hot
 from skscratch.tabular.conversion import NumberConverter
+from skscratch.tabular.dates import DateEncoder
 from skscratch.tabular.encoders import SmoothClipScaler
 from skscratch.tabular.roles import ColumnRole, ColumnRoles, find_roles
 from skscratch.tabular.tables import check_table
@@ -36,8 +37,8 @@ class TableColumns(ColumnTransformer):
     transformers : list of tuple
         Name, transformer and columns of each part, as in ``ColumnTransformer``. The
         columns may be "auto" for parts of the names "numbers", "categories", "targets",
-        and "text": then ``fit`` decides by the values of each column, as ``find_roles``
-        does.
+        "dates" and "text": then ``fit`` decides by the values of each column, as
+        ``find_roles`` does.
     remainder : {'drop', 'passthrough'} or estimator, default='drop'
         What happens to other columns.
     sparse_threshold : float, default=0.3
@@ -185,6 +186,7 @@ def _counted(
 ) -> list[ColumnRole]:
     """Complete roles by the number of inputs of each column."""
     fitted = columns.named_transformers_
+    roles = list(roles)
     inputs: list[dict[str, int | None]] = [{} for _ in roles]
     for part in parts & set(columns.output_indices_):
         chosen = [i for i, role in enumerate(roles) if part in (role.inputs or {})]
@@ -196,11 +198,23 @@ def _counted(
         for index, count in zip(chosen, counts, strict=True):
             if count != 0:
                 inputs[index][part] = count
+        if isinstance(fitted[part], DateEncoder):
+            _describe_dates(roles, chosen, fitted[part])
     return [
         # In the order of the parts.
         role._replace(inputs={p: n[p] for p in role.inputs or {} if p in n})
         for role, n in zip(roles, inputs, strict=True)
     ]
+
+
+def _describe_dates(
+    roles: list[ColumnRole], chosen: list[int], encoder: DateEncoder
+) -> None:
+    """Complete the roles of dates by what their encoder found."""
+    for index, (key, found) in zip(chosen, encoder.descriptions_.items(), strict=True):
+        notes = (encoder.notes_[key],) if key in encoder.notes_ else ()
+        kept = [note for note in roles[index].notes if note not in "".join(notes)]
+        roles[index] = roles[index]._replace(reason=found, notes=(*kept, *notes))
 
 
 def _outputs_per_column(
@@ -286,10 +300,10 @@ def make_table_columns(
 
     What each column is taken for is decided by ``find_roles``, and described by
     ``TableColumns.describe``. The parts are those of ``make_preprocessor`` with numbers
-    that are scaled robustly but not clipped, and two more: columns with more than 99
-    frequent categories are also encoded by ``TargetMeans``, and columns of text by
-    ``TextEncoder``. So are categories of text if more than a quarter of the rows would
-    share the input for infrequent ones.
+    that are scaled robustly but not clipped, and three more: columns with more than 99
+    frequent categories are also encoded by ``TargetMeans``, dates by ``DateEncoder``,
+    and columns of text by ``TextEncoder``. So are categories of text if more than a
+    quarter of the rows would share the input for infrequent ones.
 
     No part uses sample weights.
 
@@ -314,7 +328,12 @@ def make_table_columns(
     )
     means = TargetMeans(target_type=target_type, dtype=dtype, random_state=random_state)
     text = TextEncoder(dtype=dtype, random_state=random_state)
-    added = [("targets", means, "auto"), ("text", text, "auto")]
+    dates = DateEncoder(dtype=dtype)
+    added = [
+        ("targets", means, "auto"),
+        ("dates", dates, "auto"),
+        ("text", text, "auto"),
+    ]
     return columns.set_params(
         transformers=[*columns.transformers, *added], numbers_in_text=numbers_in_text
     )

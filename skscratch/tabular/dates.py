@@ -99,6 +99,8 @@ class DateEncoder(TransformerMixin, BaseEstimator):
     notes_ : dict
         Likewise, but only for columns of which something was assumed, or that have no
         outputs.
+    n_outputs_per_feature_ : list of int
+        Number of outputs of each column.
     n_features_in_ : int
         Number of columns seen during ``fit``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -183,6 +185,7 @@ class DateEncoder(TransformerMixin, BaseEstimator):
                 columns.append(column)
                 readings.append(reading)
             self.columns_ = columns
+            self.n_outputs_per_feature_ = [len(_suffixes(c)) for c in columns]
             self.notes_, self.descriptions_ = notes, descriptions
         return readings
 

@@ -1,4 +1,4 @@
-"""The role of each column of a table: number, category, text, or dropped.
+"""The role of each column of a table: number, category, date, text, or dropped.
 
 ``find_roles`` decides once, in ``fit``. What is done with each role is in ``columns``.
 """
@@ -17,6 +17,12 @@ from skscratch.tabular.conversion import (
     is_numeric_text,
     to_category,
     to_floats,
+)
+from skscratch.tabular.date_values import (
+    DateFormat,
+    find_format,
+    holds_nothing,
+    unreadable_dates,
 )
 from skscratch.tabular.identifiers import identifier_reason
 from skscratch.tabular.numeric_text import in_the_way, is_missing
@@ -43,7 +49,7 @@ class ColumnRole(NamedTuple):
     name : object
         Name of the column, or its position if the table has no names.
     role : str
-        "number", "category", "text", "date" or "dropped".
+        "number", "category", "date", "text" or "dropped".
     reason : str
         What was found in the column.
     notes : tuple of str, default=()
@@ -102,6 +108,8 @@ def find_roles(
 ) -> list[ColumnRole]:
     """Decide what each column of a table is taken for.
 
+    - A column of dates, times of day or durations is a date, also if all of its values
+      are text of one layout, or missing, as ``find_format`` finds out.
     - A column of numbers or booleans is a number, and so is one of text if all of its
       values are numbers or missing and none has leading zeros.
     - Other columns are categories if they have a categorical dtype, hold other values
@@ -124,32 +132,51 @@ def find_roles(
     -------
     list of ColumnRole
         One for each column. The keys of ``inputs`` are the parts that encode the
-        column, among "numbers", "categories", "targets" and "text"; the number of
-        inputs is not known yet.
+        column, among "numbers", "categories", "targets", "dates" and "text"; the number
+        of inputs is not known yet.
 
     Raises
     ------
     ValueError
-        If a column holds infinity, dates, durations, complex numbers, lists or records,
-        or if the table is sparse or has no columns.
+        If a column holds infinity, complex numbers, lists, records, or dates among
+        other values, if all columns are dates that do not vary, or if the table is
+        sparse or has no columns.
 
     Warns
     -----
     UserWarning
         If most values of a column that is not a number are numbers, or look like some,
-        such as "62%" and "1,234.56".
+        such as "62%" and "1,234.56", if most values of another column of text are dates
+        of one layout, or if the order of day and month is ambiguous.
     """
     found = []
     for name, column in table_columns(X):
-        if is_numeric(name, column):
+        # Lists of equal length, for example, have two dimensions.
+        format = find_format(column) if np.ndim(column) == 1 else None
+        if format is not None:
+            found.append(_find_date(name, column, format))
+        elif is_numeric(name, column):
             found.append(_find_number(name, column, is_text=False))
         elif numbers_in_text and is_numeric_text(name, column):
             found.append(_find_number(name, column, is_text=True))
         else:
             found.append(_find_category(name, column, min_frequency))
-            if numbers_in_text and not is_categorical_dtype(column):
-                _warn_about_text(name, in_the_way(column_values(name, column)[0]))
+            if not is_categorical_dtype(column):
+                _warn_about_text(name, column, numbers_in_text)
     return _drop(found)
+
+
+def _find_date(name: Any, column: Any, format: DateFormat) -> _Found:
+    if format.note:
+        warn_user(f"column {name!r} holds {format.kind}: {format.note}")
+    layout = f" ({format.layout})" if format.layout else ""
+    notes = (format.note,) if format.note else ()
+    role = ColumnRole(name, "date", format.kind + layout, notes, {"dates": None})
+    if holds_nothing(column):
+        return _Found(role, "without values", is_constant=True)
+    if len(set(np.asarray(column).tolist())) == 1:
+        return _Found(role, "constant", is_constant=True)
+    return _Found(role)
 
 
 def _find_number(name: Any, column: Any, *, is_text: bool) -> _Found:
@@ -238,6 +265,11 @@ def _drop(found: list[_Found]) -> list[ColumnRole]:
     A network needs an input.
     """
     roles = []
+    if all(one.is_constant and one.role.role == "date" for one in found):
+        raise ValueError(
+            "a table must have a column that varies, got only constant dates or none: "
+            f"{_shown(one.role.name for one in found)}."
+        )
     is_left = any(one.reason_to_drop is None for one in found)
     is_varied = not all(one.is_constant for one in found)
     for role, reason, is_constant in found:
@@ -251,19 +283,34 @@ def _drop(found: list[_Found]) -> list[ColumnRole]:
     return roles
 
 
-def _warn_about_text(name: Any, others: Iterable[Any]) -> None:
-    others = list(map(str, others))
-    if not others:
+def _warn_about_text(name: Any, column: Any, numbers_in_text: bool) -> None:
+    """Warn about the values that keep a column from being numbers or dates."""
+    others = in_the_way(column_values(name, column)[0]) if numbers_in_text else []
+    if others:
+        warn_user(
+            f"column {name!r} is treated as categorical, although most of its values "
+            "are numbers or look like numbers. These values can't be read as numbers: "
+            f"{_shown(others)}. If the column is numeric, convert them to plain "
+            "numbers such as 1234.5, or to missing values. If it is categorical, convert it "
+            "with astype('category'), or pass numbers_in_text=False to leave text of "
+            "numbers as it is."
+        )
         return
-    shown = ", ".join(map(repr, others[:3]))
-    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-    warn_user(
-        f"column {name!r} is treated as categorical, although most of its values are "
-        "numbers or look like numbers. These values can't be read as numbers: "
-        f"{shown}{more}. If the column is numeric, convert them to plain numbers such "
-        "as 1234.5, or to missing values. If it is categorical, convert it with "
-        "astype('category'), or pass numbers_in_text=False to leave all text as it is."
-    )
+    others = unreadable_dates(column)
+    if others:
+        warn_user(
+            f"column {name!r} is treated as text, although most of its values are "
+            "dates, times of day or durations. These values can't be read like the "
+            f"others: {_shown(others)}. Convert them to the layout of the others, or "
+            "to missing values. If the column is categorical, convert it with "
+            "astype('category')."
+        )
+
+
+def _shown(values: Iterable[Any]) -> str:
+    values = list(map(str, values))
+    more = f" and {len(values) - 3} more" if len(values) > 3 else ""
+    return ", ".join(map(repr, values[:3])) + more
 
 
 def _count(number: int, noun: str) -> str:

@@ -52,7 +52,8 @@ class TextEncoder(TransformerMixin, BaseEstimator):
     Attributes
     ----------
     vectorizers_ : list of TfidfVectorizer or None
-        One for each column; None for a column without n-grams.
+        One for each column; None for a column without several n-grams, whose only
+        component is 0.
     decompositions_ : list of TruncatedSVD or None
         One for each column, likewise.
     centers_ : list of ndarray of shape (n_components,)
@@ -148,7 +149,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         n_texts = sum(text is not None for text in column)
         vectorizer = _make_vectorizer(texts, n_texts, self.max_features)
         decomposition = None
-        components = np.empty((len(texts), 0))
+        components = np.zeros((len(texts), 1))
         try:
             ngrams = vectorizer.fit_transform(texts)
         except ValueError:  # There are none.
@@ -188,7 +189,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         encoded = []
         for index, column in enumerate(columns):
             vectorizer = self.vectorizers_[index]
-            components = np.empty((len(column), 0))
+            components = np.zeros((len(column), 1))
             if vectorizer is not None:
                 ngrams = vectorizer.transform([text or "" for text in column])
                 components = self.decompositions_[index].transform(ngrams)

@@ -136,17 +136,17 @@ TABLES_TO_FIT = {
     "complex": Refused(
         lambda t: t.model().fit(t.X + 1j, t.target), "column 0 holds complex numbers"
     ),
-    "a column of dates": Refused(
-        lambda t: t.model().fit(t.mixed.assign(d=pd.Timestamp("2020")), t.target),
-        "column 'd' holds dates or durations: convert them to numbers",
+    "dates among words": Refused(
+        lambda t: t.model().fit(t.mixed.assign(d=[DAY, "word"] * 12), t.target),
+        "column 'd' holds dates or durations among other values",
     ),
-    "a column of dates as objects": Refused(
-        lambda t: t.model().fit(t.mixed.assign(d=DAY), t.target),
-        "column 'd' holds dates or durations: convert",
+    "dates among numbers": Refused(
+        lambda t: t.model().fit(t.mixed.assign(d=[DAY, 5] * 12), t.target),
+        "column 'd' holds dates or durations among other values",
     ),
-    "durations": Refused(
+    "constant durations": Refused(
         lambda t: t.model().fit(np.full((24, 2), 5, "m8[s]"), t.target),
-        "column 0 holds dates or durations",
+        "a table must have a column that varies, got only constant dates",
     ),
     "an integer that no float holds": Refused(
         lambda t: t.model().fit(t.mixed.assign(z=10**400), t.target),

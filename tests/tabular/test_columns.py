@@ -1,6 +1,7 @@
 """Columns of a table: detection of their types, and conversion to named inputs."""
 
-import datetime
+import copy
+import pickle
 from decimal import Decimal
 
 import numpy as np
@@ -10,28 +11,39 @@ from estimator_strategies import QUICK, table
 from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import estimator_html_repr
 
 from skscratch import make_tabular_classifier
-from skscratch.tabular.columns import make_table_columns
+from skscratch.tabular.columns import make_preprocessor, make_table_columns
+from skscratch.tabular.encoders import SmoothClipScaler
+
+DATES = pd.date_range("2020-01-01", periods=30, freq="31h")
 
 
 @pytest.mark.parametrize(
     "column",
     [
-        pd.to_datetime(["2020-01-01"] * 30),
-        pd.to_timedelta([1] * 30),
-        [datetime.date(2020, 1, 1)] * 30,
-        pd.to_datetime(["2020-01-01"] * 30).tz_localize("UTC"),
+        DATES,
+        DATES - DATES[0],
+        DATES.date,
+        DATES.tz_localize("UTC"),
         pd.period_range("2020", periods=30, freq="D"),
+        DATES.astype(str),
+        DATES.strftime("%d.%m.%Y").where(DATES.day != 3, None),
     ],
 )
-def test_a_column_of_dates_is_refused_by_name(column):
+def test_dates_are_encoded(column):
     frame, y = table()
     frame["when"] = column
-    with pytest.raises(
-        ValueError, match="column 'when' holds dates or durations: convert"
-    ):
-        make_tabular_classifier(**QUICK).fit(frame, y)
+    model = make_tabular_classifier(**QUICK).fit(frame, y)
+    role = model["columns"].describe()[-1]
+    assert (role.name, role.role) == ("when", "date")
+    names = model["columns"].get_feature_names_out()
+    own = [name for name in names if name.startswith("dates__when_")]
+    assert len(own) == role.inputs["dates"] > 0
+    assert np.isfinite(model["columns"].transform(frame)).all()
+    assert model.predict(frame.assign(when=None)).shape == (30,)
 
 
 def test_sparse_tables_are_refused():
@@ -216,3 +228,184 @@ def test_tables_that_are_not_in_memory_are_refused():
     lazy = polars.DataFrame({"a": np.arange(30.0)}).lazy()
     with pytest.raises(ValueError, match="must be in memory, got LazyFrame: call its"):
         make_tabular_classifier(**QUICK).fit(lazy, [0, 1] * 15)
+
+
+def many_kinds(n=240):
+    """A table with a column for each part, and targets that depend on some."""
+    random = np.random.RandomState(0)
+    codes = random.randint(120, size=n)
+    frame = pd.DataFrame(
+        {
+            "number": random.standard_normal(n),
+            "gaps": np.where(random.uniform(size=n) < 0.1, np.nan, codes % 9),
+            "color": random.choice(["red", "green", "blue"], n),
+            "zone": [f"zone {code}" for code in [*range(110)] * 2 + [0] * (n - 220)],
+            "name": [
+                f"{title} {''.join(random.choice([*'abcdefgh'], 9))}"
+                for title in random.choice(["Mr", "Ms", "Dr"], n)
+            ],
+            "when": pd.date_range("2020-03-01", periods=n, freq="7h"),
+            "row_id": random.permutation(n),
+            "constant": 1,
+        }
+    )
+    return frame, random.permutation(n) % 3, random.standard_normal(n)
+
+
+def as_polars(frame):
+    polars = pytest.importorskip("polars")
+    gaps = [None if np.isnan(value) else value for value in frame["gaps"]]
+    columns = {name: frame[name].tolist() for name in frame} | {"gaps": gaps}
+    return polars.DataFrame(columns)
+
+
+TABLE_FORMS = {
+    "pandas": lambda frame: frame,
+    "polars": as_polars,
+    "array": lambda frame: frame.astype(object).to_numpy(),
+    "list": lambda frame: frame.astype(object).to_numpy().tolist(),
+}
+
+
+@pytest.mark.parametrize("form", TABLE_FORMS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_part_is_used_and_described(form, dtype):
+    frame, classes, _ = many_kinds()
+    X = TABLE_FORMS[form](frame)
+    columns = make_table_columns(dtype=dtype, random_state=0)
+    inputs = columns.fit_transform(X, classes)
+    assert inputs.dtype == dtype
+    assert np.isfinite(inputs).all()
+    names = columns.get_feature_names_out().tolist()
+    assert len(names) == len(set(names)) == inputs.shape[1]
+    roles = {
+        role.name if isinstance(role.name, str) else frame.columns[role.name]: role
+        for role in columns.describe()
+    }
+    has_names = form in ("pandas", "polars")
+    n_inputs = {name: role.n_inputs for name, role in roles.items()}
+    assert n_inputs["row_id"] == (not has_names)
+    assert (n_inputs["number"], n_inputs["gaps"], n_inputs["color"]) == (1, 2, 3)
+    assert (n_inputs["name"], n_inputs["constant"]) == (12, 0)
+    assert list(roles["zone"].inputs) == ["categories", "targets"]
+    assert roles["zone"].inputs["targets"] == 3
+    assert sum(role.n_inputs for role in roles.values()) == inputs.shape[1]
+    # Those of each column and part, as their names tell.
+    for part, column in (("categories", "color"), ("dates", "when"), ("text", "name")):
+        own = [n for n in names if n.startswith(f"{part}__")]
+        if has_names:
+            own = [n for n in own if n.startswith(f"{part}__{column}")]
+            assert len(own) == roles[column].inputs[part]
+    assert_array_equal(columns.transform(X[:5]), columns.transform(X)[:5])
+
+
+def test_all_forms_of_a_table_have_the_same_inputs():
+    frame, _, numbers = many_kinds()
+    frame = frame.drop(columns="row_id")  # Arrays have no names that tell.
+    inputs = [
+        make_table_columns(random_state=0).fit_transform(form(frame), numbers)
+        for form in TABLE_FORMS.values()
+    ]
+    for other in inputs[1:]:
+        assert_array_equal(other, inputs[0])
+
+
+def test_the_pipeline_cross_fits_means_of_the_target():
+    """An unrelated category with two rows each must not tell the class in training."""
+    random = np.random.RandomState(0)
+    frame = pd.DataFrame({"key": [f"k{i}" for i in [*range(300)] * 2]})
+    y = random.randint(2, size=600)
+    model = make_tabular_classifier(**QUICK)
+    seen = []
+    model["network"].fit = lambda X, y, **_: seen.append(X)
+    model.fit(frame, y)
+    names = model["columns"].get_feature_names_out().tolist()
+    fair = seen[0][:, names.index("targets__key")]
+    leaking = model["columns"].transform(frame)[:, names.index("targets__key")]
+    assert abs(np.corrcoef(fair, y)[0, 1]) < 0.2
+    assert np.corrcoef(leaking, y)[0, 1] > 0.5
+
+
+def test_parts_are_tuned_dropped_and_replaced_by_name():
+    frame, classes, _ = many_kinds()
+    columns = make_table_columns(random_state=0)
+    columns.set_params(
+        numbers__encode__limit=3.0,
+        categories__indicate__min_frequency=5,
+        targets__smooth=9.0,
+        text__n_components=2,
+        dates__dtype="float32",
+    )
+    columns.fit(frame, classes)
+    counts = {role.name: role.n_inputs for role in columns.describe()}
+    assert counts["name"] == 2
+    columns.set_params(targets="drop", text="drop", numbers__encode="passthrough")
+    inputs = columns.fit_transform(frame, classes)
+    roles = {role.name: role for role in columns.describe()}
+    assert roles["name"].inputs == {}
+    assert "targets" not in roles["zone"].inputs
+    assert roles["number"].n_inputs == 1
+    assert sum(role.n_inputs for role in roles.values()) == inputs.shape[1]
+    # The choice of columns is still open.
+    assert [part[2] for part in columns.transformers] == ["auto"] * 5
+
+
+def test_a_failed_fit_leaves_columns_as_they_were():
+    frame, classes, _ = many_kinds()
+    columns = make_table_columns(random_state=0).fit(frame, classes)
+    before = vars(columns).copy()
+    with pytest.raises(ValueError, match="column 'number' contains infinity"):
+        columns.fit(frame.assign(number=np.inf), classes)
+    assert vars(columns) == before
+    with pytest.raises(ValueError, match="numbers_in_text must be True or False"):
+        clone(columns).set_params(numbers_in_text="no").fit(frame, classes)
+
+
+def test_columns_are_described_only_after_fit_and_if_they_were_found():
+    columns = make_table_columns()
+    with pytest.raises(NotFittedError):
+        columns.describe()
+    frame, _ = table()
+    given = make_preprocessor(
+        SmoothClipScaler(), min_frequency=2, numeric=["real"], categorical=["text"]
+    ).fit(frame)
+    with pytest.raises(ValueError, match="the columns of all parts were given"):
+        given.describe()
+
+
+@pytest.mark.parametrize("copied", [clone, copy.deepcopy])
+def test_a_copy_of_the_columns_finds_the_same(copied):
+    frame, classes, _ = many_kinds()
+    columns = make_table_columns(random_state=0).fit(frame, classes)
+    again = copied(columns)
+    if copied is clone:
+        again.fit(frame, classes)
+    loaded = pickle.loads(pickle.dumps(again))
+    assert loaded.describe() == columns.describe()
+    assert_array_equal(loaded.transform(frame), columns.transform(frame))
+
+
+@pytest.mark.parametrize("library", ["default", "pandas", "polars"])
+def test_every_part_has_named_outputs_and_is_shown(library):
+    if library != "default":
+        pytest.importorskip(library)
+    frame, classes, _ = many_kinds()
+    columns = make_table_columns(random_state=0).set_output(transform=library)
+    columns.fit(frame, classes)
+    names = columns.get_feature_names_out().tolist()
+    inputs = columns.transform(frame)
+    assert list(getattr(inputs, "columns", names)) == names
+    page = estimator_html_repr(columns)
+    assert all(part in page for part in ("TargetMeans", "DateEncoder", "TextEncoder"))
+    # A part that no column uses is shown, too.
+    columns.fit(frame[["number"]], classes)
+    assert "TextEncoder" in estimator_html_repr(columns)
+
+
+def test_dropped_columns_have_no_effect_but_must_be_there():
+    frame, classes, _ = many_kinds()
+    columns = make_table_columns(random_state=0).fit(frame, classes)
+    changed = frame.assign(row_id="other", constant=None)
+    assert_array_equal(columns.transform(changed), columns.transform(frame))
+    with pytest.raises(ValueError, match="these are missing: 'constant'"):
+        columns.transform(frame.drop(columns="constant"))

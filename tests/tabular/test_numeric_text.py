@@ -50,7 +50,7 @@ def is_numeric(column, dtype=object):
     """Whether a column is a number, if the table has no other."""
     X = pd.DataFrame({"a": pd.Series(column, dtype=dtype)})
     (role,) = find_roles(X)
-    assert role.role in ("number", "category")
+    assert role.role in ("number", "category", "date")
     return role.role == "number"
 
 

@@ -71,8 +71,7 @@ def test_long_text_is_split_into_words():
     words = np.array([f"word{i}" for i in range(60)])
     y = np.arange(400) % 2
     rows = [
-        " ".join(random.choice(words[20 * label : 20 * label + 40], 30))
-        for label in y
+        " ".join(random.choice(words[20 * label : 20 * label + 40], 30)) for label in y
     ]
     encoder = TextEncoder(random_state=0, max_features=100)
     inputs = encoder.fit_transform(np.array(rows, dtype=object)[:, np.newaxis])
