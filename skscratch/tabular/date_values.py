@@ -407,6 +407,7 @@ def _read_python(objects: list[Any], kind: str) -> Reading:
     if kind == "durations":
         reading.second[:] = [value.total_seconds() for value in objects]
         return reading
+    objects = [_start(value) for value in objects]
     reading.second[:] = [_second_of(value) for value in objects]
     if kind == "times":
         return reading
@@ -422,6 +423,14 @@ def _read_python(objects: list[Any], kind: str) -> Reading:
         np.nan if offset is None else offset.total_seconds() for offset in offsets
     ]
     return reading
+
+
+def _start(value: Any) -> Any:
+    """Start of a period of pandas, whose attributes are those of its end."""
+    try:
+        return getattr(value, "start_time", value)
+    except ValueError:  # Some versions of pandas can't represent it.
+        return value
 
 
 def _second_of(value: Any) -> float:
