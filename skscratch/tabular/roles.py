@@ -291,9 +291,9 @@ def _warn_about_text(name: Any, column: Any, numbers_in_text: bool) -> None:
             f"column {name!r} is treated as categorical, although most of its values "
             "are numbers or look like numbers. These values can't be read as numbers: "
             f"{_shown(others)}. If the column is numeric, convert them to plain "
-            "numbers such as 1234.5, or to missing values. If it is categorical, convert it "
-            "with astype('category'), or pass numbers_in_text=False to leave text of "
-            "numbers as it is."
+            "numbers such as 1234.5, or to missing values. If it is categorical, "
+            "convert it with astype('category'), or pass numbers_in_text=False to "
+            "leave text of numbers as it is."
         )
         return
     others = unreadable_dates(column)

@@ -102,8 +102,9 @@ def column_values(name: Any, column: Any) -> tuple[NDArray[Any], set[type]]:
         types = {kind for kind in types if kind.__name__ not in MISSING_TYPES}
     if any(map(is_of_dates, {values.dtype, *types})):
         raise ValueError(
-            f"column {name!r} holds dates or durations among other values, or unlike in "
-            "fit: convert all of its values to dates, or to numbers such as the year."
+            f"column {name!r} holds dates or durations among other values, or unlike "
+            "in fit: convert all of its values to dates, or to numbers such as the "
+            "year."
         )
     if any(issubclass(kind, (complex, np.complexfloating)) for kind in types):
         raise ValueError(f"column {name!r} holds complex numbers.")

@@ -21,7 +21,7 @@ from skscratch.tabular.conversion import to_categories
 __all__ = ["TextEncoder"]
 
 # Rows per component: fewer rows do not tell more directions from chance.
-ROWS_PER_COMPONENT = 20
+ROWS_PER_COMPONENT = 10
 # Mean number of characters beyond which text is split into words.
 MAX_CHARACTERS = 100
 
@@ -30,18 +30,19 @@ class TextEncoder(TransformerMixin, BaseEstimator):
     """Encode text by its n-grams: TF-IDF, of which truncated SVD keeps the main part.
 
     Each column is encoded by itself. Up to a mean length of 100 characters the n-grams
-    are those of one to three characters, and beyond it words and pairs of words, which
-    take less time. Both ignore case. The components are centered and divided by the
-    standard deviation of the first one, so that each counts by its share.
+    are those of two to four characters, and beyond it words and pairs of words, which
+    take less time. Both ignore case, and the ends of a text count as spaces. The
+    components are centered and divided by the standard deviation of the first one, so
+    that each counts by its share.
 
     A missing value has no n-grams. A column that has some in ``fit`` gets a further
     output, which is 1 where a value is missing and 0 elsewhere.
 
     Parameters
     ----------
-    n_components : int, default=30
+    n_components : int, default=20
         Maximum number of components of each column. There are fewer if ``fit`` sees
-        fewer than 20 rows for each of them, or fewer n-grams.
+        fewer than 10 rows for each of them, or fewer n-grams.
     max_features : int, default=2000
         Maximum number of n-grams of each column; the most frequent are used.
     dtype : {'float32', 'float64'}, default='float64'
@@ -74,7 +75,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
     >>> from skscratch.tabular.text import TextEncoder
     >>> texts = [["red house"], ["red horse"], ["blue car"], ["blue cart"]] * 10
     >>> TextEncoder(random_state=0).fit_transform(texts).shape
-    (40, 2)
+    (40, 4)
     """
 
     _parameter_constraints: dict[str, list[Any]] = {
@@ -87,7 +88,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        n_components: int = 30,
+        n_components: int = 20,
         max_features: int = 2000,
         dtype: str = "float64",
         random_state: Any = None,
@@ -145,7 +146,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
 
     def _fit_column(self, column: NDArray[Any]) -> NDArray[Any]:
         """Fit the parts of one column; return its components, not yet scaled."""
-        texts = [text or "" for text in column]
+        texts = _padded(column)
         n_texts = sum(text is not None for text in column)
         vectorizer = _make_vectorizer(texts, n_texts, self.max_features)
         decomposition = None
@@ -191,7 +192,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
             vectorizer = self.vectorizers_[index]
             components = np.zeros((len(column), 1))
             if vectorizer is not None:
-                ngrams = vectorizer.transform([text or "" for text in column])
+                ngrams = vectorizer.transform(_padded(column))
                 components = self.decompositions_[index].transform(ngrams)
             encoded.append(self._outputs(index, column, components))
         return np.concatenate(encoded, axis=1)
@@ -229,11 +230,16 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         return np.asarray(names, dtype=object)
 
 
+def _padded(column: NDArray[Any]) -> list[str]:
+    """Texts between spaces, so that n-grams tell where a text begins and ends."""
+    return ["" if text is None else f" {text} " for text in column]
+
+
 def _make_vectorizer(texts: list[str], n_texts: int, max_features: int) -> Any:
     """TF-IDF of characters or, for long text, of words."""
     is_long = sum(map(len, texts)) > MAX_CHARACTERS * max(n_texts, 1)
     # Both analyzers can be exported to ONNX, unlike "char_wb".
-    analyzer, ngram_range = ("word", (1, 2)) if is_long else ("char", (1, 3))
+    analyzer, ngram_range = ("word", (1, 2)) if is_long else ("char", (2, 4))
     return TfidfVectorizer(
         analyzer=analyzer,
         ngram_range=ngram_range,

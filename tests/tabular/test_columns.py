@@ -286,7 +286,7 @@ def test_every_part_is_used_and_described(form, dtype):
     n_inputs = {name: role.n_inputs for name, role in roles.items()}
     assert n_inputs["row_id"] == (not has_names)
     assert (n_inputs["number"], n_inputs["gaps"], n_inputs["color"]) == (1, 2, 3)
-    assert (n_inputs["name"], n_inputs["constant"]) == (12, 0)
+    assert (n_inputs["name"], n_inputs["constant"]) == (20, 0)
     assert list(roles["zone"].inputs) == ["categories", "targets"]
     assert roles["zone"].inputs["targets"] == 3
     assert sum(role.n_inputs for role in roles.values()) == inputs.shape[1]
