@@ -31,18 +31,20 @@ class PeriodicEncoder(TransformerMixin, BaseEstimator):
     """Encode each feature by cosines of random frequencies and phases.
 
     A column of the output is ``cos(2 pi (c x + p))`` for a feature ``x``, with a
-    frequency ``c`` drawn from the normal distribution with standard deviation
-    ``frequency``, and a phase ``p`` from the uniform distribution on [-1/2, 1/2). These
-    are the periodic embeddings of Gorishniy et al., *On embeddings for numerical
-    features in tabular deep learning*, arXiv 2203.05556, section 3.3, with the phases
-    of Holzmüller et al., *Better by default*, arXiv 2407.04491, section 3.1. The
-    frequencies are not trained. Scale features and limit their outliers first, as by
-    ``SmoothClipScaler``.
+    frequency ``c`` drawn from a normal distribution of mean 0, and a phase ``p`` from
+    the uniform distribution on [-1/2, 1/2). These are the periodic embeddings of
+    Gorishniy et al., *On embeddings for numerical features in tabular deep learning*,
+    arXiv 2203.05556, section 3.3, with the phases of Holzmüller et al., *Better by
+    default*, arXiv 2407.04491, section 3.1. But the frequencies are not trained, and
+    those of a feature have different standard deviations, from the lowest to the
+    highest in equal ratios: which ones a table needs is not known. Scale features and
+    limit their outliers first, as by ``SmoothClipScaler``.
 
     Parameters
     ----------
-    frequency : float, default=0.1
-        Standard deviation of the frequencies, in periods per unit of the features.
+    lowest, highest : float, default=0.03 and 1.0
+        Standard deviations of the lowest and the highest frequency, in periods per unit
+        of the features.
     n_waves : int or 'auto', default='auto'
         Number of cosines of each feature. 'auto' is 8, or less for more than 60
         features, so that there are at most 480 in total, but at least 2.
@@ -71,7 +73,8 @@ class PeriodicEncoder(TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict[str, list[Any]] = {
-        "frequency": [Interval(numbers.Real, 0, None, closed="neither")],
+        "lowest": [Interval(numbers.Real, 0, None, closed="neither")],
+        "highest": [Interval(numbers.Real, 0, None, closed="neither")],
         "n_waves": [
             StrOptions({"auto"}),
             Interval(numbers.Integral, 1, None, closed="left"),
@@ -82,12 +85,14 @@ class PeriodicEncoder(TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        frequency: float = 0.1,
+        lowest: float = 0.03,
+        highest: float = 1.0,
         n_waves: int | str = "auto",
         random_state: int | np.random.RandomState | None = None,
         dtype: str | None = None,
     ) -> None:
-        self.frequency = frequency
+        self.lowest = lowest
+        self.highest = highest
         self.n_waves = n_waves
         self.random_state = random_state
         self.dtype = dtype
@@ -117,7 +122,8 @@ class PeriodicEncoder(TransformerMixin, BaseEstimator):
             random_state = np.random.RandomState()
         rng = check_random_state(random_state)
         shape = (n_features, int(n_waves))
-        self.frequencies_ = self.frequency * rng.standard_normal(shape)
+        scales = np.geomspace(self.lowest, self.highest, shape[1])
+        self.frequencies_ = scales * rng.standard_normal(shape)
         self.phases_ = rng.uniform(-0.5, 0.5, shape)
         return self
 

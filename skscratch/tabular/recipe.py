@@ -92,10 +92,10 @@ def make_tabular_classifier(
         Kinds of networks to train, as in ``HedgedClassifier``.
     numbers_in_text : bool, default=True
         Whether a text column is numeric if ``fit`` finds only numbers and missing
-        values in it, and at least one number; False makes all text categorical. Text
+        values in it, and at least one number; False leaves such text as it is. Text
         that is not a number later, in ``predict``, is a missing value. Columns with
-        leading zeros, such as postal codes, are categorical in any case, and so are
-        those of a categorical dtype.
+        leading zeros, such as postal codes, are never numeric, and those of a
+        categorical dtype are categorical in any case.
     **parameters
         Parameters of ``ScratchMLPClassifier``, for all networks. They override those of
         the recipe, which are ``RECIPE`` and ``CLASSIFIER_RECIPE``, and those of each
@@ -107,6 +107,12 @@ def make_tabular_classifier(
     -------
     TablePipeline
         Pipeline with the steps "columns" and "network", a ``HedgedClassifier``.
+
+    Raises
+    ------
+    ValueError
+        By ``fit``, if a column holds complex numbers, infinity, lists or records, or
+        dates among other values.
 
     See Also
     --------
@@ -159,6 +165,12 @@ def make_tabular_regressor(
     -------
     TablePipeline
         Pipeline with the steps "columns" and "network", a ``HedgedRegressor``.
+
+    Raises
+    ------
+    ValueError
+        By ``fit``, if a column is refused as in ``make_tabular_classifier``, or if the
+        targets are dates, durations or too large.
 
     See Also
     --------
