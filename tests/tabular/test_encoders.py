@@ -11,6 +11,7 @@ from sklearn.preprocessing import RobustScaler, SplineTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skscratch import PiecewiseLinearEncoder, SmoothClipScaler
+from skscratch.tabular.encoders import RankScaler, TailScaler
 
 KINDS = ["ramps", "hats", "both"]
 columns_of_numbers = npst.arrays(
@@ -27,6 +28,8 @@ columns_of_numbers = npst.arrays(
     [
         SmoothClipScaler(),
         SmoothClipScaler(limit=np.inf),
+        TailScaler(),
+        RankScaler(),
         *(PiecewiseLinearEncoder(n_bins=4, kind=kind) for kind in KINDS),
     ]
 )
@@ -238,3 +241,45 @@ def test_the_smallest_numbers_do_not_underflow(kind, dtype):
         assert_array_equal(encoded, np.tri(4, 3, -1))
     assert np.isfinite(SmoothClipScaler(limit=1e-320).fit_transform(X)).all()
     assert np.isfinite(SmoothClipScaler().fit_transform(tiny * X)).all()
+
+
+# Scalers that keep tails apart
+
+
+@given(X=columns_of_numbers)
+def test_tails_and_ranks_keep_the_order(X):
+    for scaler in (TailScaler(), RankScaler()):
+        scaled = scaler.fit_transform(X)
+        assert np.isfinite(scaled).all()
+        for before, after in zip(X.T, scaled.T, strict=True):
+            assert (np.diff(after[np.argsort(before, kind="stable")]) >= -1e-9).all()
+        assert_array_equal(scaler.transform(X[1:]), scaled[1:])
+
+
+def test_tails_are_standardized_inverse_hyperbolic_sines():
+    X = np.random.RandomState(0).standard_cauchy((500, 2))
+    scaled = TailScaler().fit_transform(X)
+    assert_allclose(scaled.mean(axis=0), 0, atol=1e-12)
+    assert_allclose(scaled.std(axis=0), 1)
+    expected = np.arcsinh(RobustScaler().fit_transform(X))
+    for column, other in zip(scaled.T, expected.T, strict=True):
+        assert np.corrcoef(column, other)[0, 1] == pytest.approx(1)
+
+
+def test_far_away_numbers_stay_apart():
+    """Where clipping makes them equal."""
+    X = np.random.RandomState(0).standard_normal((100, 1))
+    far = np.array([[1e3], [1e6], [1e9]])
+    assert np.ptp(SmoothClipScaler().fit(X).transform(far)) < 1e-2
+    steps = np.diff(TailScaler().fit(X).transform(far), axis=0)
+    assert_allclose(steps[1], steps[0], rtol=1e-3)
+    assert (steps > 1).all()
+
+
+def test_ranks_make_logarithms_linear():
+    logs = np.random.RandomState(0).standard_normal((5000, 1))
+    ranks = RankScaler().fit_transform(np.exp(5 * logs))
+    assert np.corrcoef(ranks[:, 0], logs[:, 0])[0, 1] > 0.999
+    assert np.abs(ranks).max() <= 4
+    beyond = RankScaler(limit=2.0).fit(logs).transform([[1e9], [-1e9]])
+    assert beyond.ravel().tolist() == [2.0, -2.0]
