@@ -77,14 +77,14 @@ class NumberJudge(NamedTuple):
     weights : ndarray of shape (n_samples,) or None
         Sample weights.
     loss : Loss
-    prior_samples : float, default=5
+    prior_samples : float, default=10
         Number of samples that the prior of ``fit_weights`` counts as.
     """
 
     Y: Array
     weights: Array | None
     loss: Any
-    prior_samples: float = 5.0
+    prior_samples: float = 10.0
 
     def take(self, rows: Array) -> "NumberJudge":
         """Judge of some of the samples."""

@@ -52,7 +52,7 @@ INCOMPATIBLE: dict[tuple[str, Any], tuple[str, ...]] = {
 
 
 def recipe_of(network: Any) -> dict[str, Any]:
-    """Recipe of a network: that of both tasks, and that of its own.
+    """All parameters of a network as the recipe for its task sets them.
 
     Parameters
     ----------
@@ -62,7 +62,8 @@ def recipe_of(network: Any) -> dict[str, Any]:
     -------
     dict
     """
-    return RECIPE | (CLASSIFIER_RECIPE if is_classifier(network) else REGRESSOR_RECIPE)
+    own_recipe = CLASSIFIER_RECIPE if is_classifier(network) else REGRESSOR_RECIPE
+    return type(network)().get_params() | RECIPE | own_recipe
 
 
 def with_recipe(

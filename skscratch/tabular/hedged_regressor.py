@@ -222,7 +222,8 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
             With several quantiles, they are the last axis.
         """
-        return restored(self.scaler_, self._blend(X), self.n_axes_)
+        blend = self._blend(X)
+        return restored(self.scaler_, blend, self.n_axes_)
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Coefficient of determination R² of the predictions.

@@ -182,7 +182,7 @@ class Members:
         recipe = recipe_of(network)
         for name, value in KINDS[self.name].parameters.items():
             # What the user has chosen is not the kind's to change.
-            if getattr(template, name) == recipe.get(name, value):
+            if getattr(template, name) == recipe[name]:
                 network.set_params(**{name: value})
         if splits:
             network.set_params(n_estimators=len(splits), validation_split=splits)

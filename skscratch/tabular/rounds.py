@@ -45,7 +45,7 @@ EFFORTS = {
 }
 
 # Share of an equal weight below which a kind is left out after a round.
-MIN_SHARE = 0.5
+MIN_SHARE = 0.3
 
 
 class Hedge(NamedTuple):

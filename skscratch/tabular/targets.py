@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -259,7 +259,7 @@ class TargetScaler(StandardScaler):
         return np.where(np.isnan(self.constants_), restored, self.constants_)
 
 
-class LogTargets(TransformerMixin, BaseEstimator):
+class LogTargets(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Logarithms of targets, as ``asinh((y - zero) / scale)``, which has no pole.
 
     The scale is small: a twentieth of the distances from zero are smaller. What is

@@ -43,9 +43,7 @@ def test_the_same_random_state_gives_the_same_folds():
     first, again = (
         draw_folds(50, None, 0.125, np.random.RandomState(3)) for _ in range(2)
     )
-    assert all(
-        np.array_equal(a[1], b[1]) for a, b in zip(first, again, strict=True)
-    )
+    assert all(np.array_equal(a[1], b[1]) for a, b in zip(first, again, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,443 @@
+"""Hedged ensembles: blends of kinds, by weights that held-out rows decide."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from estimator_strategies import QUICK
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone, is_classifier
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, TimeSeriesSplit
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from strategies import few, seeds
+
+from skscratch import ScratchMLPClassifier, ScratchMLPRegressor
+from skscratch.tabular import HedgedClassifier, HedgedRegressor
+from skscratch.tabular.blend import tempered
+from skscratch.tabular.defaults import (
+    CLASSIFIER_RECIPE,
+    REGRESSOR_RECIPE,
+    with_recipe,
+)
+from skscratch.tabular.kinds import KINDS
+from skscratch.tabular.rounds import EFFORTS
+
+HEDGES = {"classifier": HedgedClassifier, "regressor": HedgedRegressor}
+each_hedge = pytest.mark.parametrize("task", HEDGES)
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def make_hedge(task, hedged=None, **parameters):
+    """Hedge of small networks; ``hedged`` are parameters of its own."""
+    if task == "classifier":
+        network = ScratchMLPClassifier(
+            **with_recipe(CLASSIFIER_RECIPE, QUICK | parameters)
+        )
+    else:
+        network = ScratchMLPRegressor(
+            **with_recipe(REGRESSOR_RECIPE, QUICK | parameters)
+        )
+    return HEDGES[task](network, **hedged or {})
+
+
+def draw_data(task, n_samples=90, seed=0, n_classes=3):
+    random = np.random.RandomState(seed)
+    X = random.standard_normal((n_samples, 4))
+    X[:, 3] = X[:, 3] > 0
+    y = X[:, 0] * (1 + X[:, 3]) + 0.1 * random.standard_normal(n_samples)
+    if task == "classifier":
+        y = np.searchsorted(np.quantile(y, np.arange(1, n_classes) / n_classes), y)
+    return X, y
+
+
+@parametrize_with_checks(
+    [
+        make_hedge("classifier", max_iter=40, learning_rate_init=0.03, dtype="auto"),
+        make_hedge("regressor", max_iter=40, learning_rate_init=0.03, dtype="auto"),
+    ]
+)
+def test_hedges_pass_the_checks_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+# What is blended
+
+
+@given(seed=seeds, n_classes=st.integers(2, 4))
+@few
+def test_probabilities_are_those_of_the_members_blended(seed, n_classes):
+    X, y = draw_data("classifier", seed=seed, n_classes=n_classes)
+    hedge = make_hedge("classifier").fit(X, y)
+    assert_allclose(hedge.weights_.sum(), 1)
+    blend = 0
+    for members, weight in zip(hedge.members_, hedge.weights_, strict=True):
+        inputs = members.encoder.transform(X)
+        networks = [m for n in members.networks for m in n.estimators_]
+        mean = np.mean([n.predict_proba(inputs) for n in networks], axis=0)
+        blend = blend + weight * mean
+    loss = "binary_log_loss" if n_classes == 2 else "log_loss"
+    expected = tempered(loss, blend, hedge.temperature_)
+    found = hedge.predict_proba(X)
+    assert_allclose(found, expected, rtol=1e-5)
+    assert_allclose(found.sum(axis=1), 1)
+    assert_array_equal(hedge.predict(X), hedge.classes_[found.argmax(axis=1)])
+    assert_allclose(hedge.predict_log_proba(X), np.log(found))
+    odds = np.log(found / (1 - found))
+    expected = odds[:, 1] if n_classes == 2 else odds
+    assert_allclose(hedge.decision_function(X), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_predicted_numbers_are_those_of_the_members_blended():
+    X, y = draw_data("regressor")
+    y = np.exp(3 * y)
+    hedge = make_hedge("regressor", max_iter=40).fit(X, y)
+    assert [members.name for members in hedge.members_][-1] == "log_targets"
+    blend = 0
+    for members, weight in zip(hedge.members_, hedge.weights_, strict=True):
+        inputs = members.encoder.transform(X)
+        predictions = [n.predict(inputs)[:, np.newaxis] for n in members.networks]
+        if members.scaler is not None:
+            predictions = [members.scaler.inverse_transform(P) for P in predictions]
+        blend = blend + weight * np.mean(predictions, axis=0)
+    expected = hedge.scaler_.inverse_transform(blend)[:, 0]
+    assert_allclose(hedge.predict(X), expected, rtol=1e-5)
+
+
+STEPS = {
+    # Jumps at many places, which only pieces have knots at.
+    "pieces": lambda X: (8 * (X[:, 0] % 0.25) > 1).astype(int),
+    # A quickly changing function of a number.
+    "waves": lambda X: (np.sin(10 * X[:, 0]) > 0).astype(int),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_the_kind_that_suits_the_data_counts_most(name):
+    X = np.random.RandomState(0).uniform(-1, 1, (800, 2))
+    y = STEPS[name](X)
+    parameters = {"max_iter": 60, "hidden_layer_sizes": (32, 32)}
+    hedge = make_hedge("classifier", {"kinds": (name, "smooth")}, **parameters)
+    hedge.fit(X, y)
+    weights = dict(zip((m.name for m in hedge.members_), hedge.weights_, strict=True))
+    assert weights[name] > 0.7
+
+
+def test_a_kind_without_weight_gets_no_more_members():
+    X = np.random.RandomState(0).uniform(-1, 1, (1500, 1))
+    y = (np.sin(12 * X[:, 0]) > 0).astype(int)
+    parameters = {"max_iter": 120, "hidden_layer_sizes": (32, 32)}
+    kinds = {"kinds": ("smooth", "waves")}
+    hedge = make_hedge("classifier", kinds, **parameters).fit(X, y)
+    assert [members.name for members in hedge.members_] == ["waves"]
+    assert_array_equal(hedge.weights_, [1.0])
+
+
+def test_heavy_tails_are_learned_by_ranks_and_logarithms():
+    random = np.random.RandomState(0)
+    logs = random.standard_normal((1200, 3))
+    X, y = np.exp(2 * logs), np.exp(logs[:, 0] - 2 * logs[:, 1])
+    parameters = {"max_iter": 60, "hidden_layer_sizes": (32,)}
+    train, test = slice(0, 900), slice(900, None)
+    names = ("pieces", "smooth"), ("pieces", "ranks", "log_targets")
+    errors = []
+    for kinds in names:
+        hedge = make_hedge("regressor", {"kinds": kinds}, **parameters)
+        hedge.fit(X[train], y[train])
+        errors.append(np.square(hedge.predict(X[test]) - y[test]).mean())
+    assert errors[1] < 0.5 * errors[0]
+
+
+@pytest.mark.parametrize(
+    ("y", "has_logs"),
+    [
+        (np.exp(np.linspace(-3, 3, 60)), True),
+        (-np.exp(np.linspace(-3, 3, 60)), True),
+        (np.linspace(-3, 3, 60), False),
+        (np.full(60, 7.0), False),
+    ],
+)
+def test_logarithms_are_for_skewed_targets(y, has_logs):
+    X, _ = draw_data("regressor", 60)
+    hedge = make_hedge("regressor", {"effort": "low"}).fit(X, y)
+    assert ("log_targets" in [m.name for m in hedge.members_]) == has_logs
+    assert np.isfinite(hedge.predict(X)).all()
+
+
+# What is held out
+
+
+@each_hedge
+def test_members_hold_out_different_rows(task):
+    X, y = draw_data(task)
+    seen = []
+
+    class Spy:
+        """Callback that notes which rows members are trained on."""
+
+        def setup(self, estimator, context):
+            seen.append(estimator.validation_split)
+
+        on_fit_task_begin = on_fit_task_end = teardown = (
+            lambda self, estimator, context, **data: None
+        )
+
+    hedge = make_hedge(task)
+    hedge.estimator.set_callbacks(Spy())
+    hedge.fit(X, y)
+    n_kinds = len(EFFORTS["default"].rounds) and len(seen)
+    assert n_kinds == len(seen) > len(hedge.members_)
+    first = [tuple(held.tolist()) for _, held in seen[0]]
+    assert len(set(first)) == 2
+    # All kinds of a round hold out the same rows, and the next round others.
+    assert [tuple(held.tolist()) for _, held in seen[1]] == first
+    last = [tuple(held.tolist()) for _, held in seen[-1]]
+    assert not set(last) & set(first)
+    for train, held in seen[0]:
+        assert not np.intersect1d(train, held).size
+
+
+@each_hedge
+def test_groups_and_later_rows_are_held_out(task):
+    X, y = draw_data(task)
+    groups = np.arange(90) // 10
+    splitter = GroupKFold(3)
+    split = [tuple(pair) for pair in splitter.split(X, y, groups)]
+    by_groups = make_hedge(task, validation_split=splitter)
+    by_rows = make_hedge(task, validation_split=split)
+    expected = by_rows.fit(X, y).predict(X)
+    assert_array_equal(by_groups.fit(X, y, groups=groups).predict(X), expected)
+    last = make_hedge(task, validation_split=TimeSeriesSplit(3)).fit(X, y)
+    assert np.isfinite(last.predict(X)).all()
+    with pytest.raises(ValueError, match="groups needs a splitter that uses them"):
+        make_hedge(task, validation_split=KFold(3)).fit(X, y, groups=groups)
+
+
+@each_hedge
+def test_validation_data_of_ones_own_decide_the_weights(task):
+    X, y = draw_data(task, 200)
+    X_val, y_val = X[150:], y[150:]
+    hedge = make_hedge(task, {"effort": "low"}, max_iter=20)
+    hedge.fit(X[:150], y[:150], X_val=X_val, y_val=y_val)
+    again = clone(hedge).fit(
+        X[:150], y[:150], X_val=X_val, y_val=y_val, sample_weight_val=np.ones(50)
+    )
+    assert_allclose(again.weights_, hedge.weights_, rtol=1e-6)
+    weights = np.where(X_val[:, 0] > 0, 10.0, 0.1)
+    other = clone(hedge).fit(
+        X[:150], y[:150], X_val=X_val, y_val=y_val, sample_weight_val=weights
+    )
+    assert np.abs(other.weights_ - hedge.weights_).max() > 1e-4
+    with pytest.raises(ValueError, match="X_val and y_val must be given together"):
+        hedge.fit(X, y, X_val=X_val)
+
+
+@each_hedge
+def test_rows_of_weight_zero_are_left_out(task):
+    X, y = draw_data(task)
+    weights = np.random.RandomState(0).uniform(0.5, 2, 90)
+    more = np.concatenate([X, 100 + X[:20]]), np.concatenate([y, y[:20]])
+    hedge = make_hedge(task)
+    hedge.fit(*more, np.concatenate([weights, np.zeros(20)]))
+    if task == "regressor":
+        # Mean and scale of the targets do not use weights.
+        hedge.scaler_ = None
+        return
+    expected = clone(hedge).fit(X, y, weights)
+    assert_allclose(hedge.weights_, expected.weights_, rtol=1e-6)
+    assert_allclose(hedge.predict_proba(X), expected.predict_proba(X), rtol=1e-5)
+
+
+@each_hedge
+def test_weights_change_what_is_learned_of_kinds(task):
+    X, y = draw_data(task, 300)
+    hedge = make_hedge(task, {"effort": "low"}, max_iter=30).fit(X, y)
+    weights = np.where(X[:, 0] > 0, 5.0, 0.2)
+    other = clone(hedge).fit(X, y, weights)
+    assert np.abs(other.weights_ - hedge.weights_).max() > 1e-4
+
+
+@each_hedge
+def test_without_held_out_rows_one_kind_is_trained(task):
+    X, y = draw_data(task)
+    options = {"early_stopping": False}
+    if task == "classifier":
+        options |= {"restore_best": True}
+    hedge = make_hedge(task, **options).fit(X, y)
+    assert [members.name for members in hedge.members_] == ["pieces"]
+    assert_array_equal(hedge.weights_, [1.0])
+    assert getattr(hedge, "temperature_", 1.0) == 1.0
+
+
+# Targets
+
+
+@pytest.mark.parametrize("labels", [("b", "a", "c"), (True, False), (3, 7)])
+def test_classes_keep_their_labels(labels):
+    X, y = draw_data("classifier", n_classes=len(labels))
+    named = np.array(labels)[y]
+    hedge = make_hedge("classifier", max_iter=30).fit(X, named)
+    assert_array_equal(hedge.classes_, np.unique(labels))
+    assert set(hedge.predict(X)) <= set(labels)
+    assert hedge.score(X, named) > 0.6
+
+
+def test_several_labels_are_predicted():
+    X, y = draw_data("classifier")
+    labels = np.stack([y == 0, y > 0, X[:, 3] > 0], axis=1).astype(int)
+    hedge = make_hedge("classifier", max_iter=40, learning_rate_init=0.03)
+    hedge.fit(X, labels)
+    assert hedge.predict_proba(X).shape == (90, 3)
+    assert_array_equal(hedge.predict(X), hedge.predict_proba(X) > 0.5)
+    assert (hedge.predict(X) == labels).mean() > 0.8
+
+
+def test_a_single_class_is_certain():
+    X, _ = draw_data("classifier")
+    hedge = make_hedge("classifier").fit(X, np.ones(90))
+    assert_array_equal(hedge.predict(X), np.ones(90))
+
+
+def test_several_targets_are_predicted():
+    X, y = draw_data("regressor")
+    Y = np.column_stack([y, 1e6 - 1e3 * y])
+    hedge = make_hedge("regressor", max_iter=60, learning_rate_init=0.02).fit(X, Y)
+    assert hedge.predict(X).shape == (90, 2)
+    assert hedge.score(X, Y) > 0.7
+
+
+def test_class_weights_count_in_training_and_in_judging():
+    X, y = draw_data("classifier", n_classes=2)
+    hedge = make_hedge("classifier", max_iter=20, class_weight={0: 1.0, 1: 20.0})
+    heavier = hedge.fit(X, y).predict(X).mean()
+    assert (
+        heavier
+        > clone(hedge)
+        .set_params(estimator__class_weight=None)
+        .fit(X, y)
+        .predict(X)
+        .mean()
+    )
+
+
+# Parameters
+
+
+@each_hedge
+def test_what_the_user_has_chosen_is_not_the_kinds_to_change(task):
+    X, y = draw_data(task)
+    hedge = make_hedge(task, {"kinds": ("smooth", "ranks")}).fit(X, y)
+    activations = [m.networks[0].activation for m in hedge.members_]
+    assert activations == ["mish", "tanh"]
+    chosen = make_hedge(task, {"kinds": ("smooth", "ranks")}, activation="silu")
+    chosen.fit(X, y)
+    assert {m.networks[0].activation for m in chosen.members_} == {"silu"}
+
+
+@each_hedge
+def test_the_same_seed_gives_the_same_hedge(task):
+    X, y = draw_data(task)
+    hedge = make_hedge(task).fit(X, y)
+    again = clone(hedge).fit(X, y)
+    assert_array_equal(again.weights_, hedge.weights_)
+    assert_array_equal(again.predict(X), hedge.predict(X))
+    other = clone(hedge).set_params(estimator__random_state=1).fit(X, y)
+    assert not np.array_equal(other.weights_, hedge.weights_)
+
+
+@each_hedge
+def test_more_effort_trains_more_members(task):
+    X, y = draw_data(task)
+    n_members = []
+    for effort in ("low", "default", "high"):
+        hedge = make_hedge(task, {"effort": effort, "kinds": ("pieces",)}).fit(X, y)
+        networks = hedge.members_[0].networks
+        n_members.append(sum(network.n_estimators for network in networks))
+    assert n_members == sorted(set(n_members))
+
+
+@each_hedge
+@pytest.mark.parametrize(
+    ("hedged", "message"),
+    [
+        ({"kinds": ("pieces", "nothing")}, "kinds must be 'auto' or a sequence of"),
+        ({"kinds": ()}, "kinds must be 'auto' or a sequence of"),
+        ({"kinds": ("waves", "waves")}, "kinds must be 'auto' or a sequence of"),
+        ({"kinds": "pieces"}, "The 'kinds' parameter"),
+        ({"effort": "huge"}, "The 'effort' parameter .*'default', 'high', 'low'"),
+        ({"time_limit": 0}, "The 'time_limit' parameter"),
+        ({"time_limit": "1 h"}, "The 'time_limit' parameter"),
+    ],
+)
+def test_invalid_parameters_are_refused(task, hedged, message):
+    X, y = draw_data(task)
+    fitted = make_hedge(task).fit(X, y)
+    before = fitted.predict(X)
+    fitted.set_params(**hedged)
+    with pytest.raises(ValueError, match=message):
+        fitted.fit(X[:, :2], y)
+    assert_array_equal(fitted.predict(X), before)
+
+
+def test_a_kind_that_does_not_suit_is_refused():
+    X, y = draw_data("regressor")
+    hedge = make_hedge("regressor", {"kinds": ("log_targets",)})
+    with pytest.raises(ValueError, match="no kind that suits these targets"):
+        hedge.fit(X, y)
+
+
+@each_hedge
+def test_kinds_can_be_searched_over(task):
+    X, y = draw_data(task)
+    grid = {"kinds": [("pieces",), ("pieces", "waves")], "estimator__alpha": [0.0, 1.0]}
+    search = GridSearchCV(make_hedge(task), grid, cv=2, error_score="raise")
+    assert len(search.fit(X, y).cv_results_["params"]) == 4
+
+
+@each_hedge
+def test_a_kind_of_ones_own_is_trained(task, monkeypatch):
+    from sklearn.preprocessing import StandardScaler
+
+    from skscratch.tabular.kinds import Kind
+
+    own = Kind(lambda dtype, seed: [("standard", StandardScaler())], {"dropout": 0.2})
+    monkeypatch.setitem(KINDS, "standard", own)
+    X, y = draw_data(task)
+    hedge = make_hedge(task).fit(X, y)
+    (members,) = (m for m in hedge.members_ if m.name == "standard")
+    assert members.networks[0].dropout == 0.2
+    assert_allclose(members.encoder.transform(X)[:, :3].std(axis=0), 1)
+
+
+# The life of a fitted hedge
+
+
+@each_hedge
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))]
+)
+def test_copies_predict_the_same(task, copied):
+    X, y = draw_data(task)
+    hedge = make_hedge(task).fit(X, y)
+    assert_array_equal(copied(hedge).predict(X), hedge.predict(X))
+
+
+@each_hedge
+def test_pickles_hold_no_rows_of_the_training_data(task):
+    sizes = []
+    for n_samples in (100, 3000):
+        X, y = draw_data(task, n_samples)
+        hedge = make_hedge(task, max_iter=2).fit(X, y)
+        sizes.append(len(pickle.dumps(hedge)))
+    # The quantiles of ranks grow to a thousand.
+    assert sizes[1] < sizes[0] + 2 * 3 * 1000 * 8 * 3
+
+
+@each_hedge
+def test_an_unfitted_hedge_does_not_predict(task):
+    with pytest.raises(NotFittedError):
+        make_hedge(task).predict(np.ones((2, 4)))
+    assert is_classifier(make_hedge(task)) == (task == "classifier")
