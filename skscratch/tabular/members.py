@@ -285,10 +285,10 @@ def _waves(network: Any, max_waves: int) -> Iterator[Any]:
     # The waves of 'coslog4' are 1, 2, 4 and 8 units long.
     unit, last_wave, length = n_epochs / 15, n_epochs - round(n_epochs * 8 / 15), 16
     for number in range(5, 5 + max_waves):
-        curve = network.validation_loss_curve_
-        if network.is_interrupted_ or _gain(curve, last_wave) < MIN_GAIN:
+        # That of each member, as few held-out rows may gain by chance.
+        if network.is_interrupted_ or min(_gains(network, last_wave)) < MIN_GAIN:
             break
-        last_wave, before = len(curve), network.network_.snapshot()
+        last_wave, before = len(network.loss_curve_), network.network_.snapshot()
         network.set_params(
             learning_rate=OneWave,
             max_iter=max(round(length * unit), 1),
@@ -299,18 +299,22 @@ def _waves(network: Any, max_waves: int) -> Iterator[Any]:
             yield network
         finally:
             network.set_params(**settings).set_callbacks(*callbacks)
-        if _gain(network.validation_loss_curve_, last_wave) <= 0:
+        if np.mean(_gains(network, last_wave)) <= 0:
             network.network_.restore(before)
             break
         length *= 2
 
 
-def _gain(curve: list[float] | None, start: int) -> float:
-    """Share by which a held-out loss falls further after some epochs."""
-    if curve is None or not 0 < start < len(curve):
-        return 0.0
-    before, after = min(curve[:start]), min(curve[start:])
-    return 1 - after / before if before > 0 else 0.0
+def _gains(network: Any, start: int) -> list[float]:
+    """Share by which each member's held-out loss falls further after some epochs."""
+    gains = []
+    for member in getattr(network, "estimators_", [network]):
+        curve = member.validation_loss_curve_
+        gain = 0.0
+        if curve is not None and 0 < start < len(curve) and min(curve[:start]) > 0:
+            gain = 1 - min(curve[start:]) / min(curve[:start])
+        gains.append(gain)
+    return gains
 
 
 def renamed_checkpoints(callbacks: list[Any], part: str) -> list[Any]:

@@ -1,4 +1,4 @@
-"""A ``Checkpoint`` set on a recipe's pipeline saves the training of its network."""
+"""A ``Checkpoint`` set on a recipe's pipeline saves the trainings of its networks."""
 
 import numpy as np
 import pytest
@@ -7,6 +7,8 @@ from numpy.testing import assert_array_equal
 from sklearn.linear_model import Ridge
 
 from skscratch import Checkpoint, make_tabular_classifier, make_tabular_regressor
+from skscratch.estimators import config
+from skscratch.tabular import members
 
 N_EPOCHS, N_FINISHED = 6, 3
 each_recipe = pytest.mark.parametrize(
@@ -44,26 +46,36 @@ class Epochs:
 
 
 class CountingCheckpoint(Checkpoint):
-    """Checkpoint that counts how often it writes its file."""
+    """Checkpoint that notes which files it writes; its copies share the list."""
 
-    n_written = 0
+    written: list = []
 
     def write(self, *args):
         super().write(*args)
-        self.n_written += 1
+        self.written.append(self.path.name)
+
+
+KINDS = ("pieces", "waves")
+PARTS = ["pieces1", "waves1", "pieces2", "waves2"]
 
 
 def make_pipeline(make, n_estimators=1, **parameters):
     options = QUICK | {"max_iter": N_EPOCHS, "n_estimators": n_estimators}
-    return make(**options | parameters)
+    return make(kinds=KINDS, **options | parameters)
 
 
 def unfitted_network(model):
-    return getattr(model["network"], "regressor", model["network"])
+    return model["network"].estimator
 
 
-def fitted_network(model):
-    return getattr(model["network"], "regressor_", model["network"])
+def fitted_networks(model):
+    """Networks in the order of their training."""
+    first, second = (members.networks for members in model["network"].members_)
+    return [network for pair in zip(first, second, strict=True) for network in pair]
+
+
+def files(folder):
+    return sorted(path.name for path in folder.iterdir())
 
 
 def callbacks_of(estimator):
@@ -72,15 +84,18 @@ def callbacks_of(estimator):
 
 @each_recipe
 @each_size
-def test_a_killed_training_is_resumed(make, n_estimators, tmp_path):
+@pytest.mark.parametrize("n_finished", [N_FINISHED, N_EPOCHS + N_FINISHED])
+def test_a_killed_training_is_resumed(make, n_estimators, n_finished, tmp_path):
+    """In the middle of the first kind's networks, or the second's."""
     frame, y = table()
     path = tmp_path / "training.npz"
     expected = make_pipeline(make, n_estimators).fit(frame, y)
     killed = make_pipeline(make, n_estimators).set_callbacks(Checkpoint(path))
-    unfitted_network(killed).set_callbacks(Epochs(N_FINISHED, Killed()))
+    unfitted_network(killed).set_callbacks(Epochs(n_finished, Killed()))
     with pytest.raises(Killed):
         killed.fit(frame, y)
-    assert path.exists()
+    n_parts = -(-n_finished // N_EPOCHS)
+    assert files(tmp_path) == sorted(f"training-{p}.npz" for p in PARTS[:n_parts])
 
     resumed = make_pipeline(make, n_estimators)
     resumed.set_callbacks(Checkpoint(path, resume=True))
@@ -88,11 +103,12 @@ def test_a_killed_training_is_resumed(make, n_estimators, tmp_path):
     unfitted_network(resumed).set_callbacks(epochs)
     resumed.fit(frame, y)
 
-    assert 0 < epochs.n_finished < N_EPOCHS
+    # What had finished is not trained again.
+    assert epochs.n_finished <= len(PARTS) * N_EPOCHS - n_finished + 1
     assert_array_equal(resumed.predict(frame), expected.predict(frame))
-    networks = fitted_network(resumed), fitted_network(expected)
-    parameters = [network.network_.parameters for network in networks]
-    assert_array_equal(*parameters)
+    networks = fitted_networks(resumed), fitted_networks(expected)
+    for one, other in zip(*networks, strict=True):
+        assert_array_equal(one.network_.parameters, other.network_.parameters)
 
 
 @each_recipe
@@ -103,13 +119,15 @@ def test_a_checkpoint_is_written_once_per_epoch(
 ):
     """Also if it is set on the pipeline and on the network."""
     checkpoint = CountingCheckpoint(tmp_path / "training.npz")
+    checkpoint.written = []
     model = make_pipeline(make, n_estimators).set_callbacks(checkpoint)
     if is_on_network:
         unfitted_network(model).set_callbacks(checkpoint)
     model.fit(*table())
-    assert checkpoint.n_written == fitted_network(model).n_iter_ == N_EPOCHS
+    names = [f"training-{part}.npz" for part in PARTS for _ in range(N_EPOCHS)]
+    assert checkpoint.written == names
     assert callbacks_of(model) == [checkpoint]
-    for network in (unfitted_network(model), fitted_network(model)):
+    for network in (unfitted_network(model), *fitted_networks(model)):
         assert callbacks_of(network) == [checkpoint] * is_on_network
 
 
@@ -133,11 +151,12 @@ def test_callbacks_are_the_same_before_and_after_a_fit(
     else:
         with pytest.raises(type(error)):
             model.fit(frame, y)
-    assert checkpoint.path.exists()
+    assert (tmp_path / "training-pieces1.npz").exists()
     assert callbacks_of(model) == [checkpoint]
     assert callbacks_of(unfitted_network(model)) == [epochs]
     if not isinstance(error, Killed):
-        assert callbacks_of(fitted_network(model)) == [epochs]
+        networks = [n for m in model["network"].members_ for n in m.networks]
+        assert all(callbacks_of(network) == [epochs] for network in networks)
 
 
 @each_recipe
@@ -148,7 +167,7 @@ def test_a_refused_fit_leaves_no_checkpoint_on_the_network(make, tmp_path):
         model.fit(frame, np.full(len(y), np.nan))
     assert callbacks_of(unfitted_network(model)) == []
     assert len(callbacks_of(model)) == 1
-    assert not (tmp_path / "training.npz").exists()
+    assert files(tmp_path) == []
 
 
 @each_recipe
@@ -161,12 +180,30 @@ def test_a_checkpoint_of_other_parameters_is_refused(make, tmp_path):
         other.fit(frame, y)
 
 
+@each_recipe
+def test_further_waves_have_files_of_their_own(make, tmp_path, monkeypatch):
+    monkeypatch.setattr(members, "MIN_GAIN", -np.inf)
+    monkeypatch.setattr(config, "MIN_AUTO_EPOCHS", 15)
+    monkeypatch.setattr(config, "MAX_AUTO_EPOCHS", 15)
+    frame, y = table()
+    options = {"max_iter": "auto", "kinds": ("pieces",), "effort": "default"}
+    options = QUICK | options | {"n_estimators": 1}
+    path = tmp_path / "training.npz"
+    expected = make(**options).fit(frame, y)
+    make(**options).set_callbacks(Checkpoint(path)).fit(frame, y)
+    assert "training-pieces1-wave5.npz" in files(tmp_path)
+    # Only the last file is incomplete.
+    (tmp_path / files(tmp_path)[-1]).unlink()
+    resumed = make(**options).set_callbacks(Checkpoint(path, resume=True))
+    assert_array_equal(resumed.fit(frame, y).predict(frame), expected.predict(frame))
+
+
 @pytest.mark.parametrize(
     ("make", "parameter"),
     [
         (make_tabular_classifier, "network"),
         (make_tabular_regressor, "network"),
-        (make_tabular_regressor, "network__regressor"),
+        (make_tabular_regressor, "network__estimator"),
     ],
 )
 def test_a_checkpoint_needs_a_network(make, parameter, tmp_path):
@@ -174,4 +211,5 @@ def test_a_checkpoint_needs_a_network(make, parameter, tmp_path):
     model.set_callbacks(Checkpoint(tmp_path / "training.npz"))
     with pytest.raises(ValueError, match=r"Checkpoint needs a .* got Ridge\(\)\."):
         model.fit(*table())
-    model.set_callbacks().fit(*table())
+    if parameter == "network":
+        model.set_callbacks().fit(*table())
