@@ -69,8 +69,8 @@ def bundled(load: Callable[..., Any]) -> Dataset:
     return Dataset(X, y)
 
 
-def read_csv(path: Path) -> Dataset:
-    """Read a data set from a CSV file."""
+def read_frame(path: Path, **options: Any) -> tuple[Any, np.ndarray]:
+    """Read features and targets, as text, from a CSV file, with pandas' options."""
     try:
         import pandas as pd
     except ImportError:
@@ -78,10 +78,15 @@ def read_csv(path: Path) -> Dataset:
             "--data needs pandas to read CSV files: pip install 'skscratch[bench]'"
         ) from None
 
-    frame = pd.read_csv(path, keep_default_na=False, na_values=[""])
+    frame = pd.read_csv(path, **options)
     if "target" not in frame:
         raise SystemExit(f"{path.name} has no column 'target'.")
-    y = frame.pop("target").astype(str).to_numpy(dtype=object)
+    return frame, frame.pop("target").astype(str).to_numpy(dtype=object)
+
+
+def read_csv(path: Path) -> Dataset:
+    """Read a data set from a CSV file."""
+    frame, y = read_frame(path, keep_default_na=False, na_values=[""])
     numeric = set(frame.select_dtypes("number").columns)
     categorical = tuple(
         index for index, name in enumerate(frame) if name not in numeric

@@ -2,34 +2,50 @@
 
 Run it from the repository, with skscratch installed (extra ``bench`` for pandas)::
 
-    python benchmarks/tabular.py --data DIR                # also DIR/regression
-    python benchmarks/tabular.py --data DIR --only german diabetes --splits 1
-    python benchmarks/tabular.py --data DIR --ablations --json tabular.json
-    python benchmarks/tabular.py --data DIR --plot tabular.png
+    python benchmarks/tabular.py --data DIR         # also DIR/messy and DIR/regression
+    python benchmarks/tabular.py --data DIR --only german titanic --splits 1
+    python benchmarks/tabular.py --data DIR --models ours mlp hgb --effort low
+    python benchmarks/tabular.py --data DIR --models ours --ablations
+    python benchmarks/tabular.py --data DIR --models ours --ablations alone "equal w"
+    python benchmarks/tabular.py --data DIR --json tabular.json --plot tabular.png
     python benchmarks/tabular.py --bundled --splits 10
 
 DIR contains CSV files (``*.csv``, ``*.csv.gz``) with the class in the column
 ``target``; in DIR/regression the target is a number. Empty cells are missing values,
-and columns of text are categorical.
+and columns of text are categorical. DIR/messy has classes, too, but raw tables, with
+dates as text and the like; they are read with pandas' defaults. The three are separate
+tasks, each with results of its own.
 
 There are three splits of 75 % training and 25 % test data, stratified by class. Errors,
 log losses, Brier scores, expected calibration errors (of the predicted class, over 15
 bins of equally many samples) and root mean squared errors are means over the splits.
-``make_tabular_*``
-and their peers have default parameters and ``random_state=0``. The peers are
-``MLPClassifier`` and ``RandomForestClassifier`` after mean imputation,
-``StandardScaler`` and ``OneHotEncoder``, ``HistGradientBoostingClassifier`` on pandas'
-categorical columns, and their counterparts for regression. All run in turns in one
-process; fit times include preprocessing. If DIR has a README.md with a table of results
-of another peer, as "error / log loss" in a column, ``--reported COLUMN`` includes them.
+``make_tabular_*`` and their peers have default parameters and ``random_state=0``,
+but for ``--effort`` and ``--time-limit``, which are of ours. The peers:
 
-``--ablations`` leaves out one component of the recipe at a time. ``--bundled`` uses the
-four data sets for classification of scikit-learn, on which the recipe was not tuned.
+- ``mlp`` and ``rf`` are ``MLPClassifier`` and ``RandomForestClassifier`` after mean
+  imputation, ``StandardScaler`` and ``OneHotEncoder``;
+- ``hgb`` is ``HistGradientBoostingClassifier`` on pandas' categorical columns;
+- ``hgb_tuned`` is the best of 20 random candidates by cross-validation in 3 folds of
+  the training data, by log loss or root mean squared error. It takes far longer than
+  all others; leave it out by ``--models``;
+
+and their counterparts for regression. They get columns of DIR/messy prepared by hand:
+year, month, day, weekday and hour of dates, and the 254 most frequent categories, of
+which 100 are one-hot encoded. All models run in turns in one process; fit times include
+preprocessing and the search. If DIR has a README.md with a table of results of another
+peer, as "error / log loss" in a column, ``--reported COLUMN`` includes them.
+
+Ratios are geometric means over the data sets, for each split; of these, the mean and
+its standard error over the splits are reported. 0.002 is added to all but root mean
+squared errors and times before the division.
+
+``--ablations`` changes one ingredient of the recipe at a time: all of them, or those
+whose names contain one of the words that follow. ``--bundled`` uses the four data sets
+for classification of scikit-learn, on which the recipe was not tuned.
 """
 
 import argparse
 import re
-import statistics
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -39,15 +55,24 @@ from typing import Any
 import numpy as np
 from _common import (
     format_facts,
-    format_number,
-    format_table,
-    geometric_mean,
     machine_facts,
     seconds,
     thread_pools,
     write_json,
 )
-from compare import Dataset, make_preprocessor, read_csv
+from _table_models import BASELINE, MODELS, OURS, Model, make_ablations, make_models
+from _table_results import (
+    CLASSIFICATION,
+    REGRESSION,
+    average_splits,
+    compare_ablations,
+    draw,
+    format_ablations,
+    format_cell,
+    format_results,
+    summarize,
+)
+from compare import Dataset, read_csv, read_frame
 from sklearn.base import clone, is_classifier
 from sklearn.datasets import (
     load_breast_cancer,
@@ -56,95 +81,20 @@ from sklearn.datasets import (
     load_iris,
     load_wine,
 )
-from sklearn.ensemble import (
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-    RandomForestClassifier,
-    RandomForestRegressor,
-)
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss, root_mean_squared_error
 from sklearn.model_selection import train_test_split
-from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from skscratch import make_tabular_classifier, make_tabular_regressor
+from skscratch.tabular.rounds import EFFORTS
 
-OURS, BASELINE = "ours", "mlp"
 BUNDLED = {
     "breast_cancer": load_breast_cancer,
     "digits": load_digits,
     "iris": load_iris,
     "wine": load_wine,
 }
-# Added to both, so that the ratio of two tiny errors does not dominate the mean.
-OFFSET = 0.002
-CLASSIFICATION = ("error", "log_loss", "brier", "calibration")
 # Bins of equally many samples in the expected calibration error.
 N_BINS = 15
-REGRESSION = ("rmse",)
-
-
-def make_models(dataset: Dataset, is_regression: bool) -> dict[str, Any]:
-    """Return the estimators to compare, by name, ours first."""
-    preprocessor = make_preprocessor(dataset)
-    if is_regression:
-        ours, mlp = make_tabular_regressor(random_state=0), MLPRegressor(random_state=0)
-        trees: Any = HistGradientBoostingRegressor
-        forest: Any = RandomForestRegressor(random_state=0)
-    else:
-        ours = make_tabular_classifier(random_state=0)
-        mlp = MLPClassifier(random_state=0)
-        trees = HistGradientBoostingClassifier
-        forest = RandomForestClassifier(random_state=0)
-    return {
-        OURS: ours,
-        BASELINE: make_pipeline(clone(preprocessor), mlp),
-        "hgb": trees(categorical_features="from_dtype", random_state=0),
-        "rf": make_pipeline(clone(preprocessor), forest),
-    }
-
-
-def make_ablations(is_regression: bool) -> dict[str, Any]:
-    """Return our pipelines without one of their components each, by its name."""
-    make = make_tabular_regressor if is_regression else make_tabular_classifier
-    encoder = "columns__numbers__encode__"
-
-    def with_step(name: str, step: Any) -> Any:
-        return make(random_state=0).set_params(**{encoder + name: step})
-
-    def with_parameters(**parameters: Any) -> Any:
-        return make(random_state=0, **parameters)
-
-    ablations = {
-        "one network instead of eight": with_parameters(n_estimators=1),
-        "one hidden layer less": with_parameters(hidden_layer_sizes=(128, 128)),
-        "Glorot's initial weights": with_parameters(init="glorot"),
-        "beta_2 0.999": with_parameters(beta_2=0.999),
-        "one wave of the learning rate, not four": with_parameters(
-            learning_rate="cosine"
-        ),
-        "a constant learning rate": with_parameters(learning_rate="constant"),
-        "the last epoch, not the best": with_parameters(restore_best=False),
-        "no weight decay": with_parameters(weight_decay=0.0),
-        "ramps instead of hats": with_step("pieces__kind", "ramps"),
-        "ramps and hats": with_step("pieces__kind", "both"),
-        "no pieces for frequent values": with_step("pieces__n_bins", 8),
-        "no pieces": with_step("pieces", "drop"),
-        "standardized, not clipped": with_step("scaled", StandardScaler()),
-        "pieces alone": with_step("scaled", "drop"),
-    }
-    if is_regression:
-        return ablations | {
-            "one best epoch for all": with_parameters(restore_best="together"),
-            "no dropout": with_parameters(dropout=0.0),
-        }
-    return ablations | {
-        "each member's own best epoch": with_parameters(restore_best=True),
-        "no label smoothing": with_parameters(label_smoothing=0.0),
-        "no temperature": with_parameters(temperature_scaling=False),
-    }
 
 
 def measure(model: Any, X: Any, y: np.ndarray) -> dict[str, float]:
@@ -182,7 +132,7 @@ def calibration_error(probabilities: np.ndarray, indicators: np.ndarray) -> floa
 
 
 def compare_on(
-    dataset: Dataset, models: Mapping[str, Any], n_splits: int, is_regression: bool
+    dataset: Dataset, models: Mapping[str, Model], n_splits: int, is_regression: bool
 ) -> dict[str, list[dict[str, float]]]:
     """Return the measures of each model on each split."""
     raw: dict[str, list[dict[str, float]]] = {name: [] for name in models}
@@ -194,21 +144,12 @@ def compare_on(
             random_state=seed,
             stratify=None if is_regression else dataset.y,
         )
-        for name, unfitted in models.items():
+        for name, (unfitted, context) in models.items():
             model = clone(unfitted)
-            train, test = X_train, X_test
-            if name == "hgb":
-                train, test = as_categories(dataset, X_train, X_test)
-            time = seconds(lambda: model.fit(train, y_train))  # noqa: B023
-            raw[name].append(measure(model, test, y_test) | {"seconds": time})
+            with context():
+                time = seconds(partial(model.fit, X_train, y_train))
+            raw[name].append(measure(model, X_test, y_test) | {"seconds": time})
     return raw
-
-
-def as_categories(dataset: Dataset, *frames: Any) -> list[Any]:
-    """Convert the categorical columns of frames to pandas' category dtype."""
-    names = [dataset.X.columns[i] for i in dataset.categorical]
-    types = {name: dataset.X[name].astype("category").dtype for name in names}
-    return [frame.astype(types) for frame in frames]
 
 
 def read_reported(folder: Path, column: str) -> dict[str, dict[str, float]]:
@@ -231,117 +172,6 @@ def read_reported(folder: Path, column: str) -> dict[str, dict[str, float]]:
     return reported
 
 
-def average_splits(
-    raw: Mapping[str, Sequence[Mapping[str, float]]],
-) -> dict[str, dict[str, float]]:
-    """Return the mean of each measure over the splits."""
-    return {
-        name: {
-            key: statistics.fmean(split[key] for split in splits) for key in splits[0]
-        }
-        for name, splits in raw.items()
-    }
-
-
-def ratios(
-    results: Mapping[str, Mapping[str, Mapping[str, float]]], key: str, model: str
-) -> list[float]:
-    """Return a model's results relative to ``MLPClassifier``'s, for each data set."""
-    offset = 0.0 if key in ("seconds", "rmse") else OFFSET
-    return [
-        (result[model][key] + offset) / (result[BASELINE][key] + offset)
-        for result in results.values()
-        if key in result.get(model, {})
-    ]
-
-
-def ranks(
-    results: Mapping[str, Any], key: str, names: Sequence[str]
-) -> dict[str, float]:
-    """Return mean ranks on the data sets with results of all models; 1 is best."""
-    from scipy.stats import rankdata
-
-    rows = [
-        rankdata([result[name][key] for name in names])
-        for result in results.values()
-        if all(key in result.get(name, {}) for name in names)
-    ]
-    return dict(zip(names, np.mean(rows, axis=0), strict=True)) if rows else {}
-
-
-def format_results(results: Mapping[str, Any], keys: Sequence[str]) -> str:
-    """Format a table for each measure, with means, ranks, wins and losses."""
-    names = model_names(results)
-    tables = []
-    for key in (*keys, "seconds"):
-        rows = [
-            [data, *(_cell(result.get(name, {}).get(key), key) for name in names)]
-            for data, result in results.items()
-        ]
-        geometric = [geometric_mean(ratios(results, key, name)) for name in names]
-        rows.append(
-            ["geometric mean, relative to mlp", *(f"{g:.3f}" for g in geometric)]
-        )
-        if key != "seconds":
-            ranked = ranks(results, key, names)
-            rows.append(["mean rank", *(f"{ranked.get(n, np.nan):.2f}" for n in names)])
-            counts = (count_wins(results, key, n) for n in names)
-            rows.append(["wins and losses of ours", *counts])
-        tables.append(f"{key}\n{format_table(['data', *names], rows)}")
-    return "\n\n".join(tables)
-
-
-def model_names(results: Mapping[str, Any]) -> list[str]:
-    """Return the names of the models that have results on any data set."""
-    return list(dict.fromkeys(name for result in results.values() for name in result))
-
-
-def count_wins(results: Mapping[str, Any], key: str, name: str) -> str:
-    """Count the data sets on which ours is better, and worse, than a model."""
-    pairs = [
-        (result[OURS][key], result[name][key])
-        for result in results.values()
-        if key in result.get(name, {})
-    ]
-    if name == OURS:
-        return ""
-    return f"{sum(a < b for a, b in pairs)}, {sum(a > b for a, b in pairs)}"
-
-
-def _cell(value: float | None, key: str) -> str:
-    if value is None:
-        return ""
-    return f"{value:.4f}" if key in CLASSIFICATION else format_number(value)
-
-
-def draw(results: Mapping[str, Any], key: str, path: Path) -> None:
-    """Plot the error of each model against its fit time."""
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import LogLocator, NullLocator
-
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-    axes = figure.add_subplot()
-    for name in model_names(results):
-        times = ratios(results, "seconds", name)
-        if not times:
-            continue
-        x, y = geometric_mean(times), geometric_mean(ratios(results, key, name))
-        axes.plot(x, y, "o", markersize=9)
-        axes.annotate(name, (x, y), xytext=(8, 4), textcoords="offset points")
-    axes.set(
-        xscale="log",
-        xlabel="fit time, relative to mlp",
-        ylabel=f"{key.replace('_', ' ')}, relative to mlp",
-        title=f"Geometric means over {len(results)} data sets: lower left is better",
-    )
-    axes.xaxis.set_major_locator(LogLocator(base=2))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.grid(alpha=0.3)
-    axes.margins(0.15)
-    figure.savefig(path, dpi=150)
-
-
 def read_bundled(load: Callable[..., Any]) -> Dataset:
     """Load one of scikit-learn's bundled data sets, as a DataFrame."""
     return Dataset(*load(return_X_y=True, as_frame=True))
@@ -351,6 +181,11 @@ def read_csv_of_numbers(path: Path) -> Dataset:
     """Read a data set for regression from a CSV file."""
     data = read_csv(path)
     return Dataset(data.X, data.y.astype(float), data.categorical)
+
+
+def read_raw_csv(path: Path) -> Dataset:
+    """Read a data set with columns as they come."""
+    return Dataset(*read_frame(path))
 
 
 def find_csv(
@@ -371,7 +206,12 @@ def select(options: argparse.Namespace) -> dict[str, dict[str, Callable[[], Data
         if regression:
             regression["diabetes (bundled)"] = partial(read_bundled, load_diabetes)
         classification = find_csv(options.data, read_csv)
-        selected = {"classification": classification, "regression": regression}
+        messy = find_csv(options.data / "messy", read_raw_csv)
+        selected = {
+            "classification": classification,
+            "messy": messy,
+            "regression": regression,
+        }
     if options.only:
         selected = {
             task: {name: read for name, read in sets.items() if name in options.only}
@@ -392,44 +232,57 @@ def run(
     reported = {}
     if options.reported and not is_regression:
         reported = read_reported(options.data, options.reported)
-    ablations = make_ablations(is_regression) if options.ablations else {}
+    ablations = select_ablations(task, options)
     results, raw = {}, {}
     for name, read in sets.items():
         dataset = read()
-        models = make_models(dataset, is_regression) | ablations
+        models = make_models(dataset, task, options) | ablations
         raw[name] = compare_on(dataset, models, options.splits, is_regression)
         results[name] = average_splits(raw[name])
         if name in reported:
             results[name][options.reported] = reported[name]
-        ours = results[name][OURS]
-        listed = ", ".join(
-            f"{key} {format_number(ours[key])}" for key in (*keys, "seconds")
-        )
-        print(f"{name}: ours {listed}", flush=True)
-    main_results = {
-        name: {model: m for model, m in result.items() if model not in ablations}
-        for name, result in results.items()
-    }
-    print(f"\n{format_results(main_results, keys)}\n")
+        print(f"{name}: {_format_briefly(results[name], keys)}", flush=True)
+    main_raw, main_results = _without(raw, ablations), _without(results, ablations)
+    print(f"\n{format_results(main_raw, main_results, keys)}\n")
     if ablations:
-        print(f"{format_ablations(results, list(ablations), keys)}\n")
+        print(f"{format_ablations(raw, list(ablations), keys)}\n")
     if options.plot:
-        draw(main_results, keys[0], _plot_path(options.plot, task))
-    return {"raw": raw, "means": results}
+        draw(main_raw, main_results, keys[0], _plot_path(options.plot, task))
+    summary = summarize(main_raw, main_results, keys)
+    report = {"raw": raw, "means": results, "summary": summary}
+    if ablations:
+        report["ablations"] = compare_ablations(raw, list(ablations), keys)
+    return report
 
 
-def format_ablations(
-    results: Mapping[str, Any], names: Sequence[str], keys: Sequence[str]
-) -> str:
-    """Format the effect of leaving out each component, by geometric means."""
-    rows = []
-    for name in [OURS, *names]:
-        row = [name if name != OURS else "(nothing)"]
-        for key in (*keys, "seconds"):
-            ours = geometric_mean(ratios(results, key, OURS))
-            row.append(f"{geometric_mean(ratios(results, key, name)) / ours - 1:+.1%}")
-        rows.append(row)
-    return format_table(["without", *keys, "seconds"], rows)
+def select_ablations(task: str, options: argparse.Namespace) -> dict[str, Model]:
+    """Return the ablations selected on the command line."""
+    if options.ablations is None:
+        return {}
+    ablations = make_ablations(task, options)
+    words = options.ablations or [""]
+    selected = {
+        name: model
+        for name, model in ablations.items()
+        if any(word in name for word in words)
+    }
+    if not selected:
+        print(f"{task}: no such ablation; there are: {', '.join(ablations)}.")
+    return selected
+
+
+def _without(by_data: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        data: {model: value for model, value in models.items() if model not in names}
+        for data, models in by_data.items()
+    }
+
+
+def _format_briefly(result: Mapping[str, Any], keys: Sequence[str]) -> str:
+    return ", ".join(
+        f"{name} {' / '.join(format_cell(means[key], key) for key in keys[:2])}"
+        for name, means in result.items()
+    )
 
 
 def _plot_path(path: Path, task: str) -> Path:
@@ -448,7 +301,14 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--only", nargs="+", metavar="NAME", help="data sets to use")
     parser.add_argument("--splits", type=int, default=3)
-    parser.add_argument("--ablations", action="store_true")
+    parser.add_argument(
+        "--models", nargs="+", choices=MODELS, default=MODELS, help="default: all"
+    )
+    parser.add_argument("--effort", choices=[*EFFORTS], default="default")
+    parser.add_argument("--time-limit", type=float, metavar="SECONDS")
+    parser.add_argument(
+        "--ablations", nargs="*", metavar="WORD", help="all, or those with such names"
+    )
     parser.add_argument(
         "--reported", metavar="COLUMN", help="include results from DIR/README.md"
     )
@@ -461,6 +321,10 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error("--splits must be at least 1.")
     if options.reported and options.bundled:
         parser.error("--reported needs --data.")
+    if options.ablations is not None and OURS not in options.models:
+        parser.error(f"--ablations needs {OURS} among --models.")
+    if options.plot and BASELINE not in options.models:
+        parser.error(f"--plot needs {BASELINE} among --models.")
     return options
 
 
