@@ -32,8 +32,9 @@ but for ``--effort`` and ``--time-limit``, which are of ours. The peers:
 and their counterparts for regression. They get columns of DIR/messy prepared by hand:
 year, month, day, weekday and hour of dates, and the 254 most frequent categories, of
 which 100 are one-hot encoded. All models run in turns in one process; fit times include
-preprocessing and the search. If DIR has a README.md with a table of results of another
-peer, as "error / log loss" in a column, ``--reported COLUMN`` includes them.
+preprocessing and the search, but not the compilation of kernels. If DIR has a README.md
+with a table of results of another peer, as "error / log loss" in a column,
+``--reported COLUMN`` includes them.
 
 Ratios are geometric means over the data sets, for each split; of these, the mean and
 its standard error over the splits are reported. 0.002 is added to all but root mean
@@ -85,6 +86,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss, root_mean_squared_error
 from sklearn.model_selection import train_test_split
 
+from skscratch.backends.choice import is_installed
+from skscratch.backends.compiled import load_kernels
+from skscratch.tabular.defaults import RECIPE
 from skscratch.tabular.rounds import EFFORTS
 
 BUNDLED = {
@@ -333,6 +337,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse_arguments(arguments)
     facts = machine_facts(["pandas"])
     reports = {}
+    if is_installed():
+        # Numba compiles them once on a machine, which is not a part of any fit.
+        load_kernels(np.dtype(RECIPE["dtype"]))
     with warnings.catch_warnings():
         # The peers' default of 200 epochs is too few for some data sets.
         warnings.simplefilter("ignore", ConvergenceWarning)

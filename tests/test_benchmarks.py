@@ -3,14 +3,17 @@
 import importlib
 import json
 import math
+import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator, RegressorMixin
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 ESTIMATORS = {"ScratchMLPClassifier", "MLPClassifier"}
@@ -287,64 +290,295 @@ def write_table(path: Path, target: Any) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def test_tabular_compares_ablates_reports_and_plots(
-    tmp_path, load, monkeypatch, capsys
-):
+@pytest.fixture
+def tabular(load, monkeypatch):
+    """The benchmark, with networks and searches that take little time."""
+    models, defaults = load("_table_models"), "skscratch.tabular.defaults"
+    quick = {"max_iter": 2, "hidden_layer_sizes": (5, 4), "batch_size": "auto"}
+    for name, value in quick.items():
+        monkeypatch.setitem(importlib.import_module(defaults).RECIPE, name, value)
+    monkeypatch.setattr(models, "N_CANDIDATES", 2)
+    monkeypatch.setattr(models, "N_FOLDS", 2)
+    monkeypatch.setitem(models.TUNED, "trees__max_iter", [3])
+    return load("tabular")
+
+
+def options_of(tabular: Any, *arguments: str) -> Any:
+    return tabular.parse_arguments(["--data", ".", *arguments])
+
+
+def test_tabular_compares_ablates_reports_and_plots(tmp_path, tabular, capsys):
     pytest.importorskip("pandas")
-    tabular, recipe = (
-        load("tabular"),
-        importlib.import_module("skscratch.tabular.recipe"),
-    )
-    quick = {"max_iter": 2, "n_estimators": 2, "batch_size": "auto"}
-    monkeypatch.setattr(recipe, "RECIPE", recipe.RECIPE | quick)
     (tmp_path / "regression").mkdir()
+    (tmp_path / "messy").mkdir()
     write_table(tmp_path / "colors.csv", lambda row: ("no", "yes")[row % 2])
     write_table(tmp_path / "regression" / "numbers.csv", lambda row: row / 7)
+    write_messy(tmp_path / "messy" / "rides.csv")
     (tmp_path / "README.md").write_text(
         "| data | mlp | other |\n|---|---|---|\n| colors | 0.1 / 0.2 | 0.25 / 0.5 |\n"
     )
     file, picture = tmp_path / "report.json", tmp_path / "picture.png"
-    options = ["--data", tmp_path, "--only", "colors", "numbers", "--splits", 2]
-    options += ["--ablations", "--reported", "other", "--json", file, "--plot", picture]
+    options = ["--data", tmp_path, "--only", "colors", "numbers", "rides"]
+    options += ["--splits", 2, "--ablations", "ranks alone", "equal", "no text"]
+    options += ["--reported", "other", "--json", file, "--plot", picture]
 
     tabular.main([str(option) for option in options])
 
     printed = capsys.readouterr().out
-    for text in ("ours", "mlp", "hgb", "rf", "other", "mean rank", "without", "rmse"):
+    assert all(name in printed for name in (*tabular.MODELS, "other"))
+    for text in ("mean rank", "0.2500", "at worst", "\nrmse\n", "\nequal weights "):
         assert text in printed
-    assert "0.2500" in printed
     report = json.loads(file.read_text())
     assert_describes_machine(report["machine"])
-    for kind, data, key in (
-        ("classification", "colors", "log_loss"),
-        ("regression", "numbers", "rmse"),
+    changes = {"ranks alone", "equal weights"}
+    for task, data, key, ablations in (
+        ("classification", "colors", "log_loss", changes),
+        ("messy", "rides", "error", changes | {"no text"}),
+        ("regression", "numbers", "rmse", changes),
     ):
-        raw = report["results"][kind]["raw"][data]
-        assert {"ours", "mlp", "hgb", "rf", "no pieces"} <= set(raw)
-        assert all(len(splits) == 2 and splits[0][key] > 0 for splits in raw.values())
-    assert picture.stat().st_size > 5000
-    assert (tmp_path / "picture_regression.png").stat().st_size > 5000
+        result = report["results"][task]
+        raw = result["raw"][data]
+        assert set(raw) == {*tabular.MODELS, *ablations}
+        assert all(len(splits) == 2 and splits[0][key] >= 0 for splits in raw.values())
+        assert set(result["ablations"]) == ablations
+        offset = 0 if key == "rmse" else 0.002
+        pairs = zip(raw["ranks alone"], raw["ours"], strict=True)
+        ratios = [(a[key] + offset) / (b[key] + offset) for a, b in pairs]
+        mean = result["ablations"]["ranks alone"][key]["mean"]
+        assert mean == pytest.approx(np.mean(ratios))
+        summary = result["summary"][key]
+        assert summary["relative to mlp"]["mlp"] == {"mean": 1, "standard_error": 0}
+        assert summary["peers"]["best_peer"] in tabular.MODELS[1:]
+        suffix = "" if task == "classification" else f"_{task}"
+        assert picture.with_stem(f"picture{suffix}").stat().st_size > 5000
 
 
-def test_tabular_uses_the_data_of_scikit_learn(load, monkeypatch, capsys):
-    tabular, recipe = (
-        load("tabular"),
-        importlib.import_module("skscratch.tabular.recipe"),
-    )
-    quick = {"max_iter": 2, "n_estimators": 1, "batch_size": "auto"}
-    monkeypatch.setattr(recipe, "RECIPE", recipe.RECIPE | quick)
-    tabular.main(["--bundled", "--only", "iris", "wine", "--splits", "1"])
+def write_messy(path: Path) -> None:
+    """Write a raw table with dates, text, booleans and gaps."""
+    random = np.random.default_rng(0)
+    lines = ["start,fare,zone,alone,target"]
+    for row in range(60):
+        day = (
+            "" if row % 13 == 0 else f"2024-03-{row % 28 + 1:02d} {row % 24:02d}:15:00"
+        )
+        zone = "" if row % 11 == 0 else f"zone {row % 5}"
+        fare = f"{random.normal():.2f}"
+        lines.append(f"{day},{fare},{zone},{row % 3 == 0},{'ab'[row % 2]}")
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_tabular_uses_the_data_of_scikit_learn(tabular, capsys):
+    selection = ["--only", "iris", "wine", "--splits", "1", "--models", "ours", "mlp"]
+    tabular.main(["--bundled", *selection])
     printed = capsys.readouterr().out
     for text in ("iris", "wine", "log_loss", "mean rank"):
         assert text in printed
-    assert "rmse" not in printed
-    for options in (["--bundled", "--data", "."], ["--bundled", "--reported", "x"], []):
-        with pytest.raises(SystemExit):
-            tabular.main(options)
+    for text in ("rmse", "hgb", "±"):
+        assert text not in printed
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--bundled", "--data", "."],
+        ["--bundled", "--reported", "x"],
+        [],
+        ["--bundled", "--models", "mlp", "--ablations"],
+        ["--bundled", "--models", "ours", "--plot", "x.png"],
+        ["--bundled", "--models", "trees"],
+    ],
+)
+def test_tabular_refuses_options_that_do_not_fit(load, options):
+    with pytest.raises(SystemExit):
+        load("tabular").main(options)
+
+
+def test_tabular_lists_ablations_if_none_has_such_a_name(tabular, capsys):
+    options = options_of(tabular, "--ablations", "magic")
+    assert tabular.select_ablations("messy", options) == {}
+    assert "there are: pieces alone, " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("task", ["classification", "messy", "regression"])
+def test_every_ablation_changes_something_else_and_only_in_its_context(tabular, task):
+    kinds = importlib.import_module("skscratch.tabular.kinds").KINDS
+    rounds = importlib.import_module("skscratch.tabular.rounds")
+
+    def fingerprint(model: Any) -> str:
+        """Describe all that a fit depends on."""
+        with model.context():
+            state: list[Any] = [
+                {**model.estimator.get_params(), "steps": None},
+                rounds.EFFORTS[model.estimator["network"].effort],
+                rounds.fit_weights.__name__,
+            ]
+            state += [(k.encoders("float32", 0), k.parameters) for k in kinds.values()]
+            return re.sub(r" at 0x\w+", "", repr(state))
+
+    options = options_of(tabular, "--models", "ours", "--effort", "high")
+    data = tabular.read_bundled(tabular.load_diabetes)
+    (ours,) = tabular.make_models(data, task, options).values()
+    ablations = tabular.make_ablations(task, options)
+    before = fingerprint(ours)
+
+    found = [fingerprint(model) for model in ablations.values()]
+
+    assert len({before, *found}) == 1 + len(found)
+    assert fingerprint(ours) == before
+    used = {n for n, k in kinds.items() if task == "regression" or not k.logs_targets}
+    assert {f"without {name}" for name in used} <= set(ablations)
+    assert ("no targets" in ablations) == (task == "messy")
+    assert ("no temperature" in ablations) == (task != "regression")
+
+
+def test_an_ablation_is_patched_while_it_is_fitted(tabular):
+    rounds = importlib.import_module("skscratch.tabular.rounds")
+
+    class Witness(RegressorMixin, BaseEstimator):
+        def fit(self, X, y):
+            seen.append(rounds.fit_weights(None, [0, 0, 0, 0]))
+            return self
+
+        def predict(self, X):
+            assert rounds.fit_weights.__name__ == "fit_weights"
+            return np.zeros(len(X))
+
+    seen: list[Any] = []
+    options = options_of(tabular)
+    equal = tabular.make_ablations("regression", options)["equal weights"]
+    models = {"x": equal._replace(estimator=Witness())}
+    data = tabular.read_bundled(tabular.load_diabetes)
+
+    raw = tabular.compare_on(data, models, 2, is_regression=True)
+
+    assert np.array_equal(seen, np.full((2, 4), 0.25))
+    assert [set(split) for split in raw["x"]] == [{"rmse", "seconds"}] * 2
+
+
+def test_effort_and_time_limit_are_of_ours(tabular):
+    options = options_of(tabular, "--effort", "low", "--time-limit", "7")
+    data = tabular.read_bundled(tabular.load_diabetes)
+    models = tabular.make_models(data, "regression", options)
+    models |= tabular.make_ablations("regression", options)
+    for name in ("ours", "one hidden layer less"):
+        network = models[name].estimator["network"]
+        assert (network.effort, network.time_limit) == ("low", 7)
+
+
+def test_only_the_tuned_peer_is_searched_and_stops_early(tabular):
+    data = tabular.read_bundled(tabular.load_diabetes)
+    models = tabular.make_models(data, "regression", options_of(tabular))
+    tuned = models["hgb_tuned"].estimator
+    assert tuned.estimator["trees"].early_stopping is True
+    assert models["hgb"].estimator["trees"].early_stopping == "auto"
+    tuned.fit(data.X[:90], data.y[:90])
+    assert len(tuned.cv_results_["params"]) == 2
+    assert tuned.scoring == "neg_root_mean_squared_error"
+
+
+def test_columns_by_hand_are_date_parts_categories_and_numbers(load, monkeypatch):
+    pd = pytest.importorskip("pandas")
+    models = load("_table_models")
+    monkeypatch.setattr(models, "MAX_CATEGORIES", 2)
+    table = pd.DataFrame(
+        {
+            "day": ["2024-02-29 07:30:00", None, "2023-12-31 23:00:00", None],
+            "name": ["b", "a", "a", "b"],
+            "code": ["May", "June", "May", None],
+            "flag": [True, False, True, True],
+            "size": [1.5, None, 2.5, 3.5],
+        }
+    )
+    original = table.copy()
+    later = pd.DataFrame(
+        {
+            "day": ["2025-01-01 00:00:00", "?"],
+            "name": ["c", "a"],
+            "code": ["June", "July"],
+            "flag": [False, True],
+            "size": [0.0, 1.0],
+        }
+    )
+
+    with warnings.catch_warnings():
+        # As outside of tests: names of months are not dates of one format.
+        warnings.simplefilter("ignore")
+        columns = models.ColumnsByHand().fit(table)
+    prepared, predicted = columns.transform(table), columns.transform(later)
+
+    pd.testing.assert_frame_equal(table, original)
+    day = prepared[[f"day {part}" for part in models.DATE_PARTS]].to_numpy()
+    # Weekdays are counted from Monday, 0: these are a Thursday and a Sunday.
+    gap = [np.nan] * 5
+    expected = [[2024, 2, 29, 3, 7], gap, [2023, 12, 31, 6, 23], gap]
+    np.testing.assert_array_equal(day, expected)
+    assert list(prepared["name"].cat.categories) == ["a", "b"]
+    assert list(prepared["flag"]) == [1, 0, 1, 1]
+    assert list(prepared.dtypes) == list(predicted.dtypes)
+    assert list(predicted["name"].isna()) == [True, False]
+    assert list(predicted["code"].isna()) == [False, True]
+    assert predicted["day year"].iloc[0] == 2025
+    assert set(prepared.select_dtypes("category")) == {"name", "code"}
+
+
+def test_rare_categories_are_missing_values_by_hand(load, monkeypatch):
+    pd = pytest.importorskip("pandas")
+    models = load("_table_models")
+    monkeypatch.setattr(models, "MAX_CATEGORIES", 2)
+    table = pd.DataFrame({"x": ["c", "a", "c", "b", "b", "c"]})
+    prepared = models.ColumnsByHand().fit_transform(table)["x"]
+    assert list(prepared.cat.categories) == ["b", "c"]
+    assert list(prepared.isna()) == [False, True, False, False, False, False]
+
+
+def split_results(**errors: list[float]) -> dict[str, list[dict[str, float]]]:
+    return {name: [{"rmse": e} for e in values] for name, values in errors.items()}
+
+
+def test_ratios_have_standard_errors_over_splits(load):
+    results = load("_table_results")
+    raw = {
+        "a": split_results(ours=[1.0, 1.0], mlp=[2.0, 1.0]),
+        "b": split_results(ours=[2.0, 1.0], mlp=[1.0, 4.0]),
+        "c": split_results(mlp=[1.0, 1.0]),
+    }
+    # Geometric means over a and b: 1, of 1/2 and 2, and 1/2, of 1 and 1/4.
+    ratio = results.mean_ratio(raw, "rmse", "ours")
+    assert ratio == pytest.approx((0.75, 0.25))
+    assert ratio.format() == "0.750 ± 0.250"
+    assert math.isnan(results.mean_ratio(raw, "rmse", "rf").mean)
+    first = {data: {m: s[:1] for m, s in raw[data].items()} for data in raw}
+    assert results.mean_ratio(first, "rmse", "ours").format() == "1.000"
+    # 0.002 is added to errors only.
+    raw = {"a": {"ours": [{"error": 0.002}], "mlp": [{"error": 0.0}]}}
+    assert results.mean_ratio(raw, "error", "ours").mean == pytest.approx(2)
+
+
+def test_ours_is_compared_with_the_best_peers(load):
+    results = load("_table_results")
+    raw = {
+        "a": split_results(ours=[1.0, 3.0], mlp=[4.0, 4.0], hgb=[2.0, 2.0]),
+        "b": split_results(ours=[6.0, 6.0], mlp=[4.0, 4.0], hgb=[5.0, 5.0]),
+    }
+    peers = results.compare_with_peers(raw, "rmse")
+    assert peers["best_peer"] == "hgb"
+    of_splits = [math.sqrt(0.5 * 1.2), math.sqrt(1.5 * 1.2)]
+    assert peers["ratio"].mean == pytest.approx(np.mean(of_splits))
+    assert peers["data_sets"] == {
+        "a": {"best_peer": "hgb", "ratio": 1.0},
+        "b": {"best_peer": "mlp", "ratio": 1.5},
+    }
+    for models in raw.values():
+        for name, splits in models.items():
+            models[name] = [split | {"seconds": 1.0} for split in splits]
+    means = {data: results.average_splits(models) for data, models in raw.items()}
+    printed = results.format_results(raw, means, ("rmse",))
+    assert "at worst 1.500 (mlp on b)" in printed
+    assert results.compare_with_peers({"a": split_results(mlp=[1.0])}, "rmse") == {}
 
 
 def test_tabular_ranks_and_ratios_skip_missing_results(load):
-    tabular = load("tabular")
+    tabular = load("_table_results")
     results = {
         "a": {"ours": {"error": 0.1}, "mlp": {"error": 0.2}, "x": {"error": 0.3}},
         "b": {"ours": {"error": 0.5}, "mlp": {"error": 0.2}, "x": {"error": 0.1}},
