@@ -471,3 +471,8 @@ def _checkpoints_on_network(pipeline: TablePipeline) -> Iterator[None]:
         yield
     finally:
         network.set_callbacks(*callbacks)
+        # Copies of the network were trained, and its callbacks were copied with it.
+        for members in getattr(step, "members_", []):
+            for trained in members.networks:
+                kept = [c for c in callbacks_of(trained) if c not in added]
+                trained.set_callbacks(*kept)
