@@ -328,7 +328,7 @@ def test_the_picture_of_xor_is_drawn(tmp_path, monkeypatch):
 
 def test_the_table_of_the_recipe_is_the_recipe():
     makers = (make_tabular_classifier(), make_tabular_regressor())
-    networks = (makers[0]["network"], makers[1]["network"].regressor)
+    networks = [make["network"].estimator for make in makers]
     defaults = [type(network)() for network in networks]
     rows = rows_after(TABULAR, "## The recipe")
     listed = {name.strip("`"): cells for name, *cells in rows}

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 __all__ = ["draw_folds"]
 
+MIN_ROWS = 4
+
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
@@ -23,7 +25,8 @@ def draw_folds(
     ----------
     n_rows : int
     strata : ndarray of int of shape (n_rows,) or None
-        Class of each row. Rows of a class that has no other row are in no fold.
+        Class of each row. Rows of a class that has no other row are in no fold, unless
+        hardly any others are left.
     fraction : float
         Share of the rows to hold out in each fold, about.
     rng : RandomState
@@ -41,15 +44,15 @@ def draw_folds(
     order = rng.permutation(n_rows)
     if strata is not None:
         is_alone = np.bincount(strata)[strata[order]] < 2
-        order = order[~is_alone]
+        if np.count_nonzero(~is_alone) >= MIN_ROWS:
+            order = order[~is_alone]
         # Neighbors, which go to different folds, are of one class.
         order = order[np.argsort(strata[order], kind="stable")]
     n_folds = min(max(round(1 / fraction), 2), len(order) // 2)
-    if n_folds < 2:
+    if n_rows < MIN_ROWS:
         raise ValueError(
-            "early stopping needs at least 4 samples to hold some out, and 2 of a "
-            f"class, got n_samples = {n_rows}. Use early_stopping=False to train on "
-            "all."
+            f"early stopping needs at least {MIN_ROWS} samples to hold some out, got "
+            f"n_samples = {n_rows}. Use early_stopping=False to train on all."
         )
     size = len(order) // n_folds
     folds = []

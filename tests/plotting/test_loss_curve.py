@@ -271,8 +271,9 @@ def test_the_recipes_for_tables_are_drawn(make, is_searched):
     if is_searched:
         model = GridSearchCV(model, {"columns": [model["columns"]]}, cv=2)
     display = draw(model.fit(X_WRAPPED, Y_WRAPPED > 0))
-    network = (model.best_estimator_ if is_searched else model)["network"]
-    network = getattr(network, "regressor_", network)
+    hedge = (model.best_estimator_ if is_searched else model)["network"]
+    # That of the kind that counts most.
+    network = hedge.members_[hedge.weights_.argmax()].networks[0]
     assert points(display.loss_lines_[0]) == numbered(network.loss_curve_)
     assert points(display.score_lines_[0]) == numbered(network.validation_scores_)
     ((epoch, score),) = points(display.best_epoch_markers_[0])

@@ -181,9 +181,35 @@ TABLES_TO_FIT = {
         ),
         "sample_weight.shape == (3,), expected (24,)",
     ),
-    "weights for the pipeline": Refused(
-        lambda t: t.model().fit(t.mixed, t.target, sample_weight=t.weights),
-        "Pipeline.fit does not accept the sample_weight parameter",
+    "negative weights for the pipeline": Refused(
+        lambda t: t.model().fit(t.mixed, t.target, sample_weight=-t.weights),
+        "Negative values in data passed to `sample_weight`",
+    ),
+    "groups without a splitter": Refused(
+        lambda t: t.model().fit(t.mixed, t.target, groups=t.target),
+        "groups needs a splitter that uses them",
+    ),
+    "X_val without y_val": Refused(
+        lambda t: t.model().fit(t.mixed, t.target, X_val=t.mixed),
+        "X_val and y_val must be given together",
+    ),
+    "X_val without a column": Refused(
+        lambda t: t.model().fit(
+            t.mixed, t.target, X_val=t.mixed.drop(columns="a"), y_val=t.target
+        ),
+        "these are missing: 'a'",
+    ),
+    "unknown effort": Refused(
+        lambda t: t.new_model(effort="huge").fit(t.mixed, t.target),
+        "The 'effort' parameter",
+    ),
+    "unknown kinds": Refused(
+        lambda t: t.new_model(kinds=("trees",)).fit(t.mixed, t.target),
+        "kinds must be 'auto' or a sequence of different names",
+    ),
+    "negative time": Refused(
+        lambda t: t.new_model(time_limit=-1.0).fit(t.mixed, t.target),
+        "The 'time_limit' parameter",
     ),
     # Parameters
     "no networks": Refused(

@@ -26,15 +26,19 @@ TARGETS = {
 @pytest.mark.parametrize("kind", TARGETS)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("form", [None, np.float32])
-def test_outputs_of_a_classifier_are_float64(dtype, kind, method, form):
+@pytest.mark.parametrize("is_hedged", [True, False])
+def test_outputs_of_a_classifier_are_float64(dtype, kind, method, form, is_hedged):
     frame, y = table()
     X = frame if form is None else frame[["whole"]].to_numpy(form)
-    model = make_tabular_classifier(**QUICK, dtype=dtype).fit(X, TARGETS[kind](y))
+    model = make_tabular_classifier(**QUICK, dtype=dtype)
+    if not is_hedged:
+        model.set_params(network=model["network"].estimator)
+    model.fit(X, TARGETS[kind](y))
     found = getattr(model, method)(X)
     network = model["network"]
     raw = getattr(network, method)(model["columns"].transform(X))
     assert found.dtype == np.float64
-    assert raw.dtype == network.network_.dtype
+    assert raw.dtype == (np.float64 if is_hedged else network.network_.dtype)
     assert_allclose(found, raw, rtol=1e-6)
     json.dumps([list(np.ravel(row)) for row in found])
     if raw.dtype == np.float64 or kind == "labels":
@@ -55,14 +59,14 @@ def test_probabilities_sum_to_one_in_float64():
 
 
 @each_dtype
-@pytest.mark.parametrize("transformer", [None, "identity"])
+@pytest.mark.parametrize("is_hedged", [True, False])
 @pytest.mark.parametrize("n_outputs", [1, 2])
-def test_predictions_of_a_regressor_are_float64(dtype, transformer, n_outputs):
+def test_predictions_of_a_regressor_are_float64(dtype, is_hedged, n_outputs):
     frame, y = table()
     y = y if n_outputs == 1 else np.column_stack([y, -y])
     model = make_tabular_regressor(**QUICK, dtype=dtype)
-    if transformer:
-        model.set_params(network=model["network"].regressor)
+    if not is_hedged:
+        model.set_params(network=model["network"].estimator)
     found = model.fit(frame, y).predict(frame)
     assert found.dtype == np.float64
     assert found.shape == np.shape(y)

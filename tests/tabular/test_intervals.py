@@ -96,11 +96,9 @@ def test_a_recipe_is_fitted_by_one_call_at_a_time(make):
         def teardown(self, estimator, context):
             pass
 
-    network = model[-1]
-    getattr(network, "regressor", network).set_callbacks(Again())
+    model[-1].estimator.set_callbacks(Again())
     model.fit(X, y)
     assert "TablePipeline" in refused[0]
     expected = clone(model)
-    last = expected[-1]
-    getattr(last, "regressor", last).set_callbacks()
+    expected[-1].estimator.set_callbacks()
     assert_array_equal(model.predict(X), expected.fit(X, y).predict(X))

@@ -18,22 +18,23 @@ from sklearn.datasets import load_diabetes, load_wine
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
 
 from skscratch import (
     PiecewiseLinearEncoder,
-    ScratchMLPClassifier,
-    ScratchMLPRegressor,
     make_tabular_classifier,
     make_tabular_regressor,
     tabular,
 )
+from skscratch.estimators.class_targets import ClassTargets
+from skscratch.estimators.numeric_targets import NumericTargets
 from skscratch.tabular import recipe
 from skscratch.tabular.recipe import (
     CLASSIFIER_RECIPE,
     INCOMPATIBLE,
     RECIPE,
     REGRESSOR_RECIPE,
+    HedgedClassifier,
+    HedgedRegressor,
     StandardizedTargets,
 )
 
@@ -43,9 +44,10 @@ each_recipe = pytest.mark.parametrize(
 
 
 def network_of(model):
-    """Network of a recipe's pipeline, fitted if the pipeline is."""
+    """Network of a recipe's pipeline, one of the fitted ones if the pipeline is."""
     step = model["network"]
-    return getattr(step, "regressor_", getattr(step, "regressor", step))
+    fitted = hasattr(step, "members_")
+    return step.members_[0].networks[0] if fitted else step.estimator
 
 
 @pytest.mark.parametrize("name", tabular.__all__)
@@ -137,11 +139,11 @@ def test_steps_can_be_inspected_tuned_and_replaced():
     assert is_classifier(model)
     assert isinstance(model, Pipeline)
     assert isinstance(model["columns"], ColumnTransformer)
-    assert isinstance(model["network"], ScratchMLPClassifier)
+    assert isinstance(model["network"], HedgedClassifier)
     search = GridSearchCV(
         model,
         {
-            "network__alpha": [0.0, 1.0],
+            "network__estimator__alpha": [0.0, 1.0],
             "columns__numbers__encode": [PiecewiseLinearEncoder(4), "passthrough"],
             "columns__categories": ["drop"],
             "columns__text__n_components": [3],
@@ -152,8 +154,8 @@ def test_steps_can_be_inspected_tuned_and_replaced():
     assert search.fit(X, y).best_score_ > 0.3
     for name, value in (RECIPE | CLASSIFIER_RECIPE).items():
         if name not in QUICK:
-            assert getattr(model["network"], name) == value
-    assert clone(model).get_params()["network"].max_iter == 3
+            assert getattr(model["network"].estimator, name) == value
+    assert clone(model).get_params()["network__estimator"].max_iter == 3
 
 
 def test_a_regressor_standardizes_its_targets():
@@ -162,10 +164,10 @@ def test_a_regressor_standardizes_its_targets():
     model = make_tabular_regressor(**options)
     assert is_regressor(model)
     model.fit(X, y)
-    assert isinstance(model["network"].regressor_, ScratchMLPRegressor)
+    assert isinstance(model["network"], HedgedRegressor)
     for name, value in (RECIPE | REGRESSOR_RECIPE).items():
         if name not in options:
-            assert getattr(model["network"].regressor_, name) == value
+            assert getattr(network_of(model), name) == value
     assert model.score(X, y) > 0.4
     other = clone(model).fit(X, 1000 * y + 7)
     assert_allclose(other.predict(X), 1000 * model.predict(X) + 7, rtol=1e-3)
@@ -180,8 +182,10 @@ def test_a_nearly_constant_target_is_learned(loss, target):
     random = np.random.RandomState(0)
     X = pd.DataFrame(random.randn(120, 3), columns=list("abc"))
     y = np.full(120, 7.0) if target == "constant" else (X["a"] > 1.7) * 100.0
-    model = make_tabular_regressor(random_state=0, loss=loss).fit(X, y)
-    epochs = [member.best_epoch_ for member in model["network"].regressor_.estimators_]
+    model = make_tabular_regressor(kinds=("pieces",), random_state=0, loss=loss)
+    model.fit(X, y)
+    networks = [n for m in model["network"].members_ for n in m.networks]
+    epochs = [member.best_epoch_ for n in networks for member in n.estimators_]
     # No member keeps the weights of its first epochs, for want of a useful score.
     assert min(epochs) > 10
     error = np.abs(model.predict(X) - y).mean()
@@ -193,21 +197,13 @@ def test_the_loss_can_be_tuned():
     X = random.standard_normal((60, 2))
     y = random.poisson(np.exp(X[:, 0]))
     model = make_tabular_regressor(**QUICK | {"max_iter": 20})
-    losses = {"network__regressor__loss": ["squared_error", "poisson"]}
+    losses = {"network__estimator__loss": ["squared_error", "poisson"]}
     search = GridSearchCV(model, losses, cv=2, error_score="raise").fit(X, y)
     assert set(search.cv_results_["rank_test_score"]) == {1, 2}
     alone = make_tabular_regressor(**QUICK | {"max_iter": 20}, loss="poisson").fit(X, y)
-    changed = clone(model).set_params(network__regressor__loss="poisson").fit(X, y)
+    changed = clone(model).set_params(network__estimator__loss="poisson").fit(X, y)
     assert_array_equal(changed.predict(X), alone.predict(X))
     assert (changed.predict(X) > 0).all()
-    assert changed["network"].transformer is None
-    # A given transformer is used, and counts can't have the mean 0.
-    changed.set_params(network__transformer=StandardScaler())
-    with pytest.raises(ValueError, match="y must not be negative for loss='poisson'"):
-        changed.fit(X, y)
-    logs = {"network__func": np.log1p, "network__inverse_func": np.expm1}
-    changed.set_params(network__transformer=None, **logs).fit(X, y)
-    assert changed["network"].transformer_.func is np.log1p
 
 
 def test_standardized_targets_work_with_any_regressor():
@@ -261,7 +257,9 @@ def test_incompatible_parameters_of_the_recipe_are_left_out(make, chosen):
     network, own_recipe = network_of(model), CLASSIFIER_RECIPE
     if make is make_tabular_regressor:
         own_recipe = REGRESSOR_RECIPE
-    for name, value in (RECIPE | own_recipe | QUICK | dict([chosen])).items():
+    settings = RECIPE | own_recipe | QUICK | dict([chosen])
+    del settings["random_state"]  # Each network has its own.
+    for name, value in settings.items():
         default = getattr(type(network)(), name)
         expected = default if name in INCOMPATIBLE[chosen] else value
         assert getattr(network, name) == expected
@@ -370,17 +368,15 @@ def test_a_fit_that_is_refused_changes_nothing(make, target, fault, monkeypatch)
     elif fault == "targets":
         bad = np.full(30, np.nan)
     elif fault == "parameters":
-        model.set_params(
-            **{f"network__{'regressor__' * (target == 'numbers')}alpha": -1.0}
-        )
+        model.set_params(network__estimator__alpha=-1.0)
     else:
         error = KeyboardInterrupt
 
         def interrupted(*_, **__):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(ScratchMLPClassifier, "_make_targets", interrupted)
-        monkeypatch.setattr(ScratchMLPRegressor, "_make_targets", interrupted)
+        monkeypatch.setattr(ClassTargets, "fit", interrupted)
+        monkeypatch.setattr(NumericTargets, "fit", interrupted)
     with pytest.raises(error):
         model.fit(other, bad)
     assert model.steps is steps
@@ -406,8 +402,7 @@ def test_an_error_of_a_callback_keeps_both_steps_consistent(make, fitted):
     model = make(**QUICK)
     if fitted:
         model.fit(frame, y)
-    step = model["network"]
-    getattr(step, "regressor", step).set_callbacks(Failing())
+    model["network"].estimator.set_callbacks(Failing())
     fewer = frame[["real", "text"]]
     with pytest.raises(RuntimeError, match="no more"):
         model.fit(fewer, y)

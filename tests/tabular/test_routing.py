@@ -15,7 +15,7 @@ from skscratch.tabular import StandardizedTargets
 
 RECIPES = {"classifier": make_tabular_classifier, "regressor": make_tabular_regressor}
 METRICS = {"classifier": accuracy_score, "regressor": r2_score}
-ALPHA = {"classifier": "network__alpha", "regressor": "network__regressor__alpha"}
+ALPHA = "network__estimator__alpha"
 each_recipe = pytest.mark.parametrize("name", RECIPES)
 WEIGHTS = np.random.RandomState(0).uniform(0.1, 5, 30)
 
@@ -29,9 +29,8 @@ def routing():
 def make_weighted(name, *, fit, score):
     """Pipeline that requests sample weights or not; None leaves that open."""
     model = RECIPES[name](**QUICK)
-    step = model["network"]
-    getattr(step, "regressor", step).set_fit_request(sample_weight=fit)
-    step.set_score_request(sample_weight=score)
+    model["network"].set_fit_request(sample_weight=fit)
+    model["network"].set_score_request(sample_weight=score)
     return model
 
 
@@ -41,7 +40,7 @@ def test_no_weights_are_needed(name):
     model = RECIPES[name](**QUICK).fit(frame, y)
     assert model.score(frame, y) == METRICS[name](y, model.predict(frame))
     assert np.isfinite(cross_val_score(model, frame, y, cv=2)).all()
-    search = GridSearchCV(model, {ALPHA[name]: [0.0, 1.0]}, cv=2, error_score="raise")
+    search = GridSearchCV(model, {ALPHA: [0.0, 1.0]}, cv=2, error_score="raise")
     assert np.isfinite(search.fit(frame, y).best_score_)
 
 
@@ -78,7 +77,7 @@ def test_weights_pass_through_validation_and_search(name):
         model, frame, y, cv=folds, params=params, error_score="raise"
     )
     assert_array_equal(found["test_score"], expected)
-    search = GridSearchCV(model, {ALPHA[name]: [0.0]}, cv=folds, error_score="raise")
+    search = GridSearchCV(model, {ALPHA: [0.0]}, cv=folds, error_score="raise")
     assert search.fit(frame, y, **params).best_score_ == np.mean(expected)
     model.fit(frame, y, **params)
     assert search.score(frame, y, **params) == model.score(frame, y, **params)
