@@ -39,6 +39,7 @@ def test_dates_are_encoded(column):
     model = make_tabular_classifier(**QUICK).fit(frame, y)
     role = model["columns"].describe()[-1]
     assert (role.name, role.role) == ("when", "date")
+    assert " from " in role.reason  # What the encoder found.
     names = model["columns"].get_feature_names_out()
     own = [name for name in names if name.startswith("dates__when_")]
     assert len(own) == role.inputs["dates"] > 0
