@@ -363,7 +363,7 @@ def _encode_column(
     """Write a column's outputs."""
     if column["has_missing"]:
         encoded[:, -1] = ~reading.valid
-    if not column["parts"] or not len(reading.day):
+    if not column["parts"]:
         return
     median = column["median"]
     filled = [

@@ -179,6 +179,7 @@ def test_exactly_the_times_of_a_day_are_valid(hour, minute, second):
         reading = read_texts([text + suffix], "time of day", "times")
         # What is no time may be a duration, but not in a column of times.
         assert reading.valid == [valid]
+        assert valid or reading.second == [0]
         if valid:
             time = dt.datetime.strptime(text + suffix, format)
             assert reading.second == time.hour * 3600 + minute * 60 + second
@@ -261,6 +262,15 @@ def test_both_orders_in_one_column_are_no_layout():
     assert find_layout(["31/01/2024", "01/02/2024"]).name == "day/month/year"
     assert find_layout(["01/31/2024", "01/02/2024"]).name == "month/day/year"
     assert find_layout(["31/01/2024", "01/31/2024"]) is None
+
+
+@pytest.mark.parametrize("other", ["unknown", "32.01.2024", "01.31.2024", "2024"])
+def test_one_other_text_among_many_is_enough(other):
+    days = np.arange("2023", "2024", dtype="M8[D]").tolist()
+    texts = [day.strftime("%d.%m.%Y") for day in days]
+    assert find_layout(texts).name == "day.month.year"
+    for i in (0, 5, 50, len(texts)):
+        assert find_layout([*texts[:i], other, *texts[i:]]) is None
 
 
 @given(columns_of_moments, st.randoms())

@@ -81,6 +81,8 @@ def test_no_number_is_too_large(ticks, unit, kind, step):
     assert np.isfinite(reading.second).all()
     assert np.abs(reading.day).max() <= MAX_DAYS
     if kind == "M":
+        is_later = np.array(ticks)[reading.valid] >= 0
+        assert_array_equal(reading.day[reading.valid] >= 0, is_later)
         assert (reading.second >= 0).all()
         assert (reading.second <= 86400).all()
     else:
@@ -488,6 +490,19 @@ def test_a_column_without_values_is_missing(column):
     filled = pd.Series([*column, "x"], dtype=object)
     assert not holds_nothing(filled)
     assert not holds_nothing(pd.Series([*column, 5], dtype=object))
+
+
+def test_one_other_value_among_many_is_enough():
+    column = ["2024-01-31"] * 1000
+
+    def find(values):
+        return find_format(pd.Series(values, dtype=object))
+
+    for i in (0, 5, 500, 1000):
+        for other in ("unknown", 5, 1.5, dt.time(12), (), object()):
+            assert find([*column[:i], other, *column[i:]]) is None
+        assert find([*column[:i], None, *column[i:]]) is not None
+    assert find([None] * 1000 + column) is not None
 
 
 def test_values_in_the_way_are_named():
