@@ -72,6 +72,7 @@ def test_datetime64_is_read_in_every_unit(moments, unit):
     st.sampled_from("Mm"),
     st.sampled_from([1, 7, 25, 10**6]),
 )
+@example([2**62, -(2**62)], "s", "M", 7)
 def test_no_number_is_too_large(ticks, unit, kind, step):
     values = np.array(ticks, dtype=np.int64).view(f"{kind}8[{step}{unit}]")
     format = DATES if kind == "M" else DURATIONS
