@@ -194,7 +194,9 @@ def _check_split(split, n_samples, name):
         _check_rows(part, n_samples, f"the {which} rows of {name}")
         for part, which in zip(parts, ("training", "validation"), strict=True)
     )
-    common = np.intersect1d(train, test)
+    is_trained_on = np.zeros(n_samples, bool)
+    is_trained_on[train] = True
+    common = np.unique(test[is_trained_on[test]])
     if common.size:
         raise ValueError(
             f"{name} must not have a row in both parts, but {common.size} are, such as "
@@ -227,7 +229,7 @@ def _check_rows(rows, n_samples, name):
     return rows.astype(np.intp)
 
 
-def check_validation_data(split, fraction, is_users=False):
+def check_validation_data(split, fraction, is_given=False):
     """Refuse validation data that give no score.
 
     Parameters
@@ -235,8 +237,8 @@ def check_validation_data(split, fraction, is_users=False):
     split : Split
     fraction : float
         The parameter ``validation_fraction``.
-    is_users : bool, default=False
-        Whether the split is of the parameter ``validation_split``.
+    is_given : bool, default=False
+        Whether the split is the user's own, rather than drawn.
 
     Raises
     ------
@@ -247,7 +249,7 @@ def check_validation_data(split, fraction, is_users=False):
     if data.weights is not None and not data.weights.any():
         # The user's own samples of weight 0 are gone: these were set aside.
         advice = f"raise validation_fraction={fraction}"
-        if is_users:
+        if is_given:
             advice = "choose others by validation_split"
         raise ValueError(
             "all samples that were set aside to validate on have weight 0: give more "

@@ -42,6 +42,7 @@ OF_OUR_OWN = {
     | {"n_estimators": 3, "share_batches": True, "early_stopping": True},
     "he": SMALL | {"init": "he"},
     "the last epoch": SMALL | {"early_stopping": True, "restore_best": False},
+    "a fold": SMALL | {"early_stopping": True, "validation_split": KFold(3)},
     "folds": SMALL
     | {"n_estimators": 3, "early_stopping": True, "validation_split": KFold(2)},
     "a common best epoch": SMALL
@@ -66,6 +67,7 @@ TOGETHER = {
     "n_estimators": 2,
     "share_batches": True,
     "restore_best": False,
+    "validation_split": KFold(3),
     "init": "he",
 }
 CLASSIFIERS = {

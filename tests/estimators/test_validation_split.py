@@ -104,6 +104,7 @@ def alone(member, split):
 # What a network is trained on
 
 
+@pytest.mark.filterwarnings("ignore:X_val seems not to be:UserWarning")
 @both
 @given(
     n_samples=st.integers(8, 40),
@@ -555,6 +556,16 @@ def test_no_more_splits_are_read_than_there_are_networks():
         quietly(model.fit, X, y)
 
 
+@pytest.mark.filterwarnings("error")
+def test_batches_larger_than_the_smallest_training_part_are_warned_of():
+    X, y = data(ScratchMLPRegressor)
+    options = SMALL | {"n_estimators": 8, "validation_split": KFold(8)}
+    model = ScratchMLPRegressor(**options, batch_size=26)
+    quietly(model.fit, X, y)
+    with pytest.warns(UserWarning, match="batch_size=27, but there are 26 samples"):
+        quietly(model.set_params(batch_size=27).fit, X, y)
+
+
 def test_epochs_are_planned_for_the_rows_trained_on():
     X, y = make_data("number", 3000)
     options = SMALL | {"hidden_layer_sizes": (), "max_iter": "auto"}
@@ -630,6 +641,8 @@ def test_a_checkpoint_of_other_splits_is_refused(tmp_path):
         KFold(4, shuffle=True),
         KFold(5, shuffle=True, random_state=0),
         [*shuffled.split(X)][1:],
+        [*[*shuffled.split(X)][:2], *KFold(4).split(X)],
+        [(train[:-1], test) for train, test in shuffled.split(X)],
         None,
     ):
         model = make(other)
@@ -677,6 +690,16 @@ def test_intervals_are_learned_from_what_is_left_of_the_splits(
         for rows, whole in zip(pair, split, strict=True):
             assert set(rest[rows]) == set(whole) & set(rest)
     assert model.predict_interval(X).shape == (120, 2)
+
+
+def test_intervals_work_with_splits_that_are_read_once():
+    X, y = make_data("number", 120)
+    model = ScratchMLPRegressor(**SMALL, intervals=True)
+    expected = clone(model).set_params(validation_split=KFold(4))
+    model.set_params(validation_split=KFold(4).split(X))
+    for each in (model, expected):
+        quietly(each.fit, X, y)
+    assert_array_equal(model.predict_interval(X), expected.predict_interval(X))
 
 
 def test_intervals_need_validation_rows_beside_those_of_calibration():
