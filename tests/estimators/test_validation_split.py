@@ -559,7 +559,8 @@ def test_no_more_splits_are_read_than_there_are_networks():
 @pytest.mark.filterwarnings("error")
 def test_batches_larger_than_the_smallest_training_part_are_warned_of():
     X, y = data(ScratchMLPRegressor)
-    options = SMALL | {"n_estimators": 8, "validation_split": KFold(8)}
+    largest_first = list(KFold(8).split(X))[::-1]
+    options = SMALL | {"n_estimators": 8, "validation_split": largest_first}
     model = ScratchMLPRegressor(**options, batch_size=26)
     quietly(model.fit, X, y)
     with pytest.warns(UserWarning, match="batch_size=27, but there are 26 samples"):
