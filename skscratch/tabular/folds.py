@@ -51,8 +51,9 @@ def draw_folds(
     n_folds = min(max(round(1 / fraction), 2), len(order) // 2)
     if n_rows < MIN_ROWS:
         raise ValueError(
-            f"early stopping needs at least {MIN_ROWS} samples to hold some out, got "
-            f"n_samples = {n_rows}. Use early_stopping=False to train on all."
+            "The validation set is too small. Increase 'validation_fraction' or the "
+            f"size of your dataset: early stopping needs at least {MIN_ROWS} samples, "
+            f"got n_samples = {n_rows}. Use early_stopping=False to train on all."
         )
     size = len(order) // n_folds
     folds = []

@@ -108,7 +108,7 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
         # A copy: until the fit has ended, this estimator may be predicted with.
         checked = shallow_copy(self)
         effort = EFFORTS[self.effort]
-        n_members = template.n_estimators * sum(effort.rounds)
+        n_members = sum(effort.members(template.n_estimators))
         prepared = checked._prepare(
             template, (X, y, sample_weight), validation, n_members
         )

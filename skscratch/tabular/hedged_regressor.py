@@ -134,22 +134,25 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
         self, template: Any, given: Any, validation: Any, n_splits: int
     ) -> Prepared:
         X, y, sample_weight = given
+        y = y.toarray() if issparse(y) else y
         loss = template.loss
         if loss == "quantile":
             loss = quantile_loss(template.quantile)
         # Counts are only divided by their scale, so that they stay non-negative.
         has_sign = template.loss not in ("poisson", "gamma")
         self.scaler_ = make_target_scaler(with_mean=has_sign)
-        if y is not None and np.size(y) and not issparse(y):
+        # Targets of other shapes are refused by `prepare`.
+        if np.size(y) and np.ndim(y) in (1, 2):
             check_finite(y)
             check_scale(y)
             y = as_numbers(y, "y").astype(np.float64)
             self.scaler_.fit(y.reshape(len(y), -1))
             y = scaled(self.scaler_, y)
-        if validation.y_val is not None:
-            check_finite(validation.y_val)
-            y_val = as_numbers(validation.y_val, "y_val").astype(np.float64)
-            validation = validation._replace(y_val=scaled(self.scaler_, y_val))
+            y_val = validation.y_val
+            if np.ndim(y_val) == y.ndim and np.shape(y_val)[1:] == y.shape[1:]:
+                check_finite(y_val)
+                y_val = as_numbers(y_val, "y_val").astype(np.float64)
+                validation = validation._replace(y_val=scaled(self.scaler_, y_val))
         prepared = prepare(
             self,
             template,
@@ -191,8 +194,9 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
             warn_user("fit was interrupted before it could train the intervals.")
             return attributes
         members = hedge.members[0]
-        regressor = members.make_network(template, prepared.rng.randint(2**31 - 1), [])
-        regressor.set_params(n_estimators=INTERVAL_MEMBERS).set_callbacks()
+        seed = prepared.rng.randint(np.iinfo(np.int32).max)
+        regressor = members.make_network(template, INTERVAL_MEMBERS, seed, [])
+        regressor.set_callbacks()
         encode = members.encoder.transform
         training = prepared.training._replace(X=encode(prepared.training.X))
         splits = [

@@ -164,12 +164,15 @@ class Members:
             return predictions
         return restored(self.scaler, predictions, self.n_axes)
 
-    def make_network(self, template: Any, seed: int, splits: Splits) -> Any:
+    def make_network(
+        self, template: Any, n_members: int, seed: int, splits: Splits
+    ) -> Any:
         """Make the next ensemble, not yet fitted.
 
         Parameters
         ----------
         template : ScratchMLPClassifier or ScratchMLPRegressor
+        n_members : int
         seed : int
         splits : list of tuple of (ndarray, ndarray)
             Of the members; empty if nothing is held out of the training data.
@@ -178,14 +181,15 @@ class Members:
         -------
         ScratchMLPClassifier or ScratchMLPRegressor
         """
-        network = clone(template).set_params(random_state=seed)
+        network = clone(template)
+        network.set_params(n_estimators=n_members, random_state=seed)
         recipe = recipe_of(network)
         for name, value in KINDS[self.name].parameters.items():
             # What the user has chosen is not the kind's to change.
             if getattr(template, name) == recipe[name]:
                 network.set_params(**{name: value})
         if splits:
-            network.set_params(n_estimators=len(splits), validation_split=splits)
+            network.set_params(validation_split=splits)
         return network
 
     def train(

@@ -27,21 +27,34 @@ class Effort(NamedTuple):
 
     Attributes
     ----------
-    rounds : tuple of int
+    rounds : tuple of float
         Members of each kind in the first round, and of each remaining kind in the
         others, in multiples of ``n_estimators``.
     max_waves : int
         Largest number of waves of the learning rate beyond the four of the recipe.
     """
 
-    rounds: tuple[int, ...]
+    rounds: tuple[float, ...]
     max_waves: int
+
+    def members(self, n_estimators: int) -> list[int]:
+        """Numbers of members of a kind that the rounds train.
+
+        Parameters
+        ----------
+        n_estimators : int
+
+        Returns
+        -------
+        list of int
+        """
+        return [max(round(multiple * n_estimators), 1) for multiple in self.rounds]
 
 
 EFFORTS = {
-    "low": Effort((1,), 0),
-    "default": Effort((1, 1), 2),
-    "high": Effort((2, 2), 5),
+    "low": Effort((0.5,), 0),
+    "default": Effort((1,), 2),
+    "high": Effort((1, 1, 2), 4),
 }
 
 # Share of an equal weight below which a kind is left out after a round.
@@ -146,8 +159,9 @@ class Rounds:
     def train(self) -> Hedge:
         """Train all rounds, as far as time, errors and interruptions allow."""
         kinds = self.members
-        for number, multiple in enumerate(self.effort.rounds, 1):
-            has_finished = self._train_round(kinds, number, multiple)
+        counts = self.effort.members(self.template.n_estimators)
+        for number, n_members in enumerate(counts, 1):
+            has_finished = self._train_round(kinds, number, n_members)
             kinds = [members for members in kinds if members.networks]
             hedge = self._blend(kinds)
             if not has_finished or self.data.holds_nothing_out:
@@ -159,11 +173,13 @@ class Rounds:
             ]
         return hedge
 
-    def _train_round(self, kinds: list[Members], number: int, multiple: int) -> bool:
+    def _train_round(self, kinds: list[Members], number: int, n_members: int) -> bool:
         """Train more members of some kinds; return whether that was finished."""
-        splits = self._next_splits(self.template.n_estimators * multiple)
+        splits = self._next_splits(n_members)
         for position, members in enumerate(kinds):
-            network = members.make_network(self.template, self._seed(), splits)
+            network = members.make_network(
+                self.template, n_members, self._seed(), splits
+            )
             callbacks = callbacks_of(network)
             named = renamed_checkpoints(callbacks, f"{members.name}{number}")
             has_time = self.deadline.plan(

@@ -33,6 +33,8 @@ from skscratch import (
 # A few epochs are enough; that they do not converge is no news.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 QUICK = {**SMALL, "batch_size": 8, "n_estimators": 2}
+# Fewer networks than by default: what they hold is compared before and after.
+FAST = QUICK | {"kinds": ("pieces", "ranks"), "effort": "low"}
 RECIPES = {
     "classifier": make_tabular_classifier,
     "regressor": make_tabular_regressor,
@@ -60,10 +62,10 @@ class Tables(Data):
     def model(self):
         if not self._is_fitted:
             return self.new_model()
-        return watch_fitted(self._recipe(**QUICK), self.mixed, self.target)
+        return watch_fitted(self._recipe(**FAST), self.mixed, self.target)
 
     def new_model(self, **parameters):
-        return Watched(self._recipe(**QUICK | parameters))
+        return Watched(self._recipe(**FAST | parameters))
 
 
 class Encoders(Data):
@@ -514,7 +516,7 @@ def test_arbitrary_tables_work_or_are_refused(data):
     name = data.draw(st.sampled_from(list(RECIPES)))
     n_samples = data.draw(st.sampled_from([5, 8, 12, 1, 0]))
     X, y = data.draw(tables(n_samples)), data.draw(targets(n_samples))
-    model = RECIPES[name](**QUICK | {"batch_size": "auto"})
+    model = RECIPES[name](**FAST | {"batch_size": "auto"})
     works = assert_works_or_is_refused(model, "fit", X, y)
     if not works:
         good = pd.DataFrame({"a": [0.0, 1, 2, 3] * 2, "b": ["u", "v"] * 4})
