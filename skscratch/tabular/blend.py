@@ -32,7 +32,7 @@ class ClassJudge(NamedTuple):
         Sample weights.
     loss : {"log_loss", "binary_log_loss"}
         The former where a sample has one of several classes.
-    prior_samples : float, default=30
+    prior_samples : float, default=30.0
         Number of samples that the prior of ``fit_weights`` counts as.
     """
 
@@ -77,7 +77,7 @@ class NumberJudge(NamedTuple):
     weights : ndarray of shape (n_samples,) or None
         Sample weights.
     loss : Loss
-    prior_samples : float, default=10
+    prior_samples : float, default=10.0
         Number of samples that the prior of ``fit_weights`` counts as.
     """
 
@@ -199,8 +199,9 @@ def tempered(loss: str, P: Array, temperature: float) -> NDArray[np.float64]:
 
     Parameters
     ----------
-    loss : {"log_loss", "binary_log_loss"}
-        The former where a sample has one of several classes.
+    loss : str
+        'log_loss' where a sample has one of several classes, and otherwise
+        'binary_log_loss'.
     P : ndarray of shape (n_samples, n_classes)
     temperature : float
 

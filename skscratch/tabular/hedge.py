@@ -24,14 +24,21 @@ from skscratch.estimators.attributes import (
 from skscratch.estimators.parameters import check_combinations
 from skscratch.estimators.splitting import ValidationArguments
 from skscratch.estimators.validation import validate_prediction_data
+from skscratch.nn.checks import is_size
 from skscratch.tabular.deadline import Deadline
 from skscratch.tabular.kinds import KINDS
 from skscratch.tabular.members import Members
 from skscratch.tabular.preparation import Prepared
 from skscratch.tabular.rounds import EFFORTS, Hedge, Rounds, blended
 
-__all__ = ["BaseHedge"]
+__all__ = ["CONSTRAINTS", "BaseHedge"]
 
+# Constraints of the parameters that both classes have.
+CONSTRAINTS: dict[str, list[Any]] = {
+    "kinds": [StrOptions({"auto"}), "array-like"],
+    "effort": [RegisteredOptions(lambda: EFFORTS)],
+    "time_limit": [Interval(numbers.Real, 0, None, closed="neither"), None],
+}
 OPTIONAL_ATTRIBUTES = ("feature_names_in_", "interval_encoder_", "interval_model_")
 
 
@@ -40,12 +47,6 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
 
     A subclass says what its targets are, and how predictions are judged.
     """
-
-    _parameter_constraints: dict[str, list[Any]] = {
-        "kinds": [StrOptions({"auto"}), "array-like"],
-        "effort": [RegisteredOptions(lambda: EFFORTS)],
-        "time_limit": [Interval(numbers.Real, 0, None, closed="neither"), None],
-    }
 
     estimator: Any
     kinds: Any
@@ -81,9 +82,11 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weight of each sample, in training and in all that is learned
             from held-out samples; None means 1 for each.
-        X_val, y_val : array-like, default=None
-            Samples to hold out, and their targets. None holds out folds of the training
-            data, or the rows that the estimator's ``validation_split`` names.
+        X_val : array-like of shape (n_val, n_features), default=None
+            Samples to hold out. None holds out folds of the training data, or the rows
+            that the estimator's ``validation_split`` names.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Targets of ``X_val``.
         sample_weight_val : array-like of shape (n_val,), default=None
             Weights of ``X_val``.
         groups : array-like of shape (n_samples,), default=None
@@ -104,6 +107,11 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
         deadline = Deadline(self.time_limit, started)
         validation = ValidationArguments(X_val, y_val, sample_weight_val, groups)
         template = self._template()
+        if not is_size(template.n_estimators):
+            raise ValueError(
+                f"The 'n_estimators' parameter of {type(template).__name__} must be a "
+                f"positive integer, got {template.n_estimators!r}."
+            )
         check_combinations(template.get_params(deep=False), validation)
         # A copy: until the fit has ended, this estimator may be predicted with.
         checked = shallow_copy(self)
@@ -137,7 +145,7 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
             "members_": hedge.members,
             "weights_": hedge.weights,
             "is_interrupted_": hedge.is_interrupted,
-            **checked._more_attributes(template, prepared, hedge),
+            **checked._attributes_of_task(template, prepared, hedge),
         }
         for name in set(OPTIONAL_ATTRIBUTES) - set(attributes):
             self.__dict__.pop(name, None)
@@ -162,7 +170,9 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
         """Judge of held-out predictions."""
 
     @abstractmethod
-    def _more_attributes(self, template: Any, prepared: Prepared, hedge: Hedge) -> Any:
+    def _attributes_of_task(
+        self, template: Any, prepared: Prepared, hedge: Hedge
+    ) -> Any:
         """Fitted attributes of a subclass, by name."""
 
     def _suits(self, name: str, prepared: Prepared) -> bool:

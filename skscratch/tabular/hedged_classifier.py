@@ -11,7 +11,7 @@ from skscratch.estimators import ScratchMLPClassifier
 from skscratch.estimators.class_targets import ClassTargets
 from skscratch.tabular.blend import ClassJudge, fit_temperature, tempered
 from skscratch.tabular.defaults import CLASSIFIER_RECIPE, with_recipe
-from skscratch.tabular.hedge import BaseHedge
+from skscratch.tabular.hedge import CONSTRAINTS, BaseHedge
 from skscratch.tabular.preparation import Prepared, prepare
 from skscratch.tabular.rounds import Hedge
 
@@ -78,7 +78,7 @@ class HedgedClassifier(ClassifierMixin, BaseHedge):
     """
 
     _parameter_constraints: dict[str, list[Any]] = {
-        **BaseHedge._parameter_constraints,
+        **CONSTRAINTS,
         "estimator": [ScratchMLPClassifier, None],
     }
 
@@ -116,12 +116,14 @@ class HedgedClassifier(ClassifierMixin, BaseHedge):
         )
         return ClassJudge(judged.Y, weights, targets.loss)
 
-    def _more_attributes(self, template: Any, prepared: Prepared, hedge: Hedge) -> Any:
-        targets, temperature = prepared.targets, 1.0
-        is_judged = hedge.held_out is not None and len(targets.classes) > 1
-        if template.temperature_scaling and is_judged:
+    def _attributes_of_task(
+        self, template: Any, prepared: Prepared, hedge: Hedge
+    ) -> Any:
+        targets, P, temperature = prepared.targets, hedge.held_out, 1.0
+        calibrates = template.temperature_scaling and len(targets.classes) > 1
+        if calibrates and P is not None:
             judge = self._make_judge(template, prepared).take(hedge.rows)
-            temperature = fit_temperature(judge, hedge.held_out, targets.n_alternatives)
+            temperature = fit_temperature(judge, P, targets.n_alternatives)
         return {
             **targets.attributes(),
             "temperature_": temperature,

@@ -23,7 +23,7 @@ from skscratch.nn.checks import as_numbers
 from skscratch.nn.losses import resolve_loss
 from skscratch.tabular.blend import NumberJudge
 from skscratch.tabular.defaults import REGRESSOR_RECIPE, with_recipe
-from skscratch.tabular.hedge import BaseHedge
+from skscratch.tabular.hedge import CONSTRAINTS, BaseHedge
 from skscratch.tabular.kinds import KINDS
 from skscratch.tabular.preparation import Prepared, prepare
 from skscratch.tabular.rounds import Hedge
@@ -105,7 +105,7 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
     """
 
     _parameter_constraints: dict[str, list[Any]] = {
-        **BaseHedge._parameter_constraints,
+        **CONSTRAINTS,
         "estimator": [ScratchMLPRegressor, None],
     }
 
@@ -141,18 +141,15 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
         # Counts are only divided by their scale, so that they stay non-negative.
         has_sign = template.loss not in ("poisson", "gamma")
         self.scaler_ = make_target_scaler(with_mean=has_sign)
-        # Targets of other shapes are refused by `prepare`.
-        if np.size(y) and np.ndim(y) in (1, 2):
+        if y is not None:
             check_finite(y)
-            check_scale(y)
             y = as_numbers(y, "y").astype(np.float64)
+        # Targets of other shapes are refused by `prepare`.
+        if y is not None and y.size and y.ndim in (1, 2):
+            check_scale(y)
             self.scaler_.fit(y.reshape(len(y), -1))
             y = scaled(self.scaler_, y)
-            y_val = validation.y_val
-            if np.ndim(y_val) == y.ndim and np.shape(y_val)[1:] == y.shape[1:]:
-                check_finite(y_val)
-                y_val = as_numbers(y_val, "y_val").astype(np.float64)
-                validation = validation._replace(y_val=scaled(self.scaler_, y_val))
+            validation = self._scale_validation(validation, y.shape[1:])
         prepared = prepare(
             self,
             template,
@@ -164,6 +161,15 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
         if template.intervals:
             check_n_samples(prepared.training.n_samples)
         return prepared
+
+    def _scale_validation(self, validation: Any, shape: tuple[int, ...]) -> Any:
+        if validation.y_val is None:
+            return validation
+        check_finite(validation.y_val)
+        y_val = as_numbers(validation.y_val, "y_val").astype(np.float64)
+        if y_val.ndim != 1 + len(shape) or y_val.shape[1:] != shape or not y_val.size:
+            return validation  # Refused by `prepare`.
+        return validation._replace(y_val=scaled(self.scaler_, y_val))
 
     def _make_judge(self, template: Any, prepared: Prepared) -> Any:
         judged = prepared.judged
@@ -183,7 +189,9 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
         zero = self.scaler_.transform(np.zeros((1, Y.shape[1])))[0]
         return make_target_scaler(with_mean=True, logs_from=zero).fit(Y)
 
-    def _more_attributes(self, template: Any, prepared: Prepared, hedge: Hedge) -> Any:
+    def _attributes_of_task(
+        self, template: Any, prepared: Prepared, hedge: Hedge
+    ) -> Any:
         attributes = {
             "scaler_": self.scaler_,
             "n_axes_": np.ndim(prepared.data.y),

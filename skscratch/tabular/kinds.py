@@ -6,7 +6,7 @@ and held-out rows decide how much each counts: see ``hedge``. A kind of your own
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ class Kind:
     encoders : callable
         ``encoders(dtype, seed)`` returns the transformers of numeric inputs, as a list
         of (name, transformer) pairs. Their outputs are put side by side.
-    parameters : dict, default={}
+    parameters : dict
         Parameters of the networks that differ from those of the recipe.
     logs_targets : bool, default=False
         Whether the members learn the logarithms of targets. Such a kind is left out
@@ -44,7 +44,7 @@ class Kind:
     """
 
     encoders: Callable[[str, int], Encoders]
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any]
     logs_targets: bool = False
 
 
@@ -82,7 +82,7 @@ TANH = {"activation": "tanh", "init": "glorot"}
 
 KINDS: dict[str, Kind] = {
     "pieces": Kind(_pieces, SHALLOW),
-    "waves": Kind(_waves),
+    "waves": Kind(_waves, {}),
     "smooth": Kind(_smooth, {"activation": "mish"}),
     "ranks": Kind(_ranks, TANH),
     "log_targets": Kind(_ranks, TANH, logs_targets=True),

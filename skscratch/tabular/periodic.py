@@ -42,9 +42,10 @@ class PeriodicEncoder(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    lowest, highest : float, default=0.03 and 1.0
-        Standard deviations of the lowest and the highest frequency, in periods per unit
-        of the features.
+    lowest : float, default=0.03
+        Standard deviation of the lowest frequency, in periods per unit of the features.
+    highest : float, default=1.0
+        Standard deviation of the highest frequency.
     n_waves : int or 'auto', default='auto'
         Number of cosines of each feature. 'auto' is 8, or less for more than 60
         features, so that there are at most 480 in total, but at least 2.

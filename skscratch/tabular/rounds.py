@@ -19,7 +19,7 @@ from skscratch.tabular.members import (
     renamed_checkpoints,
 )
 
-__all__ = ["EFFORTS", "Effort", "Hedge", "Rounds"]
+__all__ = ["EFFORTS", "Effort", "Hedge", "Rounds", "blended"]
 
 
 class Effort(NamedTuple):

@@ -176,10 +176,11 @@ def check_table(X: Any) -> None:
 
 def _check_rows(rows: list[Any] | tuple[Any, ...]) -> None:
     """Check that rows are one-dimensional and of equal length."""
-    lengths = sorted({np.size(row) for row in rows})
+    is_nested = any(map(_is_nested, rows))
+    lengths = [] if is_nested else sorted({np.size(row) for row in rows})
     if not rows:
         found = f"an empty {type(rows).__name__}"
-    elif any(np.ndim(row) != 1 for row in rows):
+    elif is_nested or any(np.ndim(row) != 1 for row in rows):
         found = f"a {type(rows).__name__} with items that are not rows"
     elif len(lengths) > 1:
         found = f"rows of {lengths[0]} to {lengths[-1]} values"
@@ -189,6 +190,12 @@ def _check_rows(rows: list[Any] | tuple[Any, ...]) -> None:
         "a table must be a DataFrame, an array or a list of rows of equal length, got "
         f"{found}."
     )
+
+
+def _is_nested(row: Any) -> bool:
+    """Whether a row is a list of lists, which NumPy may fail to take for an array."""
+    is_list = isinstance(row, list | tuple)
+    return is_list and any(isinstance(value, list | tuple) for value in row)
 
 
 def _check_two_dimensional(X: Any) -> None:

@@ -268,7 +268,7 @@ class LogTargets(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    zero : ndarray of shape (n_outputs,)
+    zero : float or ndarray of shape (n_outputs,), default=0.0
         Where targets are 0.
 
     Attributes

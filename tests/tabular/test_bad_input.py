@@ -98,6 +98,9 @@ TABLES_TO_FIT = {
     "rows of unequal length": Refused(
         lambda t: t.model().fit([[1], [1, 2]], [0, 1]), "got rows of 1 to 2 values"
     ),
+    "rows of numbers and lists": Refused(
+        lambda t: t.model().fit([[1, [2]], [1, 2]], [0, 1]), "items that are not rows"
+    ),
     "a list of numbers": Refused(
         lambda t: t.model().fit([1, 2], [0, 1]), "a list of rows of equal length"
     ),
@@ -280,10 +283,6 @@ CLASSES_OF_TABLES = {
     ),
     "numbers": Refused(
         lambda t: t.model().fit(t.mixed[["a", "s"]], t.numbers), "Unknown label type"
-    ),
-    "a class of one sample": Refused(
-        lambda t: t.model().fit(t.mixed, np.arange(24) == 5),
-        "early stopping needs two samples of each, or X_val and y_val",
     ),
     "X_val that is not prepared": Refused(
         lambda t: t.model().fit(t.mixed, t.y, network__X_val=t.X, network__y_val=t.y),

@@ -415,6 +415,7 @@ SHAPES = {
     "one column": (np.arange(30.0)[:, None], [0, 1] * 15),
     "one class": (np.arange(30.0)[:, None], [7] * 30),
     "a class of one sample": (np.arange(30.0)[:, None], [0, 1] * 14 + [1, 2]),
+    "one sample of two classes": (np.arange(30.0)[:, None], np.arange(30) == 5),
     "constant columns": (np.ones((30, 3)), [0, 1] * 15),
     "equal rows": (np.tile([[1.0, 2.0]], (30, 1)), [0, 1, 2] * 10),
     "only missing values": (np.full((30, 2), np.nan), [0, 1] * 15),
