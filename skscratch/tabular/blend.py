@@ -26,12 +26,13 @@ class ClassJudge(NamedTuple):
 
     Attributes
     ----------
-    Y : ndarray of bool of shape (n_samples, n_outputs)
-        Indicators of classes or labels; one column for two classes.
+    Y : ndarray of bool of shape (n_samples, n_classes)
+        Indicators of classes or labels.
     weights : ndarray of shape (n_samples,) or None
         Sample weights.
     loss : {"log_loss", "binary_log_loss"}
-        The former where a sample has one of several classes.
+        The former where a sample has one class, the latter where it may have several
+        labels.
     prior_samples : float, default=30.0
         Number of samples that the prior of ``fit_weights`` counts as.
     """
@@ -58,7 +59,6 @@ class ClassJudge(NamedTuple):
         """
         if self.loss == "log_loss":
             return np.sum(P, axis=1, where=self.Y)
-        P = P[:, -self.Y.shape[1] :]  # Of two classes, the second.
         return np.where(self.Y, P, 1 - P)
 
     def deviance(self, view: Array) -> float:
@@ -190,7 +190,7 @@ def fit_temperature(judge: ClassJudge, P: Array, n_classes: int) -> float:
     """
     Y = judge.Y.T.astype(np.float64)
     smooth(Y, 1 / (len(P) + 1), n_classes)
-    Z = _logits(P[:, -len(Y) :], judge.loss)
+    Z = _logits(P, judge.loss)
     return best_temperature(resolve_loss(judge.loss), Z.T, Y, judge.weights)
 
 
@@ -200,8 +200,8 @@ def tempered(loss: str, P: Array, temperature: float) -> NDArray[np.float64]:
     Parameters
     ----------
     loss : str
-        'log_loss' where a sample has one of several classes, and otherwise
-        'binary_log_loss'.
+        'log_loss' where a sample has one class, and 'binary_log_loss' where it may have
+        several labels.
     P : ndarray of shape (n_samples, n_classes)
     temperature : float
 

@@ -202,7 +202,8 @@ class TailScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self : object
         """
         values = validated_samples(self, X, reset=True)
-        self.scaler_ = SmoothClipScaler(limit=np.inf).fit(values)
+        scaler = SmoothClipScaler(limit=np.inf).set_output(transform="default")
+        self.scaler_ = scaler.fit(values)
         compressed = self._compress(values)
         self.mean_ = compressed.mean(axis=0)
         std = compressed.std(axis=0)

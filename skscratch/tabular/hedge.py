@@ -28,7 +28,7 @@ from skscratch.nn.checks import is_size
 from skscratch.tabular.deadline import Deadline
 from skscratch.tabular.kinds import KINDS
 from skscratch.tabular.members import Members
-from skscratch.tabular.preparation import Prepared
+from skscratch.tabular.preparation import Prepared, refuse_inputs
 from skscratch.tabular.rounds import EFFORTS, Hedge, Rounds, blended
 
 __all__ = ["CONSTRAINTS", "BaseHedge"]
@@ -107,6 +107,7 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
         deadline = Deadline(self.time_limit, started)
         validation = ValidationArguments(X_val, y_val, sample_weight_val, groups)
         template = self._template()
+        refuse_inputs(X)
         if not is_size(template.n_estimators):
             raise ValueError(
                 f"The 'n_estimators' parameter of {type(template).__name__} must be a "
@@ -212,6 +213,8 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
         check_is_fitted(self)
         members, weights = self.members_, self.weights_
         X = validate_prediction_data(self, X, (np.float64, np.float32))
+        # Products of matrices round differently in another order in memory.
+        X = np.ascontiguousarray(X)
         return blended([one.predict(X) for one in members], weights)
 
     def __sklearn_is_fitted__(self) -> bool:

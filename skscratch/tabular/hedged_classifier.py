@@ -114,7 +114,10 @@ class HedgedClassifier(ClassifierMixin, BaseHedge):
         weights = targets.weights(
             template.class_weight, judged.y, judged.Y, judged.weights
         )
-        return ClassJudge(judged.Y, weights, targets.loss)
+        Y = judged.Y
+        if targets.kind == "binary":  # The probabilities of both classes are precise.
+            Y = np.hstack([~Y, Y])[:, : len(targets.classes)]
+        return ClassJudge(Y, weights, _loss_of(targets))
 
     def _attributes_of_task(
         self, template: Any, prepared: Prepared, hedge: Hedge
@@ -166,7 +169,7 @@ class HedgedClassifier(ClassifierMixin, BaseHedge):
         P = self._blend(X)
         targets = self.targets_
         if self.temperature_ != 1.0:
-            P = tempered(targets.loss, P, self.temperature_)
+            P = tempered(_loss_of(targets), P, self.temperature_)
         if not targets.is_multilabel:
             P /= P.sum(axis=1, keepdims=True)
         return P
@@ -208,3 +211,8 @@ class HedgedClassifier(ClassifierMixin, BaseHedge):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _loss_of(targets: ClassTargets) -> str:
+    """Name of the loss of probabilities, of which two classes have one each."""
+    return "binary_log_loss" if targets.is_multilabel else "log_loss"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import is_classifier
 from sklearn.utils import check_random_state
 
@@ -14,7 +15,7 @@ from skscratch.tabular.members import HedgeData
 from skscratch.training.data import FitData, Split
 from skscratch.training.solvers import find_solver
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["Prepared", "prepare", "refuse_inputs"]
 
 
 class Prepared(NamedTuple):
@@ -111,6 +112,29 @@ def prepare(
         None if own is None else (judged.X, judged.y, judged.weights),
     )
     return Prepared(data, training, judged, targets, splits, rng)
+
+
+def refuse_inputs(X: Any) -> None:
+    """Refuse samples that are sparse or complex, in scikit-learn's words.
+
+    Parameters
+    ----------
+    X : object
+
+    Raises
+    ------
+    TypeError
+        If they are sparse.
+    ValueError
+        If they are complex.
+    """
+    if issparse(X):
+        raise TypeError(
+            "Sparse data was passed for X, but dense data is required. Use "
+            "'.toarray()' to convert to a dense numpy array."
+        )
+    if getattr(getattr(X, "dtype", None), "kind", "") == "c":
+        raise ValueError("Complex data not supported: X must hold real numbers.")
 
 
 def _holds_out(template: Any) -> bool:

@@ -24,11 +24,8 @@ def draw_classes(seed, n_kinds, n_classes=3, n_samples=200, weighted=False):
     random = np.random.RandomState(seed)
     y = random.randint(n_classes, size=n_samples)
     weights = random.uniform(0.1, 3, n_samples) if weighted else None
-    if n_classes == 2:
-        judge = ClassJudge(y[:, np.newaxis] == 1, weights, "binary_log_loss")
-    else:
-        indicators = y[:, np.newaxis] == np.arange(n_classes)
-        judge = ClassJudge(indicators, weights, "log_loss")
+    indicators = y[:, np.newaxis] == np.arange(n_classes)
+    judge = ClassJudge(indicators, weights, "log_loss")
     truth = np.eye(n_classes)[y]
     predictions = [
         softmax(k * truth + 2 * random.standard_normal(truth.shape), axis=1)
@@ -147,8 +144,6 @@ def test_the_temperature_undoes_a_wrong_one(n_classes, seed, power):
     P = softmax(logits, axis=1)
     y = (P.cumsum(axis=1) < random.uniform(size=(4000, 1))).sum(axis=1)
     judge = ClassJudge(y[:, np.newaxis] == np.arange(n_classes), None, "log_loss")
-    if n_classes == 2:
-        judge = ClassJudge(y[:, np.newaxis] == 1, None, "binary_log_loss")
     wrong = softmax(power * logits, axis=1)
     temperature = fit_temperature(judge, wrong, n_classes)
     assert temperature == pytest.approx(power, rel=0.2)

@@ -24,7 +24,6 @@ from skscratch.tabular.defaults import (
     with_recipe,
 )
 from skscratch.tabular.kinds import KINDS
-from skscratch.tabular.rounds import EFFORTS
 
 HEDGES = {"classifier": HedgedClassifier, "regressor": HedgedRegressor}
 each_hedge = pytest.mark.parametrize("task", HEDGES)
@@ -58,7 +57,13 @@ def draw_data(task, n_samples=90, seed=0, n_classes=3):
     [
         make_hedge("classifier", max_iter=40, learning_rate_init=0.03, dtype="auto"),
         make_hedge("regressor", max_iter=40, learning_rate_init=0.03, dtype="auto"),
-    ]
+    ],
+    expected_failed_checks=lambda estimator: {
+        f"check_sample_weight_equivalence_on_{kind}_data": (
+            "folds and batches of repeated rows are others"
+        )
+        for kind in ("dense",)
+    },
 )
 def test_hedges_pass_the_checks_of_scikit_learn(estimator, check):
     check(estimator)
@@ -79,8 +84,7 @@ def test_probabilities_are_those_of_the_members_blended(seed, n_classes):
         networks = [m for n in members.networks for m in n.estimators_]
         mean = np.mean([n.predict_proba(inputs) for n in networks], axis=0)
         blend = blend + weight * mean
-    loss = "binary_log_loss" if n_classes == 2 else "log_loss"
-    expected = tempered(loss, blend, hedge.temperature_)
+    expected = tempered("log_loss", blend, hedge.temperature_)
     found = hedge.predict_proba(X)
     assert_allclose(found, expected, rtol=1e-5)
     assert_allclose(found.sum(axis=1), 1)
@@ -123,17 +127,19 @@ def test_the_kind_that_suits_the_data_counts_most(name):
     hedge = make_hedge("classifier", {"kinds": (name, "smooth")}, **parameters)
     hedge.fit(X, y)
     weights = dict(zip((m.name for m in hedge.members_), hedge.weights_, strict=True))
-    assert weights[name] > 0.7
+    assert weights[name] > 0.6
 
 
 def test_a_kind_without_weight_gets_no_more_members():
     X = np.random.RandomState(0).uniform(-1, 1, (1500, 1))
     y = (np.sin(12 * X[:, 0]) > 0).astype(int)
     parameters = {"max_iter": 120, "hidden_layer_sizes": (32, 32)}
-    kinds = {"kinds": ("smooth", "waves")}
-    hedge = make_hedge("classifier", kinds, **parameters).fit(X, y)
+    hedged = {"kinds": ("smooth", "waves"), "effort": "high"}
+    hedge = make_hedge("classifier", hedged, **parameters).fit(X, y)
     assert [members.name for members in hedge.members_] == ["waves"]
     assert_array_equal(hedge.weights_, [1.0])
+    # Those of the first round, as many in the second, twice as many in the third.
+    assert [n.n_estimators for n in hedge.members_[0].networks] == [2, 2, 4]
 
 
 def test_heavy_tails_are_learned_by_ranks_and_logarithms():
@@ -185,11 +191,10 @@ def test_members_hold_out_different_rows(task):
             lambda self, estimator, context, **data: None
         )
 
-    hedge = make_hedge(task)
+    hedge = make_hedge(task, {"effort": "high"})
     hedge.estimator.set_callbacks(Spy())
     hedge.fit(X, y)
-    n_kinds = len(EFFORTS["default"].rounds) and len(seen)
-    assert n_kinds == len(seen) > len(hedge.members_)
+    assert len(seen) >= len(KINDS) - 1 + 2 * len(hedge.members_)
     first = [tuple(held.tolist()) for _, held in seen[0]]
     assert len(set(first)) == 2
     # All kinds of a round hold out the same rows, and the next round others.
