@@ -55,6 +55,10 @@ class HedgedClassifier(ClassifierMixin, BaseHedge):
         predicted: see ``ScratchMLPClassifier``.
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
+    n_outputs_ : int
+        Number of raw outputs of a member's network.
+    targets_ : ClassTargets
+        How classes, or labels, are encoded.
     is_interrupted_ : bool
         Whether the user interrupted the training by Ctrl-C.
     n_features_in_ : int

@@ -80,8 +80,12 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
         Weights of these kinds; they sum to 1.
     scaler_ : Pipeline
         Of the targets. Members predict scaled targets.
+    n_axes_ : int
+        Number of axes of the targets in ``fit``.
     interval_model_ : IntervalModel
         Quantiles and their calibration. Only with ``intervals=True`` of the estimator.
+    interval_encoder_ : ColumnTransformer
+        Encodes the inputs of ``interval_model_``. Only with ``intervals=True``.
     is_interrupted_ : bool
         Whether the user interrupted the training by Ctrl-C.
     n_features_in_ : int
@@ -201,23 +205,30 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
         if hedge.is_interrupted:
             warn_user("fit was interrupted before it could train the intervals.")
             return attributes
-        members = hedge.members[0]
+        return attributes | self._fit_intervals(template, prepared, hedge)
+
+    def _fit_intervals(
+        self, template: Any, prepared: Prepared, hedge: Hedge
+    ) -> dict[str, Any]:
+        """Train a network of quantiles, of the kind that counts most."""
+        ranked = np.argsort(-hedge.weights, kind="stable")
+        members = next(
+            (hedge.members[i] for i in ranked if hedge.members[i].scaler is None),
+            hedge.members[0],
+        )
         seed = prepared.rng.randint(np.iinfo(np.int32).max)
         regressor = members.make_network(template, INTERVAL_MEMBERS, seed, [])
         regressor.set_callbacks()
         encode = members.encoder.transform
         training = prepared.training._replace(X=encode(prepared.training.X))
-        splits = [
-            split._replace(
-                data=training
-                if split.is_drawn
-                else split.data._replace(X=encode(split.data.X))
-            )
-            for split in prepared.splits
-        ]
-        model = fit_intervals(regressor, training, splits)
-        return attributes | {
-            "interval_model_": model,
+        splits = []
+        for split in prepared.splits:
+            data = training
+            if not split.is_drawn:  # The user's own table.
+                data = split.data._replace(X=encode(split.data.X))
+            splits.append(split._replace(data=data))
+        return {
+            "interval_model_": fit_intervals(regressor, training, splits),
             "interval_encoder_": members.encoder,
         }
 
