@@ -1,8 +1,8 @@
 """Encoder of dates, times of day and durations, for networks that learn from tables.
 
-``DateEncoder`` turns them into numbers: their position in time, and parts that repeat,
-such as the day of the week. How columns are recognized and read is in ``date_values``
-and ``date_text``.
+``DateEncoder`` turns them into numbers: their position in time, parts that repeat, such
+as the day of the week, and the time between two columns. How columns are recognized and
+read is in ``date_values`` and ``date_text``.
 """
 
 from typing import Any, NamedTuple, Self
@@ -29,6 +29,8 @@ __all__ = ["DateEncoder", "DateFormat", "find_format", "unreadable_dates"]
 DAY = 86400
 # Bounds on the scaled numbers: dates far from all others say little more than that.
 LIMITS = {"trend": 10.0, "year": 10.0, "time": 10.0, "duration": 1e6}
+# Of so many columns of dates, all are compared with each other.
+MAX_ALL_PAIRS = 3
 # Parts of a date or time that repeat.
 PERIODIC = ("month", "day", "weekday", "hour")
 LABELS = {"month": "month", "day": "day of the month", "weekday": "day of the week"}
@@ -69,10 +71,16 @@ class DateEncoder(TransformerMixin, BaseEstimator):
     ``hour_cos``. A duration has ``duration``, the seconds, scaled. Both may have
     ``missing``.
 
+    Columns of dates that vary also have their differences, in seconds and scaled, each
+    if it varies: "b_minus_a" is the time from a column "a" to a later column "b" of the
+    table, and the last output of "b", or one of the last. Up to three columns are all
+    compared with each other; of more, each only with the one before it. A difference is
+    missing, and so the median of the differences, where either date is.
+
     Numbers are scaled like those of ``SmoothClipScaler``: uniformly distributed dates
     of ``fit`` come to lie between -1 and 1. The limit is 10, so later dates are
     continued almost linearly, but a single date in the year 9999 does no harm. That of
-    durations is 1e6.
+    durations and differences is 1e6.
 
     Missing values are replaced by the median. So is, in ``transform``, everything that
     can't be read. Dates are compared in UTC. Their parts are local ones, in the time
@@ -86,6 +94,8 @@ class DateEncoder(TransformerMixin, BaseEstimator):
     ----------
     dtype : {'float32', 'float64'}, default='float64'
         dtype of the output.
+    differences : bool, default=True
+        Whether differences between columns of dates are outputs.
 
     Attributes
     ----------
@@ -93,14 +103,16 @@ class DateEncoder(TransformerMixin, BaseEstimator):
         For each column what was found in ``fit``: ``kind``, ``layout`` and ``zone`` as
         in ``DateFormat``, ``parts``, the names of the parts that vary, ``scales``, the
         center and divisor of the numbers among them, ``median``, the day, second and
-        offset of the median, and ``has_missing``.
+        offset of the median, ``has_missing``, and ``differences``, a list of the
+        position of the column that is subtracted, center and divisor.
     descriptions_ : dict
         For each column, by name or index, a sentence about what was found.
     notes_ : dict
         Likewise, but only for columns of which something was assumed, or that have no
         outputs.
     n_outputs_per_feature_ : list of int
-        Number of outputs of each column.
+        Number of outputs of each column. A difference belongs to the column from which
+        another is subtracted.
     n_features_in_ : int
         Number of columns seen during ``fit``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -119,10 +131,12 @@ class DateEncoder(TransformerMixin, BaseEstimator):
 
     _parameter_constraints: dict[str, list[Any]] = {
         "dtype": [StrOptions({"float32", "float64"})],
+        "differences": ["boolean"],
     }
 
-    def __init__(self, dtype: str = "float64") -> None:
+    def __init__(self, dtype: str = "float64", differences: bool = True) -> None:
         self.dtype = dtype
+        self.differences = differences
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -171,22 +185,28 @@ class DateEncoder(TransformerMixin, BaseEstimator):
 
     def _fit(self, X: Any) -> list[Reading]:
         """Fit, and return the values of the columns."""
-        columns, readings, notes, descriptions = [], [], {}, {}
+        columns, readings, notes = [], [], {}
         with rollback_on_error(self):
             validate_data(self, X, skip_check_array=True)
-            for name, values in _table_columns(X):
+            table = _table_columns(X)
+            for name, values in table:
                 format = _format_of(name, values)
                 reading = read_column(name, values, format)
                 column = _fit_column(reading, format)
                 note = " ".join(filter(None, (format.note, _note(column, reading))))
                 if note:
                     notes[name] = note
-                descriptions[name] = _describe(column, reading)
                 columns.append(column)
                 readings.append(reading)
-            self.columns_ = columns
-            self.n_outputs_per_feature_ = [len(_suffixes(c)) for c in columns]
-            self.notes_, self.descriptions_ = notes, descriptions
+            if self.differences:
+                _fit_differences(columns, readings)
+            names = [name for name, _ in table]
+            self.columns_, self.notes_ = columns, notes
+            self.n_outputs_per_feature_ = list(map(_count_outputs, columns))
+            self.descriptions_ = {
+                name: _describe(column, reading, names)
+                for name, column, reading in zip(names, columns, readings, strict=True)
+            }
         return readings
 
     def transform(self, X: Any) -> NDArray[Any]:
@@ -222,17 +242,19 @@ class DateEncoder(TransformerMixin, BaseEstimator):
         )
 
     def _encode(self, readings: list[Reading]) -> NDArray[Any]:
-        n_outputs = [len(_suffixes(column)) for column in self.columns_]
-        ends = np.cumsum(n_outputs)
-        encoded = np.zeros((len(readings[0].day), ends[-1]), dtype=self.dtype)
-        for column, reading, end, n in zip(
-            self.columns_, readings, ends, n_outputs, strict=True
-        ):
-            _encode_column(column, reading, encoded[:, end - n : end])
+        n_outputs = self.n_outputs_per_feature_
+        encoded = np.zeros((len(readings[0].day), sum(n_outputs)), dtype=self.dtype)
+        start = 0
+        for column, reading, n in zip(self.columns_, readings, n_outputs, strict=True):
+            middle = start + len(_suffixes(column))
+            _encode_column(column, reading, encoded[:, start:middle])
+            for i, (other, *scales) in enumerate(column["differences"], start=middle):
+                encoded[:, i] = _encode_difference(reading, readings[other], scales)
+            start += n
         return encoded
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Names of the outputs: column and part.
+        """Names of the outputs: column and part, or column and other column.
 
         Parameters
         ----------
@@ -248,7 +270,10 @@ class DateEncoder(TransformerMixin, BaseEstimator):
         names = [
             f"{feature}_{suffix}"
             for feature, column in zip(features, self.columns_, strict=True)
-            for suffix in _suffixes(column)
+            for suffix in (
+                *_suffixes(column),
+                *(f"minus_{features[other]}" for other, *_ in column["differences"]),
+            )
         ]
         return np.asarray(names, dtype=object)
 
@@ -284,7 +309,7 @@ def _fit_column(reading: Reading, format: DateFormat) -> dict[str, Any]:
     column: dict[str, Any] = {
         **{"kind": format.kind, "layout": format.layout, "zone": format.zone},
         **{"parts": [], "scales": {}, "median": [0, 0.0, 0.0]},
-        "has_missing": not reading.valid.all(),
+        **{"has_missing": not reading.valid.all(), "differences": []},
     }
     if not reading.valid.any():
         return column | {"has_missing": False}
@@ -295,12 +320,59 @@ def _fit_column(reading: Reading, format: DateFormat) -> dict[str, Any]:
             continue
         column["parts"].append(name)
         if name in LIMITS:
-            low, center, high = np.quantile(part.value, (0.25, 0.5, 0.75))
-            center = 0.0 if name == "trend" else float(center)
-            # As in SmoothClipScaler.
-            scale = high - low or np.ptp(part.value) / 2
-            column["scales"][name] = [center, float(scale)]
+            center, scale = _center_and_scale(part.value)
+            column["scales"][name] = [0.0 if name == "trend" else center, scale]
     return column
+
+
+def _center_and_scale(values: NDArray[Any]) -> list[float]:
+    """Median and interquartile range, or half the range, as in SmoothClipScaler."""
+    low, center, high = np.quantile(values, (0.25, 0.5, 0.75))
+    return [float(center), float(high - low or np.ptp(values) / 2)]
+
+
+def _fit_differences(columns: list[dict[str, Any]], readings: list[Reading]) -> None:
+    """Find the differences between columns of dates that vary, and how to scale them.
+
+    The difference to a constant date would repeat the trend.
+    """
+    chosen = [i for i, column in enumerate(columns) if "trend" in column["parts"]]
+    reach = len(chosen) if len(chosen) <= MAX_ALL_PAIRS else 1
+    for position, i in enumerate(chosen):
+        for other in chosen[max(position - reach, 0) : position]:
+            seconds = _difference(readings[i], readings[other])
+            seconds = seconds[readings[i].valid & readings[other].valid]
+            if len(seconds) and seconds.min() < seconds.max():
+                scales = _center_and_scale(seconds)
+                columns[i]["differences"].append([other, *scales])
+
+
+def _difference(reading: Reading, other: Reading) -> NDArray[np.float64]:
+    """Seconds from another column's dates to a column's, in UTC."""
+    (day, second), (other_day, other_second) = in_utc(reading), in_utc(other)
+    # Equal differences at different times of day must not differ by rounding errors.
+    nanoseconds = np.rint((second - other_second) * 1e9)
+    days = (day - other_day) + np.floor(nanoseconds / (DAY * 1e9))
+    seconds: NDArray[np.float64] = days * DAY + nanoseconds % (DAY * 1e9) / 1e9
+    return seconds
+
+
+def _encode_difference(
+    reading: Reading, other: Reading, scales: list[float]
+) -> NDArray[np.float64]:
+    values = _squash(_difference(reading, other), scales, LIMITS["duration"])
+    # Missing ones are the median.
+    return np.where(reading.valid & other.valid, values, 0.0)
+
+
+def _squash(
+    values: NDArray[Any], scales: list[float], limit: float
+) -> NDArray[np.float64]:
+    """Scale numbers, and pull in those that are far from all others."""
+    center, scale = scales
+    scaled = (values - center) / scale
+    squashed: NDArray[np.float64] = scaled / np.hypot(1, scaled / limit)
+    return squashed
 
 
 def _median(reading: Reading, kind: str) -> list[Any]:
@@ -349,7 +421,7 @@ def _parts(reading: Reading, kind: str, median: list[Any]) -> dict[str, Part]:
 
 
 def _suffixes(column: dict[str, Any]) -> list[str]:
-    """Names of a column's outputs without the column's own."""
+    """Names of a column's outputs without the column's own, except differences."""
     suffixes = []
     for part in column["parts"]:
         periodic = part in PERIODIC
@@ -357,10 +429,14 @@ def _suffixes(column: dict[str, Any]) -> list[str]:
     return suffixes + ["missing"] * column["has_missing"]
 
 
+def _count_outputs(column: dict[str, Any]) -> int:
+    return len(_suffixes(column)) + len(column["differences"])
+
+
 def _encode_column(
     column: dict[str, Any], reading: Reading, encoded: NDArray[Any]
 ) -> None:
-    """Write a column's outputs."""
+    """Write a column's outputs, except differences."""
     if column["has_missing"]:
         encoded[:, -1] = ~reading.valid
     if not column["parts"]:
@@ -380,9 +456,7 @@ def _encode_column(
             i += 2
             continue
         if name in LIMITS:
-            center, scale = column["scales"][name]
-            value = (value - center) / scale
-            value = value / np.hypot(1, value / LIMITS[name])
+            value = _squash(value, column["scales"][name], LIMITS[name])
         encoded[:, i] = value
         i += 1
 
@@ -395,8 +469,8 @@ def _note(column: dict[str, Any], reading: Reading) -> str:
     return ""
 
 
-def _describe(column: dict[str, Any], reading: Reading) -> str:
-    """Describe what a column holds, and its outputs."""
+def _describe(column: dict[str, Any], reading: Reading, names: list[Any]) -> str:
+    """Describe what a column holds, and its outputs, given the names of all columns."""
     text = column["kind"]
     details = [column["layout"], column["zone"]]
     if any(details):
@@ -405,6 +479,10 @@ def _describe(column: dict[str, Any], reading: Reading) -> str:
         text += f" from {_extremes(column, reading)}"
     parts = [LABELS.get(part, part) for part in column["parts"]]
     parts += ["missing values"] * column["has_missing"]
+    for other, *_ in column["differences"]:
+        # Positions are not those in the table if this is a part of it.
+        name = names[other] if isinstance(names[other], str) else "another column"
+        parts.append(f"time since {name}")
     return f"{text}: {', '.join(parts) or 'no outputs'}"
 
 

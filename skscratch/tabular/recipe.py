@@ -71,7 +71,7 @@ def make_tabular_classifier(
       beyond the 99 most frequent. Unknown categories share it too. A column of more
       categories is also encoded by the mean of the targets for each of them.
     - Dates, times and durations become a trend and the parts that vary, such as the
-      month and the hour.
+      month and the hour. Several columns of dates also have the time between them.
     - Text that hardly repeats is encoded by its n-grams.
     - Columns that are constant, or identify the rows, are left out.
 

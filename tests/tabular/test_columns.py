@@ -47,6 +47,26 @@ def test_dates_are_encoded(column):
     assert model.predict(frame.assign(when=None)).shape == (30,)
 
 
+@pytest.mark.parametrize("is_frame", [True, False])
+def test_the_time_between_dates_is_an_input_of_the_later_column(is_frame):
+    frame, _ = table()
+    frame.insert(0, "ordered", DATES)
+    frame["delivered"] = DATES + pd.to_timedelta(np.arange(len(DATES)) ** 2, "min")
+    columns = make_table_columns().fit(frame if is_frame else frame.to_numpy())
+    roles = columns.describe()
+    ordered, delivered = (
+        ("ordered", "delivered") if is_frame else ("x0", f"x{frame.shape[1] - 1}")
+    )
+    names = columns.get_feature_names_out().tolist()
+    for role, name in ((roles[0], ordered), (roles[-1], delivered)):
+        own = [one for one in names if one.startswith(f"dates__{name}_")]
+        assert role.inputs == {"dates": len(own)}
+    assert f"dates__{delivered}_minus_{ordered}" in own
+    other = "ordered" if is_frame else "another column"
+    assert roles[-1].reason.endswith(f", time since {other}")
+    assert "time since" not in roles[0].reason
+
+
 def test_sparse_tables_are_refused():
     with pytest.raises(ValueError, match="a table must be dense"):
         make_tabular_classifier(**QUICK).fit(sparse.eye_array(30).tocsr(), [0, 1] * 15)

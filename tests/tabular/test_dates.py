@@ -184,6 +184,131 @@ def test_durations(durations):
         assert_allclose(found[:, 0], outputs["duration"], rtol=1e-6, atol=1e-6)
 
 
+# Differences between columns of dates
+
+
+def difference(X, later, earlier, **params):
+    """Difference of two columns, scaled, or None if there is no such output."""
+    encoder = DateEncoder(**params)
+    values = encoder.fit_transform(X)
+    assert_array_equal(encoder.transform(X), values)
+    names = encoder.get_feature_names_out().tolist()
+    name = f"{later}_minus_{earlier}"
+    return values[:, names.index(name)] if name in names else None
+
+
+def differences_in(encoder):
+    return [name for name in encoder.get_feature_names_out() if "_minus_" in name]
+
+
+@given(
+    st.lists(st.tuples(st.none() | moments, st.none() | moments), min_size=2),
+    st.sampled_from(["UTC", "Europe/Zurich", "+05:30"]) | st.none(),
+)
+@example([(dt.datetime(2024, 1, 1, hour), None) for hour in range(3)], None)
+def test_differences_are_those_of_pandas(rows, zone):
+    a, b = (pd.Series(c).astype("M8[us]") for c in zip(*rows, strict=True))
+    expected = (b - a).dt.total_seconds()
+    # Dates without a time zone are taken for UTC.
+    later = b if zone is None else b.dt.tz_localize("UTC").dt.tz_convert(zone)
+    found = difference(pd.DataFrame({"a": a, "b": later}), "b", "a")
+    assert difference(pd.DataFrame({"a": a, "b": later}), "a", "b") is None
+    if min(a.nunique(), b.nunique(), expected.nunique()) < 2:
+        assert found is None
+        return
+    q1, median, q3 = expected.quantile([0.25, 0.5, 0.75])
+    z = (expected - median) / (q3 - q1 or np.ptp(expected.dropna()) / 2)
+    z = z / np.hypot(1, z / 1e6)
+    assert_allclose(found, z.fillna(0), rtol=1e-6, atol=1e-6)
+    assert_array_equal(found[expected.isna()], 0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_minutes_between_dates_of_many_years_are_told_apart(dtype):
+    pickup = pd.Series(np.arange("2001-01-01", "2024-01-01", dtype="M8[D]"))
+    minutes = np.arange(len(pickup)) * 7 % 40
+    X = pd.DataFrame(
+        {"pickup": pickup, "dropoff": pickup + pd.to_timedelta(minutes, "min")}
+    )
+    found = difference(X, "dropoff", "pickup", dtype=dtype)
+    assert found.dtype == dtype
+    assert_allclose(found, (minutes - 20) / 20, atol=0.05)
+    assert len(np.unique(found)) == 40
+    # A delivery in the year 9999 flattens nothing.
+    encoder = DateEncoder(dtype=dtype).fit(X)
+    X.loc[0, "dropoff"] = pd.Timestamp("9999-12-31")
+    later = encoder.transform(X)[:, -1]
+    assert 1e5 < later[0] <= 1e6
+    assert_array_equal(later[1:], found[1:])
+    found = difference(X, "dropoff", "pickup", dtype=dtype)
+    assert np.ptp(found[1:]) > 1.9
+
+
+@given(
+    columns_of_moments, st.integers(-(10**15), 10**15), st.sampled_from(["us", "ns"])
+)
+@example([dt.datetime(2024, 1, 1, h, 1, 1, 7) for h in range(9)], 100_001, "ns")
+def test_equal_differences_are_no_outputs(column, span, unit):
+    a = pd.Series(column).astype("M8[us]")
+    a = a.where(a.dt.year.between(1900, 2100), pd.Timestamp(2000, 1, 1))
+    b = a.astype(f"M8[{unit}]") + pd.Timedelta(span, unit)
+    assert difference(pd.DataFrame({"a": a, "b": b}), "b", "a") is None
+
+
+def test_which_columns_of_dates_are_compared():
+    rng = np.random.RandomState(0)
+    X = pd.DataFrame({c: rng.randint(10**9, size=50).astype("M8[s]") for c in "abcde"})
+    X.insert(1, "one", dt.date(2024, 1, 31))
+    X.insert(3, "none", None)
+    X.insert(4, "took", rng.randint(1000, size=50).astype("m8[s]"))
+    others = ["one", "none", "took"]
+    pairs = {
+        "a": [],
+        "ab": ["b_minus_a"],
+        "abc": ["b_minus_a", "c_minus_a", "c_minus_b"],
+        "abcd": ["b_minus_a", "c_minus_b", "d_minus_c"],
+        "abcde": ["b_minus_a", "c_minus_b", "d_minus_c", "e_minus_d"],
+    }
+    for letters, expected in pairs.items():
+        for columns in ([*letters], [c for c in X if c in {*letters, *others}]):
+            encoder = DateEncoder().fit(X[columns])
+            assert differences_in(encoder) == expected
+    # The order is that of the table, whatever the dates are.
+    assert differences_in(DateEncoder().fit(X[["b", "a"]])) == ["a_minus_b"]
+
+
+def test_differences_belong_to_the_later_column():
+    X = make_table()[["zoned", "text"]]
+    encoder = DateEncoder().fit(X)
+    names = encoder.get_feature_names_out().tolist()
+    assert names[-2:] == ["text_missing", "text_minus_zoned"]
+    zoned, text = encoder.n_outputs_per_feature_
+    assert [name.split("_")[0] for name in names] == ["zoned"] * zoned + ["text"] * text
+    assert encoder.descriptions_["text"].endswith("missing values, time since zoned")
+    assert "time since" not in encoder.descriptions_["zoned"]
+    array = DateEncoder().fit(X.to_numpy())
+    assert array.get_feature_names_out()[-1] == "x1_minus_x0"
+    assert array.descriptions_[1].endswith("missing values, time since another column")
+    assert_allclose(array.transform(X.to_numpy()), encoder.transform(X), atol=1e-9)
+    without = DateEncoder(differences=False).fit(X)
+    assert without.get_feature_names_out().tolist() == names[:-1]
+    assert_array_equal(without.transform(X), encoder.transform(X)[:, :-1])
+    assert "time since" not in str(without.descriptions_)
+    with pytest.raises(ValueError, match="differences"):
+        DateEncoder(differences="all").fit(X)
+
+
+@given(st.lists(st.integers(0, 59)))
+def test_differences_of_a_row_do_not_depend_on_others(rows):
+    X = make_table()[["zoned", "text"]]
+    encoder = DateEncoder().fit(X)
+    expected = encoder.transform(X)
+    assert expected[:, -1].std() > 0
+    assert_array_equal(encoder.transform(X.iloc[rows]), expected[rows])
+    gone = encoder.transform(X.iloc[rows].assign(zoned=None))
+    assert_array_equal(gone[:, -1], 0)
+
+
 # The same dates in other forms
 
 
@@ -364,10 +489,12 @@ def test_a_column_without_dates_has_no_outputs(column):
 )
 def test_nothing_overflows(ticks, unit, kind):
     X = np.array(ticks, np.int64).view(f"{kind}8[{unit}]")[:, np.newaxis]
+    X = np.hstack([X, X[::-1]])
     for dtype in ("float32", "float64"):
         encoder = DateEncoder(dtype=dtype).fit(X)
         assert np.isfinite(encoder.transform(X)).all()
-        later = np.array([2**62, -(2**62), 0]).view(X.dtype)[:, np.newaxis]
+        later = np.array([2**62, -(2**62), 0]).view(X.dtype)
+        later = np.stack([later, later[::-1]], axis=1)
         assert np.isfinite(encoder.transform(later)).all()
 
 
