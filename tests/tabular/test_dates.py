@@ -187,6 +187,9 @@ def test_durations(durations):
 # Differences between columns of dates
 
 
+WINTER, SUMMER = dt.datetime(2024, 1, 31), dt.datetime(2024, 7, 31)
+
+
 def difference(X, later, earlier, **params):
     """Difference of two columns, scaled, or None if there is no such output."""
     encoder = DateEncoder(**params)
@@ -206,6 +209,9 @@ def differences_in(encoder):
     st.sampled_from(["UTC", "Europe/Zurich", "+05:30"]) | st.none(),
 )
 @example([(dt.datetime(2024, 1, 1, hour), None) for hour in range(3)], None)
+@example([(WINTER, None), (SUMMER, None), (None, WINTER), (None, SUMMER)], None)
+@example([(WINTER, WINTER), (SUMMER, SUMMER), (SUMMER, WINTER)], "Europe/Zurich")
+@example([(WINTER, WINTER), (SUMMER, SUMMER + dt.timedelta(hours=2))], "Europe/Zurich")
 def test_differences_are_those_of_pandas(rows, zone):
     a, b = (pd.Series(c).astype("M8[us]") for c in zip(*rows, strict=True))
     expected = (b - a).dt.total_seconds()
@@ -273,6 +279,14 @@ def test_which_columns_of_dates_are_compared():
         for columns in ([*letters], [c for c in X if c in {*letters, *others}]):
             encoder = DateEncoder().fit(X[columns])
             assert differences_in(encoder) == expected
+            outputs = encoder.transform(X[columns])
+            is_difference = ["_minus_" in n for n in encoder.get_feature_names_out()]
+            for name, values in zip(expected, outputs[:, is_difference].T, strict=True):
+                later, earlier = name.split("_minus_")
+                alone = difference(X[[earlier, later]], later, earlier)
+                assert_array_equal(values, alone)
+            parts = DateEncoder(differences=False).fit_transform(X[columns])
+            assert_array_equal(outputs[:, np.logical_not(is_difference)], parts)
     # The order is that of the table, whatever the dates are.
     assert differences_in(DateEncoder().fit(X[["b", "a"]])) == ["a_minus_b"]
 
