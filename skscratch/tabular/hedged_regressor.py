@@ -84,7 +84,7 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
         Number of axes of the targets in ``fit``.
     interval_model_ : IntervalModel
         Quantiles and their calibration. Only with ``intervals=True`` of the estimator.
-    interval_encoder_ : ColumnTransformer
+    interval_encoder_ : KindEncoder
         Encodes the inputs of ``interval_model_``. Only with ``intervals=True``.
     is_interrupted_ : bool
         Whether the user interrupted the training by Ctrl-C.

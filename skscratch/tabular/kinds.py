@@ -7,12 +7,12 @@ and held-out rows decide how much each counts: see ``hedge``. A kind of your own
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.compose import ColumnTransformer
-from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.pipeline import Pipeline
 
 from skscratch.tabular.encoders import (
     PiecewiseLinearEncoder,
@@ -22,9 +22,12 @@ from skscratch.tabular.encoders import (
 )
 from skscratch.tabular.periodic import PeriodicEncoder
 
-__all__ = ["KINDS", "Kind", "make_encoder", "numeric_inputs"]
+__all__ = ["KINDS", "Kind", "KindEncoder", "make_encoder", "numeric_inputs"]
 
 Encoders = list[tuple[str, Any]]
+
+# Rows that are encoded at a time.
+CHUNK_ROWS = 4096
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,82 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def make_encoder(kind: Kind, dtype: str, seed: int) -> ColumnTransformer:
-    """Build the transformer of a kind's inputs.
+class KindEncoder(TransformerMixin, BaseEstimator):
+    """Encoder of the inputs of one kind: numbers are encoded, others pass through.
+
+    It does what scikit-learn's ``ColumnTransformer`` and ``FeatureUnion`` would do, but
+    by chunks of rows: they make three copies of the encoded inputs, which are ten times
+    as large as the inputs themselves.
+
+    Parameters
+    ----------
+    encoders : list of tuple of (str, transformer)
+        Of the numeric inputs. Their outputs are put side by side.
+    dtype : {'float32', 'float64'}, default='float32'
+        dtype of the output.
+
+    Attributes
+    ----------
+    encoders_ : list of tuple of (str, transformer)
+        Fitted; empty without numeric inputs.
+    is_number_ : ndarray of bool of shape (n_features,)
+        Mask of the numeric inputs.
+    """
+
+    def __init__(self, encoders: Encoders, dtype: str = "float32") -> None:
+        self.encoders = encoders
+        self.dtype = dtype
+
+    def fit(self, X: NDArray[Any], y: Any = None) -> Self:
+        """Find the numeric inputs, and fit their encoders.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Samples.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+        """
+        self.is_number_ = numeric_inputs(X)
+        numbers = X[:, self.is_number_]
+        self.encoders_ = [
+            # Arrays, whatever the global configuration.
+            (name, clone(encoder).set_output(transform="default").fit(numbers))
+            for name, encoder in (self.encoders if self.is_number_.any() else [])
+        ]
+        return self
+
+    def transform(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Encode samples.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_inputs)
+        """
+        chunks = [X[i : i + CHUNK_ROWS] for i in range(0, len(X), CHUNK_ROWS)]
+        encoded = np.empty((0, 0), self.dtype)
+        for number, chunk in enumerate(chunks):
+            numbers = chunk[:, self.is_number_]
+            parts = [encoder.transform(numbers) for _, encoder in self.encoders_]
+            rows = np.concatenate([*parts, chunk[:, ~self.is_number_]], axis=1)
+            if number == 0:
+                encoded = np.empty((len(X), rows.shape[1]), self.dtype)
+            start = number * CHUNK_ROWS
+            encoded[start : start + len(rows)] = rows
+        return encoded
+
+
+def make_encoder(kind: Kind, dtype: str, seed: int) -> KindEncoder:
+    """Build the encoder of a kind's inputs.
 
     Parameters
     ----------
@@ -102,16 +179,10 @@ def make_encoder(kind: Kind, dtype: str, seed: int) -> ColumnTransformer:
 
     Returns
     -------
-    ColumnTransformer
-        Not yet fitted. It encodes the numeric inputs and passes the others through.
+    KindEncoder
+        Not yet fitted.
     """
-    encoder = ColumnTransformer(
-        [("numbers", FeatureUnion(kind.encoders(dtype, seed)), numeric_inputs)],
-        remainder="passthrough",
-        verbose_feature_names_out=False,
-    )
-    # Arrays, whatever the global configuration.
-    return encoder.set_output(transform="default")
+    return KindEncoder(kind.encoders(dtype, seed), dtype)
 
 
 def numeric_inputs(X: NDArray[Any]) -> NDArray[np.bool_]:

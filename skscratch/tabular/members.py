@@ -124,7 +124,7 @@ class Members:
 
     Attributes
     ----------
-    encoder : ColumnTransformer
+    encoder : KindEncoder
     networks : list of ScratchMLPClassifier or ScratchMLPRegressor
         Ensembles, or single networks, one for each call of ``train``.
     """
