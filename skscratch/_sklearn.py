@@ -93,6 +93,23 @@ CALLBACK_ATTRIBUTES = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
 FIT_ATTRIBUTES = (*CALLBACK_ATTRIBUTES, "_parent_callback_ctx")
 
 
+def validate_parameters(estimator: Any) -> None:
+    """Validate the parameters of an estimator that is part of another one.
+
+    Its own ``fit`` would do it later, after the parameters have been used.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+
+    Raises
+    ------
+    ValueError
+        If one is invalid.
+    """
+    estimator._validate_params()
+
+
 def callbacks_of(estimator: Any) -> list[Any]:
     """List the callbacks of an estimator, which scikit-learn has no public way to read.
 
@@ -119,4 +136,5 @@ __all__ = [
     "check_feature_names_in",
     "check_sample_weight",
     "fit_context",
+    "validate_parameters",
 ]

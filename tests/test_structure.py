@@ -215,8 +215,10 @@ assert make_tabular_classifier.__module__ == "skscratch.tabular.recipe"
 
 # The estimator
 
-# The only files that may know what an estimator keeps to itself.
+# The only files that may know what an estimator keeps to itself; `_sklearn` wraps what
+# is private in scikit-learn.
 ESTIMATOR_FILES = {
+    "_sklearn",
     "estimators.base",
     "estimators.classifier",
     "estimators.regressor",

@@ -11,8 +11,8 @@ from skscratch.training.solvers import find_solver
 
 __all__ = ["Deadline"]
 
-# Share of the limit that training may take; predictions for held-out rows, weights and
-# intervals take the rest.
+# Share of the limit that training may take; predictions for held-out rows and weights
+# take the rest.
 TRAINING_SHARE = 0.9
 # Share of the usual number of epochs below which kinds are left out instead.
 MIN_EPOCHS_SHARE = 0.25
@@ -27,14 +27,19 @@ class Deadline:
         Time limit; None means that there is none.
     started : float, default=None
         Time at which the limit began, by ``time.monotonic``; None means now.
+    share : float, default=1.0
+        Share of the limit that may be used.
     """
 
-    def __init__(self, seconds: float | None, started: float | None = None) -> None:
+    def __init__(
+        self, seconds: float | None, started: float | None = None, share: float = 1.0
+    ) -> None:
         started = time.monotonic() if started is None else started
-        self._end = math.inf if seconds is None else started + TRAINING_SHARE * seconds
+        share *= TRAINING_SHARE
+        self._end = math.inf if seconds is None else started + share * seconds
 
     @property
-    def left(self) -> float:
+    def remaining(self) -> float:
         """Seconds that are left for training."""
         return self._end - time.monotonic()
 
@@ -53,7 +58,7 @@ class Deadline:
         Parameters
         ----------
         network : ScratchMLPClassifier or ScratchMLPRegressor
-            Its ``max_iter`` is set if 'auto' would take too long.
+            Its ``max_iter`` is lowered if so many epochs would take too long.
         fit : callable
             ``fit(network)`` trains a network on the data.
         n_samples : int
@@ -69,15 +74,14 @@ class Deadline:
         """
         if math.isinf(self._end):
             return True
-        if self.left <= 0:
+        if self.remaining <= 0:
             network.set_params(max_iter=1)
             return False
-        if network.max_iter != "auto":
-            return True
-        usual = auto_max_iter(
-            find_solver(network.solver), n_samples, network.batch_size
-        )
-        affordable = self.left / _seconds_per_epoch(network, fit)
+        usual = network.max_iter
+        if usual == "auto":
+            solver = find_solver(network.solver)
+            usual = auto_max_iter(solver, n_samples, network.batch_size)
+        affordable = self.remaining / _seconds_per_epoch(network, fit)
         # Rather fewer kinds than members that have hardly learned anything.
         n_kinds = min(n_kinds, int(affordable / (MIN_EPOCHS_SHARE * usual)))
         n_epochs = max(int(affordable / max(n_kinds, 1)), 1)

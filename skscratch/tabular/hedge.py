@@ -1,4 +1,4 @@
-"""Ensembles that hedge between kinds of networks: what both of them share.
+"""Base class of the hedged ensembles, which blend networks of several kinds.
 
 No single encoding of numbers suits all tables. So members of several kinds are trained,
 each with its own view of the numbers, and held-out rows decide how much each kind
@@ -15,7 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from skscratch._sklearn import Interval, RegisteredOptions, StrOptions, fit_context
+from skscratch._sklearn import (
+    Interval,
+    RegisteredOptions,
+    StrOptions,
+    fit_context,
+    validate_parameters,
+)
 from skscratch.estimators.attributes import (
     feature_attributes,
     one_fit_at_a_time,
@@ -24,7 +30,6 @@ from skscratch.estimators.attributes import (
 from skscratch.estimators.parameters import check_combinations
 from skscratch.estimators.splitting import ValidationArguments
 from skscratch.estimators.validation import validate_prediction_data
-from skscratch.nn.checks import is_size
 from skscratch.tabular.deadline import Deadline
 from skscratch.tabular.kinds import KINDS
 from skscratch.tabular.members import Members
@@ -47,6 +52,9 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
 
     A subclass says what its targets are, and how predictions are judged.
     """
+
+    # The pipeline of a table passes it, whatever metadata a user requests.
+    __metadata_request__fit = {"started": True}
 
     estimator: Any
     kinds: Any
@@ -92,7 +100,7 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
         groups : array-like of shape (n_samples,), default=None
             Group of each sample, for a ``validation_split`` such as ``GroupKFold(5)``.
         started : float, default=None
-            Time at which ``time_limit`` begins, by ``time.monotonic``; None means now.
+            Time at which ``time_limit`` began, by ``time.monotonic``; None means now.
 
         Returns
         -------
@@ -104,22 +112,17 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
             If data or parameters are invalid, or training diverges in its first epoch.
             The estimator is left unchanged.
         """
-        deadline = Deadline(self.time_limit, started)
         validation = ValidationArguments(X_val, y_val, sample_weight_val, groups)
         template = self._template()
+        validate_parameters(template)
         refuse_inputs(X)
-        if not is_size(template.n_estimators):
-            raise ValueError(
-                f"The 'n_estimators' parameter of {type(template).__name__} must be a "
-                f"positive integer, got {template.n_estimators!r}."
-            )
         check_combinations(template.get_params(deep=False), validation)
         # A copy: until the fit has ended, this estimator may be predicted with.
         checked = shallow_copy(self)
         effort = EFFORTS[self.effort]
-        n_members = sum(effort.members(template.n_estimators))
+        n_splits = sum(effort.members(template.n_estimators))
         prepared = checked._prepare(
-            template, (X, y, sample_weight), validation, n_members
+            template, (X, y, sample_weight), validation, n_splits
         )
         members = [
             Members(
@@ -138,19 +141,20 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
             checked._make_judge(template, prepared),
             effort,
             prepared.rng,
-            deadline,
+            Deadline(self.time_limit, started, checked._training_share(template)),
         )
         hedge = rounds.train()
+        deadline = Deadline(self.time_limit, started)
         attributes = {
             **feature_attributes(checked),
             "members_": hedge.members,
             "weights_": hedge.weights,
             "is_interrupted_": hedge.is_interrupted,
-            **checked._attributes_of_task(template, prepared, hedge),
+            **checked._attributes_of_task(template, prepared, hedge, deadline),
         }
-        for name in set(OPTIONAL_ATTRIBUTES) - set(attributes):
-            self.__dict__.pop(name, None)
-        self.__dict__.update(attributes)
+        kept = {k: v for k, v in vars(self).items() if k not in OPTIONAL_ATTRIBUTES}
+        # At once: another thread may be predicting.
+        self.__dict__ = kept | attributes
         # What was trained before the error is kept.
         if hedge.error is not None:
             raise hedge.error
@@ -172,12 +176,16 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
 
     @abstractmethod
     def _attributes_of_task(
-        self, template: Any, prepared: Prepared, hedge: Hedge
+        self, template: Any, prepared: Prepared, hedge: Hedge, deadline: Deadline
     ) -> Any:
         """Fitted attributes of a subclass, by name."""
 
-    def _suits(self, name: str, prepared: Prepared) -> bool:
-        """Whether a kind suits the task."""
+    def _training_share(self, template: Any) -> float:
+        """Share of a time limit that the members may be trained for."""
+        return 1.0
+
+    def _is_applicable(self, name: str, prepared: Prepared) -> bool:
+        """Whether a kind is for these targets."""
         return not KINDS[name].logs_targets
 
     def _scaler_of(self, name: str, prepared: Prepared) -> Any:
@@ -189,13 +197,13 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
         names = list(KINDS)
         if not isinstance(self.kinds, str):
             names = list(self.kinds)
-            unknown = [name for name in names if name not in KINDS]
-            if unknown or not names or len(set(names)) < len(names):
+            are_known = all(isinstance(n, str) and n in KINDS for n in names)
+            if not names or not are_known or len(set(names)) < len(names):
                 raise ValueError(
                     "kinds must be 'auto' or a sequence of different names among "
                     f"{list(KINDS)}, got {self.kinds!r}."
                 )
-        suitable = [name for name in names if self._suits(name, prepared)]
+        suitable = [name for name in names if self._is_applicable(name, prepared)]
         if not suitable:
             raise ValueError(
                 f"kinds={self.kinds!r} has no kind that suits these targets."
@@ -208,14 +216,19 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
         check_is_fitted(self)
         return self.members_[int(np.argmax(self.weights_))].networks[0]
 
+    def _fitted_view(self) -> Self:
+        """Shallow copy to predict with, which a fit in another thread leaves alone."""
+        check_is_fitted(self)
+        return shallow_copy(self)
+
     def _blend(self, X: Any) -> NDArray[np.float64]:
         """Blend the members' predictions for a user's samples."""
-        check_is_fitted(self)
-        members, weights = self.members_, self.weights_
+        refuse_inputs(X)
         X = validate_prediction_data(self, X, (np.float64, np.float32))
         # Products of matrices round differently in another order in memory.
         X = np.ascontiguousarray(X)
-        return blended([one.predict(X) for one in members], weights)
+        predictions = [members.predict(X) for members in self.members_]
+        return blended(predictions, self.weights_)
 
     def __sklearn_is_fitted__(self) -> bool:
         return "members_" in vars(self)

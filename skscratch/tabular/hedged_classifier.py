@@ -10,6 +10,7 @@ from sklearn.base import ClassifierMixin
 from skscratch.estimators import ScratchMLPClassifier
 from skscratch.estimators.class_targets import ClassTargets
 from skscratch.tabular.blend import ClassJudge, fit_temperature, tempered
+from skscratch.tabular.deadline import Deadline
 from skscratch.tabular.defaults import CLASSIFIER_RECIPE, with_recipe
 from skscratch.tabular.hedge import CONSTRAINTS, BaseHedge
 from skscratch.tabular.preparation import Prepared, prepare
@@ -17,14 +18,18 @@ from skscratch.tabular.rounds import Hedge
 
 __all__ = ["HedgedClassifier"]
 
+# Probabilities are never 0, and log-odds finite.
+TINY, EPSILON = np.finfo(np.float64).tiny, np.finfo(np.float64).epsneg
+
 
 class HedgedClassifier(ClassifierMixin, BaseHedge):
     """Classifier that blends networks of several kinds.
 
-    Each kind sees numbers in its own way: by pieces, waves or logarithms. A few members
+    Each kind sees numbers in its own way: by pieces, cosines or ranks. A few members
     of each kind are trained, each on all samples but those of a fold, and the
     probabilities of the kinds are averaged by the weights that minimize the log-loss
-    on these folds. Then more members are trained of the kinds that earned weight.
+    on these folds. With high effort, more
+    members are then trained of the kinds that earned weight.
 
     It is the last step of ``make_tabular_classifier``. Samples should come as that
     pipeline's first step prepares them: scaled, with categories as indicators.
@@ -32,17 +37,18 @@ class HedgedClassifier(ClassifierMixin, BaseHedge):
     Parameters
     ----------
     estimator : ScratchMLPClassifier, default=None
-        Its parameters are those of all members, but for what their kind changes;
-        ``n_estimators`` is the number of members of a kind in a round. None means the
+        Its parameters are those of all members, except those that their kind
+        overrides; ``n_estimators`` is the number of members of each kind that the
+        default effort trains. None means the
         recipe of ``make_tabular_classifier``.
     kinds : 'auto' or sequence of str, default='auto'
         Names of kinds in ``skscratch.tabular.kinds.KINDS``. 'auto' means those that
         suit the task.
     effort : {'low', 'default', 'high'}, default='default'
-        How many members are trained, and how long at the most.
+        How many members are trained, and for how long at most.
     time_limit : float, default=None
-        Seconds that ``fit`` may take, about: members that do not fit are left out, or
-        trained for fewer epochs. With a limit, results are not reproducible.
+        Approximate limit of the time of ``fit``, in seconds: members are trained for
+        fewer epochs, or left out. With a limit, results are not reproducible.
 
     Attributes
     ----------
@@ -51,8 +57,8 @@ class HedgedClassifier(ClassifierMixin, BaseHedge):
     weights_ : ndarray of shape (n_kinds,)
         Weights of these kinds; they sum to 1.
     temperature_ : float
-        What log-odds of the blend are divided by, as held-out samples are best
-        predicted: see ``ScratchMLPClassifier``.
+        Divisor of the blend's log-odds, fitted on held-out samples: see
+        ``ScratchMLPClassifier``.
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     n_outputs_ : int
@@ -115,16 +121,18 @@ class HedgedClassifier(ClassifierMixin, BaseHedge):
 
     def _make_judge(self, template: Any, prepared: Prepared) -> Any:
         judged, targets = prepared.judged, prepared.targets
-        weights = targets.weights(
-            template.class_weight, judged.y, judged.Y, judged.weights
-        )
+        weights = judged.weights
+        if prepared.data.validation is None:  # The user's own are weighed as they are.
+            weights = targets.weights(
+                template.class_weight, judged.y, judged.Y, weights
+            )
         Y = judged.Y
         if targets.kind == "binary":  # The probabilities of both classes are precise.
             Y = np.hstack([~Y, Y])[:, : len(targets.classes)]
         return ClassJudge(Y, weights, _loss_of(targets))
 
     def _attributes_of_task(
-        self, template: Any, prepared: Prepared, hedge: Hedge
+        self, template: Any, prepared: Prepared, hedge: Hedge, deadline: Deadline
     ) -> Any:
         targets, P, temperature = prepared.targets, hedge.held_out, 1.0
         calibrates = template.temperature_scaling and len(targets.classes) > 1
@@ -150,11 +158,11 @@ class HedgedClassifier(ClassifierMixin, BaseHedge):
         ndarray of shape (n_samples,) or (n_samples, n_labels)
             The most probable class, or all labels with a probability above 0.5.
         """
-        P = self.predict_proba(X)
-        targets = self.targets_
-        if targets.is_multilabel:
-            return targets.binarizer.inverse_transform(P > 0.5)
-        predicted: NDArray[Any] = self.classes_[P.argmax(axis=1)]
+        fitted = self._fitted_view()
+        P = fitted._probabilities(X)
+        if fitted.targets_.is_multilabel:
+            return fitted.targets_.binarizer.inverse_transform(P > 0.5)
+        predicted: NDArray[Any] = fitted.classes_[P.argmax(axis=1)]
         return predicted
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -170,13 +178,7 @@ class HedgedClassifier(ClassifierMixin, BaseHedge):
         ndarray of shape (n_samples, n_classes)
             In the order of ``classes_``.
         """
-        P = self._blend(X)
-        targets = self.targets_
-        if self.temperature_ != 1.0:
-            P = tempered(_loss_of(targets), P, self.temperature_)
-        if not targets.is_multilabel:
-            P /= P.sum(axis=1, keepdims=True)
-        return P
+        return self._fitted_view()._probabilities(X)
 
     def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Logarithm of the probabilities, which is finite.
@@ -207,9 +209,22 @@ class HedgedClassifier(ClassifierMixin, BaseHedge):
             For two classes, the log-odds of the second; otherwise one column per class
             or label, in the order of ``classes_``.
         """
-        log_odds = logit(self.predict_proba(X))
-        is_binary = self.targets_.kind == "binary"
-        return log_odds[:, -1] if is_binary else log_odds
+        fitted = self._fitted_view()
+        P = fitted._probabilities(X)
+        if fitted.targets_.kind == "binary" and P.shape[1] == 2:
+            # Exact where a probability is so close to 1 that the other is lost.
+            return np.log(P[:, 1]) - np.log(P[:, 0])
+        log_odds: NDArray[np.float64] = logit(np.minimum(P, 1 - EPSILON))
+        return log_odds[:, -1] if fitted.targets_.kind == "binary" else log_odds
+
+    def _probabilities(self, X: Any) -> NDArray[np.float64]:
+        """Blended and calibrated probabilities; of a fitted view."""
+        P, targets = self._blend(X), self.targets_
+        if self.temperature_ != 1.0:
+            P = tempered(_loss_of(targets), P, self.temperature_)
+        if not targets.is_multilabel:
+            P /= P.sum(axis=1, keepdims=True)
+        return np.maximum(P, TINY)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -20,8 +20,9 @@ from skscratch.estimators.intervals import (
 from skscratch.estimators.numeric_targets import NumericTargets, quantile_loss
 from skscratch.estimators.validation import validate_prediction_data
 from skscratch.nn.checks import as_numbers
-from skscratch.nn.losses import resolve_loss
+from skscratch.nn.losses import SquaredError, resolve_loss
 from skscratch.tabular.blend import NumberJudge
+from skscratch.tabular.deadline import Deadline
 from skscratch.tabular.defaults import REGRESSOR_RECIPE, with_recipe
 from skscratch.tabular.hedge import CONSTRAINTS, BaseHedge
 from skscratch.tabular.kinds import KINDS
@@ -45,10 +46,11 @@ INTERVAL_MEMBERS = 8
 class HedgedRegressor(RegressorMixin, BaseHedge):
     """Regressor that blends networks of several kinds.
 
-    Each kind sees numbers in its own way: by pieces, waves or logarithms. A few members
+    Each kind sees numbers in its own way: by pieces, cosines or ranks. A few members
     of each kind are trained, each on all samples but those of a fold, and the
     predictions of the kinds are averaged by the weights that minimize the loss on these
-    folds. Then more members are trained of the kinds that earned weight. Where targets
+    folds. With high effort, more
+    members are then trained of the kinds that earned weight. Where targets
     are skewed, one kind learns their logarithms.
 
     It is the last step of ``make_tabular_regressor``. Samples should come as that
@@ -60,17 +62,18 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
     Parameters
     ----------
     estimator : ScratchMLPRegressor, default=None
-        Its parameters are those of all members, but for what their kind changes;
-        ``n_estimators`` is the number of members of a kind in a round. None means the
+        Its parameters are those of all members, except those that their kind
+        overrides; ``n_estimators`` is the number of members of each kind that the
+        default effort trains. None means the
         recipe of ``make_tabular_regressor``.
     kinds : 'auto' or sequence of str, default='auto'
         Names of kinds in ``skscratch.tabular.kinds.KINDS``. 'auto' means all. Those
         that do not suit the targets are left out.
     effort : {'low', 'default', 'high'}, default='default'
-        How many members are trained, and how long at the most.
+        How many members are trained, and for how long at most.
     time_limit : float, default=None
-        Seconds that ``fit`` may take, about: members that do not fit are left out, or
-        trained for fewer epochs. With a limit, results are not reproducible.
+        Approximate limit of the time of ``fit``, in seconds: members are trained for
+        fewer epochs, or left out. With a limit, results are not reproducible.
 
     Attributes
     ----------
@@ -139,11 +142,9 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
     ) -> Prepared:
         X, y, sample_weight = given
         y = y.toarray() if issparse(y) else y
-        loss = template.loss
-        if loss == "quantile":
-            loss = quantile_loss(template.quantile)
+        loss = _loss_of(template)
         # Counts are only divided by their scale, so that they stay non-negative.
-        has_sign = template.loss not in ("poisson", "gamma")
+        has_sign = resolve_loss(loss).output != "exp"
         self.scaler_ = make_target_scaler(with_mean=has_sign)
         if y is not None:
             check_finite(y)
@@ -151,7 +152,9 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
         # Targets of other shapes are refused by `prepare`.
         if y is not None and y.size and y.ndim in (1, 2):
             check_scale(y)
-            self.scaler_.fit(y.reshape(len(y), -1))
+            weights = _usable_weights(sample_weight, len(y))
+            columns = y.reshape(len(y), -1)
+            self.scaler_.fit(columns, scale__sample_weight=weights)
             y = scaled(self.scaler_, y)
             validation = self._scale_validation(validation, y.shape[1:])
         prepared = prepare(
@@ -160,17 +163,19 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
             (X, y, sample_weight),
             validation,
             lambda y: NumericTargets.fit(y, loss),
-            n_splits,
+            max(n_splits, INTERVAL_MEMBERS) if template.intervals else n_splits,
         )
         if template.intervals:
             check_n_samples(prepared.training.n_samples)
         return prepared
 
     def _scale_validation(self, validation: Any, shape: tuple[int, ...]) -> Any:
-        if validation.y_val is None:
+        y_val = validation.y_val
+        if y_val is None:
             return validation
-        check_finite(validation.y_val)
-        y_val = as_numbers(validation.y_val, "y_val").astype(np.float64)
+        y_val = y_val.toarray() if issparse(y_val) else y_val
+        check_finite(y_val, "y_val")
+        y_val = as_numbers(y_val, "y_val").astype(np.float64)
         if y_val.ndim != 1 + len(shape) or y_val.shape[1:] != shape or not y_val.size:
             return validation  # Refused by `prepare`.
         return validation._replace(y_val=scaled(self.scaler_, y_val))
@@ -180,10 +185,10 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
         loss = resolve_loss(prepared.targets.loss)
         return NumberJudge(judged.Y, judged.weights, loss)
 
-    def _suits(self, name: str, prepared: Prepared) -> bool:
+    def _is_applicable(self, name: str, prepared: Prepared) -> bool:
         if not KINDS[name].logs_targets:
             return True
-        is_squared = prepared.targets.loss == "squared_error"
+        is_squared = isinstance(resolve_loss(prepared.targets.loss), SquaredError)
         return is_squared and is_skewed(prepared.training.Y)
 
     def _scaler_of(self, name: str, prepared: Prepared) -> Any:
@@ -193,8 +198,12 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
         zero = self.scaler_.transform(np.zeros((1, Y.shape[1])))[0]
         return make_target_scaler(with_mean=True, logs_from=zero).fit(Y)
 
+    def _training_share(self, template: Any) -> float:
+        # The network of quantiles takes about as long as all members.
+        return 0.5 if template.intervals else 1.0
+
     def _attributes_of_task(
-        self, template: Any, prepared: Prepared, hedge: Hedge
+        self, template: Any, prepared: Prepared, hedge: Hedge, deadline: Deadline
     ) -> Any:
         attributes = {
             "scaler_": self.scaler_,
@@ -205,10 +214,10 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
         if hedge.is_interrupted:
             warn_user("fit was interrupted before it could train the intervals.")
             return attributes
-        return attributes | self._fit_intervals(template, prepared, hedge)
+        return attributes | self._fit_intervals(template, prepared, hedge, deadline)
 
     def _fit_intervals(
-        self, template: Any, prepared: Prepared, hedge: Hedge
+        self, template: Any, prepared: Prepared, hedge: Hedge, deadline: Deadline
     ) -> dict[str, Any]:
         """Train a network of quantiles, of the kind that counts most."""
         ranked = np.argsort(-hedge.weights, kind="stable")
@@ -227,6 +236,13 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
             if not split.is_drawn:  # The user's own table.
                 data = split.data._replace(X=encode(split.data.X))
             splits.append(split._replace(data=data))
+        y, weights = prepared.data.y, training.weights
+
+        def fit(network: Any) -> None:
+            network.fit(training.X, y, weights)
+
+        if not splits:  # Given ones would have to be told to the network.
+            deadline.plan(regressor, fit, training.n_samples, 1)
         return {
             "interval_model_": fit_intervals(regressor, training, splits),
             "interval_encoder_": members.encoder,
@@ -245,8 +261,8 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
             With several quantiles, they are the last axis.
         """
-        blend = self._blend(X)
-        return restored(self.scaler_, blend, self.n_axes_)
+        fitted = self._fitted_view()
+        return restored(fitted.scaler_, fitted._blend(X), fitted.n_axes_)
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Coefficient of determination R² of the predictions.
@@ -270,9 +286,14 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
             If several quantiles are predicted, which have no R².
         """
         check_is_fitted(self)
-        if self.members_[0].networks[0].n_outputs_ > np.size(self.scaler_[-2].scale_):
+        if self._has_several_predictions():
             self.estimator_.score(X, y)  # Its error says what to do instead.
         return float(super().score(X, y, sample_weight))
+
+    def _has_several_predictions(self) -> bool:
+        """Whether several quantiles are predicted for each target."""
+        n_targets = np.size(self.scaler_["scale"].scale_)
+        return bool(self.estimator_.n_outputs_ > n_targets)
 
     @available_if(lambda self: self._has_intervals())
     def predict_interval(self, X: Any, coverage: float = 0.9) -> NDArray[Any]:
@@ -293,12 +314,12 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
             Lower and upper bounds.
         """
         check_coverage(coverage)
-        X = validate_prediction_data(self, X, (np.float64, np.float32))
-        bounds = self.interval_model_.predict(
-            self.interval_encoder_.transform(X), coverage
-        )
-        bounds = bounds[:, 0] if self.n_axes_ == 1 else bounds
-        return restored(self.scaler_, bounds, self.n_axes_)
+        fitted = self._fitted_view()
+        X = validate_prediction_data(fitted, X, (np.float64, np.float32))
+        inputs = fitted.interval_encoder_.transform(X)
+        bounds = fitted.interval_model_.predict(inputs, coverage)
+        bounds = bounds[:, 0] if fitted.n_axes_ == 1 else bounds
+        return restored(fitted.scaler_, bounds, fitted.n_axes_)
 
     def _has_intervals(self) -> bool:
         if not hasattr(self, "interval_model_"):
@@ -312,3 +333,30 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
         tags.target_tags.multi_output = True
         tags.target_tags.positive_only = self._template().loss in ("poisson", "gamma")
         return tags
+
+
+def _loss_of(template: Any) -> Any:
+    """Loss of a network, with its quantiles."""
+    is_quantile = template.loss == "quantile"
+    return quantile_loss(template.quantile) if is_quantile else template.loss
+
+
+def _usable_weights(sample_weight: Any, n_samples: int) -> Any:
+    """Weights as an array, or None where there are none or `prepare` will refuse them.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_samples,) or None
+    n_samples : int
+
+    Returns
+    -------
+    ndarray of shape (n_samples,) or None
+    """
+    try:
+        weights = np.asarray(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if weights.shape != (n_samples,) or not np.isfinite(weights).all():
+        return None
+    return weights if weights.min() >= 0 and weights.any() else None

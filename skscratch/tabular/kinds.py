@@ -58,7 +58,7 @@ def _pieces(dtype: str, seed: int) -> Encoders:
     ]
 
 
-def _waves(dtype: str, seed: int) -> Encoders:
+def _periodic(dtype: str, seed: int) -> Encoders:
     waves = PeriodicEncoder(random_state=seed, dtype=dtype)
     return [
         ("scaled", SmoothClipScaler(dtype=dtype)),
@@ -85,7 +85,7 @@ TANH = {"activation": "tanh", "init": "glorot"}
 
 KINDS: dict[str, Kind] = {
     "pieces": Kind(_pieces, SHALLOW),
-    "waves": Kind(_waves, {}),
+    "periodic": Kind(_periodic, {}),
     "smooth": Kind(_smooth, {"activation": "mish"}),
     "ranks": Kind(_ranks, TANH),
     "log_targets": Kind(_ranks, TANH, logs_targets=True),

@@ -5,7 +5,9 @@ decided in ``rounds``.
 """
 
 import copy
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Generator
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,17 +19,23 @@ from skscratch.estimators.checkpoint import Checkpoint
 from skscratch.tabular.defaults import recipe_of
 from skscratch.tabular.kinds import KINDS, make_encoder
 from skscratch.tabular.targets import restored, scaled
-from skscratch.training.schedules import OneWave
+from skscratch.training.schedules import NextCycle
 
-__all__ = ["HedgeData", "HeldOut", "Members", "renamed_checkpoints"]
+__all__ = [
+    "HedgeData",
+    "HeldOut",
+    "Members",
+    "fit_network",
+    "renamed_checkpoints",
+]
 
 Array = NDArray[Any]
 Splits = list[tuple[Array, Array]]
 
-# Parameters that differ while further waves are trained.
-WAVE_SETTINGS = ("learning_rate", "max_iter", "warm_start")
+# Parameters that differ while further cycles are trained.
+CYCLE_SETTINGS = ("learning_rate", "max_iter", "warm_start")
 
-# Share by which the last wave must have lowered the held-out loss for another one.
+# Share by which the last cycle must have lowered the held-out loss for another one.
 MIN_GAIN = 0.08
 
 
@@ -134,7 +142,7 @@ class Members:
     ) -> None:
         self.name, self.scaler, self.n_axes = name, scaler, np.ndim(data.y)
         dtype = "float32" if template.dtype == "float32" else "float64"
-        self.encoder = make_encoder(KINDS[name], dtype, seed).fit(data.X)
+        self.encoder = make_encoder(KINDS[name], dtype, seed)
         self.networks: list[Any] = []
 
     def predict(self, X: Array) -> Array:
@@ -186,60 +194,25 @@ class Members:
         recipe = recipe_of(network)
         for name, value in KINDS[self.name].parameters.items():
             # What the user has chosen is not the kind's to change.
-            if getattr(template, name) == recipe[name]:
+            if np.array_equal(getattr(template, name), recipe[name]):
                 network.set_params(**{name: value})
         if splits:
             network.set_params(validation_split=splits)
         return network
 
-    def train(
-        self, network: Any, data: HedgeData, held_out: HeldOut, max_waves: int
-    ) -> None:
-        """Train an ensemble, as long as held-out rows say that it is worth it.
-
-        After the schedule 'coslog4', training continues by further waves of the
-        learning rate, each twice as long as the one before, while a wave lowers the
-        held-out loss by ``MIN_GAIN``.
+    def encode(self, data: HedgeData) -> HedgeData:
+        """Encode data as the networks get them, with an encoder fitted before or now.
 
         Parameters
         ----------
-        network : ScratchMLPClassifier or ScratchMLPRegressor
-            From ``make_network``.
         data : HedgeData
-        held_out : HeldOut
-            To which the predictions of each member are added, for the rows that were
-            held out from it.
-        max_waves : int
-            Largest number of further waves.
 
-        Raises
-        ------
-        Exception
-            Of a callback or scorer. If epochs had finished before, the ensemble is
-            kept.
+        Returns
+        -------
+        HedgeData
         """
-        inputs = self._encoded(data)
-        try:
-            _fit(network, inputs)
-            for longer in _waves(network, max_waves):
-                _fit(longer, inputs)
-        finally:
-            if hasattr(network, "network_"):
-                self.networks.append(network)
-                self._hold_out(network, inputs, held_out)
-
-    def fit(self, network: Any, data: HedgeData) -> None:
-        """Fit a network on the kind's inputs, without any further waves.
-
-        Parameters
-        ----------
-        network : ScratchMLPClassifier or ScratchMLPRegressor
-        data : HedgeData
-        """
-        _fit(network, self._encoded(data))
-
-    def _encoded(self, data: HedgeData) -> HedgeData:
-        """Data as the networks get them."""
+        if not hasattr(self.encoder, "encoders_"):
+            self.encoder.fit(data.X)
         validation = data.validation
         if validation is not None:
             X_val, y_val, weights_val = validation
@@ -248,7 +221,57 @@ class Members:
         X = self.encoder.transform(data.X)
         return data._replace(X=X, y=self._scaled(data.y), validation=validation)
 
-    def _hold_out(self, network: Any, data: HedgeData, held_out: HeldOut) -> None:
+    def train(
+        self,
+        network: Any,
+        encoded: HedgeData,
+        held_out: HeldOut,
+        max_cycles: int,
+        has_time: Callable[[float], bool],
+    ) -> None:
+        """Train an ensemble, as long as held-out rows say that it is worth it.
+
+        After the schedule 'coslog4', training continues by further cycles of the
+        learning rate, each twice as long as the one before, while a cycle lowers the
+        held-out loss of each member by ``MIN_GAIN``.
+
+        Parameters
+        ----------
+        network : ScratchMLPClassifier or ScratchMLPRegressor
+            From ``make_network``.
+        encoded : HedgeData
+            From ``encode``.
+        held_out : HeldOut
+            To which the predictions of each member are added, for the rows that were
+            held out from it.
+        max_cycles : int
+            Largest number of further cycles.
+        has_time : callable
+            ``has_time(seconds)`` tells whether there is so much time.
+
+        Raises
+        ------
+        Exception
+            Of a callback or scorer. If epochs had finished before, the ensemble is
+            kept.
+        """
+        started = time.monotonic()
+        try:
+            fit_network(network, encoded)
+            seconds = time.monotonic() - started
+            with closing(_cycles(network, max_cycles, seconds, has_time)) as cycles:
+                for longer in cycles:
+                    fit_network(longer, encoded)
+        finally:
+            if hasattr(network, "network_"):
+                self.networks.append(network)
+                self._predict_held_out(network, encoded, held_out)
+                # Not kept: they are as long as the data.
+                network.validation_split = None
+
+    def _predict_held_out(
+        self, network: Any, data: HedgeData, held_out: HeldOut
+    ) -> None:
         """Predict the rows that were held out from each member, from encoded data."""
         if data.validation is not None:
             inputs = data.validation[0]
@@ -256,7 +279,7 @@ class Members:
         elif data.splits:
             members = getattr(network, "estimators_", [network])
             # After an interruption there may be fewer members than splits.
-            splits, network.validation_split = network.validation_split, None
+            splits = network.validation_split
             for member, (_, rows) in zip(members, splits, strict=False):
                 held_out.add(rows, self._predict_with(member, data.X[rows]))
 
@@ -264,46 +287,59 @@ class Members:
         return y if self.scaler is None else scaled(self.scaler, y)
 
 
-def _fit(network: Any, data: HedgeData) -> None:
-    X_val, y_val, weights_val = data.validation or (None, None, None)
+def fit_network(network: Any, encoded: HedgeData) -> None:
+    """Fit a network to encoded data.
+
+    Parameters
+    ----------
+    network : ScratchMLPClassifier or ScratchMLPRegressor
+    encoded : HedgeData
+    """
+    X_val, y_val, weights_val = encoded.validation or (None, None, None)
     network.fit(
-        data.X,
-        data.y,
-        data.weights,
+        encoded.X,
+        encoded.y,
+        encoded.weights,
         X_val=X_val,
         y_val=y_val,
         sample_weight_val=weights_val,
     )
 
 
-def _waves(network: Any, max_waves: int) -> Iterator[Any]:
-    """Yield a network, set to train another wave, as long as waves bring enough.
+def _cycles(
+    network: Any, max_cycles: int, seconds: float, has_time: Callable[[float], bool]
+) -> Generator[Any, None, None]:
+    """Yield a network, set to train another cycle, as long as cycles bring enough.
 
-    Afterwards it has the parameters of its best wave, and the same settings as before.
+    Afterwards it has the parameters of its best cycle, and the same settings as before.
+    The four cycles of 'coslog4' have taken so many seconds.
     """
-    settings = {name: getattr(network, name) for name in WAVE_SETTINGS}
+    settings = {name: getattr(network, name) for name in CYCLE_SETTINGS}
     callbacks = callbacks_of(network)
     if settings["learning_rate"] != "coslog4" or settings["max_iter"] != "auto":
         return
     n_epochs = len(network.loss_curve_)
-    # The waves of 'coslog4' are 1, 2, 4 and 8 units long.
-    unit, last_wave, length = n_epochs / 15, n_epochs - round(n_epochs * 8 / 15), 16
-    for number in range(5, 5 + max_waves):
+    # They are 1, 2, 4 and 8 units long.
+    unit, last, length = n_epochs / 15, n_epochs - round(n_epochs * 8 / 15), 16
+    for number in range(5, 5 + max_cycles):
         # That of each member, as few held-out rows may gain by chance.
-        if network.is_interrupted_ or min(_gains(network, last_wave)) < MIN_GAIN:
+        is_worth_it = min(_gains(network, last)) >= MIN_GAIN
+        if network.is_interrupted_ or not is_worth_it:
             break
-        last_wave, before = len(network.loss_curve_), network.network_.snapshot()
+        if not has_time(length / 15 * seconds):
+            break
+        last, before = len(network.loss_curve_), network.network_.snapshot()
         network.set_params(
-            learning_rate=OneWave,
+            learning_rate=NextCycle,
             max_iter=max(round(length * unit), 1),
             warm_start=True,
         )
-        network.set_callbacks(*renamed_checkpoints(callbacks, f"wave{number}"))
+        network.set_callbacks(*renamed_checkpoints(callbacks, f"cycle{number}"))
         try:
             yield network
         finally:
             network.set_params(**settings).set_callbacks(*callbacks)
-        if np.mean(_gains(network, last_wave)) <= 0:
+        if np.mean(_gains(network, last)) <= 0:
             network.network_.restore(before)
             break
         length *= 2

@@ -35,7 +35,7 @@ from skscratch.tabular.defaults import (
 )
 from skscratch.tabular.hedged_classifier import HedgedClassifier
 from skscratch.tabular.hedged_regressor import HedgedRegressor
-from skscratch.tabular.targets import StandardizedTargets, n_epochs
+from skscratch.tabular.targets import StandardizedTargets, learned_state
 
 __all__ = [
     "CLASSIFIER_RECIPE",
@@ -84,10 +84,10 @@ def make_tabular_classifier(
     Parameters
     ----------
     effort : {'low', 'default', 'high'}, default='default'
-        How many networks are trained, and how long at the most.
+        How many networks are trained, and for how long at most.
     time_limit : float, default=None
-        Seconds that ``fit`` may take, about: networks that do not fit are left out, or
-        trained for fewer epochs. With a limit, results are not reproducible.
+        Approximate limit of the time of ``fit``, in seconds: networks are trained for
+        fewer epochs, or left out. With a limit, results are not reproducible.
     kinds : 'auto' or sequence of str, default='auto'
         Kinds of networks to train, as in ``HedgedClassifier``.
     numbers_in_text : bool, default=True
@@ -101,7 +101,7 @@ def make_tabular_classifier(
         the recipe, which are ``RECIPE`` and ``CLASSIFIER_RECIPE``, and those of each
         kind. If a parameter is incompatible with others of the recipe, these are left
         out, as listed in ``INCOMPATIBLE``. ``n_estimators`` is the number of networks
-        of a kind in a round.
+        of each kind that the default effort trains.
 
     Returns
     -------
@@ -292,13 +292,13 @@ class TablePipeline(Pipeline):
         if getattr(last_step, "time_limit", None) is not None:
             # The preparation of columns counts, too.
             params |= self._of_network(started=started)
-        n_old, error = n_epochs(last_step), None
+        n_old, error = learned_state(last_step), None
         steps = [step for _, step in self.steps if hasattr(step, "__dict__")]
         with rollback_on_error(self, *steps), _checkpoints_on_network(self):
             try:
                 super().fit(X, y, **params)
             except Exception as caught:
-                if n_epochs(self.steps[-1][1]) == n_old:
+                if learned_state(self.steps[-1][1]) == n_old:
                     raise
                 error = caught
         if error is not None:

@@ -16,6 +16,7 @@ from skscratch.tabular.members import (
     HedgeData,
     HeldOut,
     Members,
+    fit_network,
     renamed_checkpoints,
 )
 
@@ -30,12 +31,12 @@ class Effort(NamedTuple):
     rounds : tuple of float
         Members of each kind in the first round, and of each remaining kind in the
         others, in multiples of ``n_estimators``.
-    max_waves : int
-        Largest number of waves of the learning rate beyond the four of the recipe.
+    max_cycles : int
+        Largest number of cycles of the learning rate beyond the four of the recipe.
     """
 
     rounds: tuple[float, ...]
-    max_waves: int
+    max_cycles: int
 
     def members(self, n_estimators: int) -> list[int]:
         """Numbers of members of a kind that the rounds train.
@@ -87,20 +88,6 @@ class Hedge(NamedTuple):
     held_out: NDArray[Any] | None
     error: Exception | None = None
     is_interrupted: bool = False
-
-    def predict(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """Blend the predictions of all kinds.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray
-            Probabilities, (n_samples, n_classes), or numbers, shaped like the targets.
-        """
-        return blended([members.predict(X) for members in self.members], self.weights)
 
 
 def blended(
@@ -180,30 +167,61 @@ class Rounds:
             network = members.make_network(
                 self.template, n_members, self._seed(), splits
             )
-            callbacks = callbacks_of(network)
-            named = renamed_checkpoints(callbacks, f"{members.name}{number}")
-            has_time = self.deadline.plan(
-                network,
-                partial(members.fit, data=self.data),
-                self.data.n_training_rows,
-                len(kinds) - position,
-            )
-            if not has_time and self._has_networks():
-                return False
-            network.set_callbacks(*named, *self.deadline.callbacks())
-            held_out = self.held_out[members.name]
             try:
-                members.train(network, self.data, held_out, self.effort.max_waves)
+                has_time = self._train_members(
+                    members, network, number, len(kinds) - position
+                )
             except Exception as error:
                 if not self._has_networks():
                     raise
                 self.error = error
                 return False
-            finally:
-                network.set_callbacks(*callbacks)
+            except KeyboardInterrupt:  # Between two trainings.
+                if not self._has_networks():
+                    raise
+                self.is_interrupted = True
+                return False
+            if not has_time:
+                return False
             if network.is_interrupted_:
                 self.is_interrupted = True
                 return False
+        return True
+
+    def _train_members(
+        self, members: Members, network: Any, number: int, n_left: int
+    ) -> bool:
+        """Train an ensemble of one kind; return whether there was time to.
+
+        Parameters
+        ----------
+        members : Members
+        network : ScratchMLPClassifier or ScratchMLPRegressor
+        number : int
+            Of the round.
+        n_left : int
+            Number of kinds that are to be trained in the time that is left.
+        """
+        if self.deadline.remaining <= 0 and self._has_networks():
+            return False
+        encoded = members.encode(self.data)
+        callbacks = callbacks_of(network)
+        named = renamed_checkpoints(callbacks, f"{members.name}{number}")
+        fit = partial(fit_network, encoded=encoded)
+        has_time = self.deadline.plan(network, fit, encoded.n_training_rows, n_left)
+        if not has_time and self._has_networks():
+            return False
+        network.set_callbacks(*named, *self.deadline.callbacks())
+        try:
+            members.train(
+                network,
+                encoded,
+                self.held_out[members.name],
+                self.effort.max_cycles,
+                lambda seconds: seconds < self.deadline.remaining / n_left,
+            )
+        finally:
+            network.set_callbacks(*callbacks)
         return True
 
     def _has_networks(self) -> bool:

@@ -23,8 +23,8 @@ __all__ = [
     "check_finite",
     "check_scale",
     "is_skewed",
+    "learned_state",
     "make_target_scaler",
-    "n_epochs",
     "restored",
     "scaled",
 ]
@@ -83,7 +83,7 @@ class StandardizedTargets(TransformedTargetRegressor):
         except Exception as caught:
             # After an error of a callback or scorer the finished epochs are kept; if
             # there are none, the fit changes nothing.
-            if n_epochs(fitted) is None:
+            if learned_state(fitted) is None:
                 raise
             error = caught
         self.__dict__.update(vars(fitted) | self.get_params(deep=False))
@@ -397,12 +397,14 @@ def _as_float64(array: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(array, dtype=np.float64)
 
 
-def check_finite(y: Any) -> None:
+def check_finite(y: Any, name: str = "y") -> None:
     """Refuse targets that are no finite numbers.
 
     Parameters
     ----------
     y : array-like
+    name : str, default="y"
+        What to call them in errors.
 
     Raises
     ------
@@ -411,10 +413,10 @@ def check_finite(y: Any) -> None:
     """
     if y is None or issparse(y):  # scikit-learn has messages for these.
         return
-    y = as_numbers(y, "y")
+    y = as_numbers(y, name)
     if not np.isfinite(y).all():
         found = "NaN" if np.isnan(y).any() else "infinity"
-        raise ValueError(f"Input y contains {found}.")
+        raise ValueError(f"Input {name} contains {found}.")
 
 
 def check_scale(y: Any) -> None:
@@ -447,8 +449,8 @@ def check_scale(y: Any) -> None:
         )
 
 
-def n_epochs(step: Any) -> tuple[int, int] | None:
-    """Tell what a fitted step has learned, and how much of it there is.
+def learned_state(step: Any) -> tuple[int, int] | None:
+    """Identify what a fitted step has learned, to see whether a fit has changed it.
 
     Parameters
     ----------

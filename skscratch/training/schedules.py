@@ -15,8 +15,8 @@ __all__ = [
     "CosLog4",
     "Cosine",
     "InverseScaling",
+    "NextCycle",
     "OneCycle",
-    "OneWave",
     "Schedule",
     "find_schedule",
     "is_schedule",
@@ -209,8 +209,8 @@ class CosLog4(Cosine):
         self.rate = self.initial_rate * cycle
 
 
-class OneWave(CosLog4):
-    """One cycle, of the shape of those of ``CosLog4``, to continue such a training."""
+class NextCycle(CosLog4):
+    """One cycle of the shape of those of ``CosLog4``, to continue such a training."""
 
     n_cycles = 1
 

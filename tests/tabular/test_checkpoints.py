@@ -55,8 +55,8 @@ class CountingCheckpoint(Checkpoint):
         self.written.append(self.path.name)
 
 
-KINDS = ("pieces", "waves")
-PARTS = ["pieces1", "waves1"]
+KINDS = ("pieces", "periodic")
+PARTS = ["pieces1", "periodic1"]
 
 
 def make_pipeline(make, n_estimators=1, **parameters):
@@ -178,7 +178,7 @@ def test_a_checkpoint_of_other_parameters_is_refused(make, tmp_path):
 
 
 @each_recipe
-def test_further_waves_have_files_of_their_own(make, tmp_path, monkeypatch):
+def test_further_cycles_have_files_of_their_own(make, tmp_path, monkeypatch):
     monkeypatch.setattr(members, "MIN_GAIN", -np.inf)
     monkeypatch.setattr(config, "MIN_AUTO_EPOCHS", 15)
     monkeypatch.setattr(config, "MAX_AUTO_EPOCHS", 15)
@@ -188,7 +188,7 @@ def test_further_waves_have_files_of_their_own(make, tmp_path, monkeypatch):
     path = tmp_path / "training.npz"
     expected = make(**options).fit(frame, y)
     make(**options).set_callbacks(Checkpoint(path)).fit(frame, y)
-    assert "training-pieces1-wave5.npz" in files(tmp_path)
+    assert "training-pieces1-cycle5.npz" in files(tmp_path)
     # Only the last file is incomplete.
     (tmp_path / files(tmp_path)[-1]).unlink()
     resumed = make(**options).set_callbacks(Checkpoint(path, resume=True))

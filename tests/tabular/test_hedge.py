@@ -115,7 +115,7 @@ STEPS = {
     # Jumps at many places, which only pieces have knots at.
     "pieces": lambda X: (8 * (X[:, 0] % 0.25) > 1).astype(int),
     # A quickly changing function of a number.
-    "waves": lambda X: (np.sin(10 * X[:, 0]) > 0).astype(int),
+    "periodic": lambda X: (np.sin(10 * X[:, 0]) > 0).astype(int),
 }
 
 
@@ -134,9 +134,9 @@ def test_a_kind_without_weight_gets_no_more_members():
     X = np.random.RandomState(0).uniform(-1, 1, (1500, 1))
     y = (np.sin(12 * X[:, 0]) > 0).astype(int)
     parameters = {"max_iter": 120, "hidden_layer_sizes": (32, 32)}
-    hedged = {"kinds": ("smooth", "waves"), "effort": "high"}
+    hedged = {"kinds": ("smooth", "periodic"), "effort": "high"}
     hedge = make_hedge("classifier", hedged, **parameters).fit(X, y)
-    assert [members.name for members in hedge.members_] == ["waves"]
+    assert [members.name for members in hedge.members_] == ["periodic"]
     assert_array_equal(hedge.weights_, [1.0])
     # Those of the first round, as many in the second, twice as many in the third.
     assert [n.n_estimators for n in hedge.members_[0].networks] == [2, 2, 4]
@@ -247,13 +247,11 @@ def test_rows_of_weight_zero_are_left_out(task):
     more = np.concatenate([X, 100 + X[:20]]), np.concatenate([y, y[:20]])
     hedge = make_hedge(task)
     hedge.fit(*more, np.concatenate([weights, np.zeros(20)]))
-    if task == "regressor":
-        # Mean and scale of the targets do not use weights.
-        hedge.scaler_ = None
-        return
     expected = clone(hedge).fit(X, y, weights)
-    assert_allclose(hedge.weights_, expected.weights_, rtol=1e-6)
-    assert_allclose(hedge.predict_proba(X), expected.predict_proba(X), rtol=1e-5)
+    assert_allclose(hedge.weights_, expected.weights_, rtol=1e-4)
+    method = "predict_proba" if task == "classifier" else "predict"
+    found = getattr(hedge, method)(X)
+    assert_allclose(found, getattr(expected, method)(X), rtol=1e-3, atol=1e-4)
 
 
 @each_hedge
@@ -370,7 +368,7 @@ def test_more_effort_trains_more_members(task):
     [
         ({"kinds": ("pieces", "nothing")}, "kinds must be 'auto' or a sequence of"),
         ({"kinds": ()}, "kinds must be 'auto' or a sequence of"),
-        ({"kinds": ("waves", "waves")}, "kinds must be 'auto' or a sequence of"),
+        ({"kinds": ("periodic", "periodic")}, "kinds must be 'auto' or a sequence of"),
         ({"kinds": "pieces"}, "The 'kinds' parameter"),
         ({"effort": "huge"}, "The 'effort' parameter .*'default', 'high', 'low'"),
         ({"time_limit": 0}, "The 'time_limit' parameter"),
@@ -397,7 +395,10 @@ def test_a_kind_that_does_not_suit_is_refused():
 @each_hedge
 def test_kinds_can_be_searched_over(task):
     X, y = draw_data(task)
-    grid = {"kinds": [("pieces",), ("pieces", "waves")], "estimator__alpha": [0.0, 1.0]}
+    grid = {
+        "kinds": [("pieces",), ("pieces", "periodic")],
+        "estimator__alpha": [0.0, 1.0],
+    }
     search = GridSearchCV(make_hedge(task), grid, cv=2, error_score="raise")
     assert len(search.fit(X, y).cv_results_["params"]) == 4
 

@@ -1,4 +1,4 @@
-"""The course of a hedge's training: waves, limits of time, errors, interruptions."""
+"""The course of a hedge's training: cycles, limits of time, errors, interruptions."""
 
 import time
 
@@ -14,7 +14,7 @@ from skscratch.tabular import deadline, members
 from skscratch.tabular.deadline import Deadline
 from skscratch.tabular.kinds import KINDS
 from skscratch.tabular.rounds import EFFORTS, blended
-from skscratch.training.schedules import CosLog4, OneWave
+from skscratch.training.schedules import CosLog4, NextCycle
 
 each_recipe = pytest.mark.parametrize(
     "make", [make_tabular_classifier, make_tabular_regressor]
@@ -30,32 +30,32 @@ def networks_of(model):
     return [n for one in model["network"].members_ for n in one.networks]
 
 
-# Further waves
+# Further cycles
 
 
 @pytest.fixture
 def fifteen_epochs(monkeypatch):
-    """Let max_iter='auto' mean 15 epochs, of which the last wave has 8."""
+    """Let max_iter='auto' mean 15 epochs, of which the last cycle has 8."""
     monkeypatch.setattr(config, "MIN_AUTO_EPOCHS", 15)
     monkeypatch.setattr(config, "MAX_AUTO_EPOCHS", 15)
 
 
-def wavy(make, **parameters):
+def planned(make, **parameters):
     options = {"max_iter": "auto", "kinds": (FIRST,), "learning_rate_init": 0.01}
     return make(**QUICK | options | parameters)
 
 
 @each_recipe
-@pytest.mark.parametrize(("effort", "n_waves"), [("low", 0), ("default", 2)])
-def test_waves_follow_while_they_pay(make, effort, n_waves, fifteen_epochs):
+@pytest.mark.parametrize(("effort", "n_cycles"), [("low", 0), ("default", 2)])
+def test_cycles_follow_while_they_pay(make, effort, n_cycles, fifteen_epochs):
     """A smooth function without noise, of which more can always be learned."""
     X = np.random.RandomState(0).uniform(-1, 1, (400, 2))
     y = np.sin(3 * X[:, 0]) * X[:, 1]
     y = y if make is make_tabular_regressor else (y > 0).astype(int)
-    model = wavy(make, hidden_layer_sizes=(32, 32), effort=effort).fit(X, y)
+    model = planned(make, hidden_layer_sizes=(32, 32), effort=effort).fit(X, y)
     (network,) = networks_of(model)
     lengths = [15, 15 + 16, 15 + 16 + 32]
-    assert len(network.loss_curve_) in (lengths[1:] if n_waves else lengths[:1])
+    assert len(network.loss_curve_) in (lengths[1:] if n_cycles else lengths[:1])
     # Afterwards it is set as it was.
     assert network.max_iter == "auto"
     assert network.learning_rate == "coslog4"
@@ -67,7 +67,7 @@ def test_waves_follow_while_they_pay(make, effort, n_waves, fifteen_epochs):
 def test_noise_is_not_trained_on_for_longer(make, fifteen_epochs):
     random = np.random.RandomState(0)
     X, y = random.standard_normal((400, 2)), random.randint(2, size=400)
-    (network,) = networks_of(wavy(make).fit(X, y))
+    (network,) = networks_of(planned(make).fit(X, y))
     assert len(network.loss_curve_) == 15
 
 
@@ -77,16 +77,16 @@ def test_a_training_that_the_user_has_planned_is_not_continued(
     make, chosen, fifteen_epochs, monkeypatch
 ):
     monkeypatch.setattr(members, "MIN_GAIN", -np.inf)
-    (network,) = networks_of(wavy(make, **chosen).fit(*table()))
+    (network,) = networks_of(planned(make, **chosen).fit(*table()))
     assert len(network.loss_curve_) == 15
 
 
-def test_a_wave_that_does_harm_is_undone(fifteen_epochs, monkeypatch):
+def test_a_cycle_that_does_harm_is_undone(fifteen_epochs, monkeypatch):
     monkeypatch.setattr(members, "MIN_GAIN", -np.inf)
     frame, y = table()
-    without = wavy(make_tabular_regressor, effort="low", n_estimators=1)
+    without = planned(make_tabular_regressor, effort="low", n_estimators=1)
     expected = without.fit(frame, y).predict(frame)
-    model = wavy(make_tabular_regressor, n_estimators=1)
+    model = planned(make_tabular_regressor, n_estimators=1)
     gains = iter([[1.0], [-1.0]])
     monkeypatch.setattr(members, "_gains", lambda network, start: next(gains))
     # The first fit of both is of the same network on the same fold.
@@ -94,9 +94,9 @@ def test_a_wave_that_does_harm_is_undone(fifteen_epochs, monkeypatch):
     assert len(networks_of(model)[0].loss_curve_) == 31
 
 
-def test_a_wave_continues_the_four_of_the_recipe():
+def test_a_cycle_continues_the_four_of_the_recipe():
     """Scaled to the length of the first three, it has the shape of the fourth."""
-    four, one = CosLog4(1.0), OneWave(1.0)
+    four, one = CosLog4(1.0), NextCycle(1.0)
     for progress in np.linspace(0, 0.99, 12):
         one.on_step(progress)
         four.on_step((7 + 8 * progress) / 15)
