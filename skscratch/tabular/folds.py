@@ -39,8 +39,13 @@ def draw_folds(
     Raises
     ------
     ValueError
-        If there are too few rows.
+        If there are too few rows, or none are to be held out.
     """
+    if not fraction:
+        raise ValueError(
+            f"validation_fraction={fraction} of {n_rows} samples leaves none to "
+            "validate on: raise it, or use early_stopping=False."
+        )
     order = rng.permutation(n_rows)
     if strata is not None:
         is_alone = np.bincount(strata)[strata[order]] < 2

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, TimeSeriesS
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from strategies import few, seeds
 
-from skscratch import ScratchMLPClassifier, ScratchMLPRegressor
+from skscratch import LOSSES, ScratchMLPClassifier, ScratchMLPRegressor
 from skscratch.tabular import HedgedClassifier, HedgedRegressor
 from skscratch.tabular.blend import tempered
 from skscratch.tabular.defaults import (
@@ -447,3 +448,89 @@ def test_an_unfitted_hedge_does_not_predict(task):
     with pytest.raises(NotFittedError):
         make_hedge(task).predict(np.ones((2, 4)))
     assert is_classifier(make_hedge(task)) == (task == "classifier")
+
+
+def test_predictions_during_a_refit_are_of_one_fit():
+    """Between two and three classes, so that a mixture would be seen."""
+    X, three = draw_data("classifier", 60)
+    two = (three > 0).astype(int)
+    hedge = make_hedge("classifier", {"kinds": ("pieces",)}, max_iter=1).fit(X, two)
+    errors, shapes, done = [], set(), threading.Event()
+
+    def predict():
+        while not done.is_set():
+            try:
+                shapes.add(hedge.predict_proba(X).shape)
+                hedge.predict(X)
+                hedge.decision_function(X)
+            except Exception as error:
+                errors.append(error)
+
+    thread = threading.Thread(target=predict)
+    thread.start()
+    for number in range(20):
+        hedge.fit(X, three if number % 2 else two)
+    done.set()
+    thread.join()
+    assert not errors
+    assert shapes <= {(60, 2), (60, 3)}
+
+
+def test_class_weights_do_not_count_in_validation_data_of_ones_own():
+    """As in a single network; they may lack a class."""
+    X, y = draw_data("classifier", 150)
+    held = np.arange(150) >= 100
+    X_val, y_val = X[held], y[held]
+    some = y_val > 0
+    hedge = make_hedge("classifier", class_weight="balanced")
+    hedge.fit(X[~held], y[~held], X_val=X_val[some], y_val=y_val[some])
+    assert np.isfinite(hedge.predict_proba(X)).all()
+
+
+def test_a_row_of_weight_zero_does_not_change_the_scale_of_targets():
+    X, y = draw_data("regressor")
+    hedge = make_hedge("regressor", max_iter=60, learning_rate_init=0.02)
+    hedge.fit(np.r_[X, X[:1]], np.r_[y, 1e6], np.r_[np.ones(90), 0.0])
+    assert hedge.score(X, y) > 0.5
+
+
+@pytest.mark.parametrize("name", ["squared_error", "poisson", "gamma"])
+def test_losses_may_be_given_as_objects(name):
+    X, y = draw_data("regressor")
+    y = np.exp(2 * y)
+    by_name = make_hedge("regressor", loss=name).fit(X, y)
+    by_object = make_hedge("regressor", loss=LOSSES[name]).fit(X, y)
+    assert_array_equal(by_object.predict(X), by_name.predict(X))
+    names = [members.name for members in by_name.members_]
+    assert ("log_targets" in names) == (name == "squared_error")
+
+
+def test_probabilities_are_never_zero():
+    X = np.random.RandomState(0).standard_normal((300, 2))
+    y = (X[:, 0] > 0).astype(int)
+    hedge = make_hedge("classifier", max_iter=200, learning_rate_init=0.05)
+    hedge.fit(X, y).temperature_ = 1e-3
+    assert (hedge.predict_proba(X) > 0).all()
+    assert np.isfinite(hedge.predict_log_proba(X)).all()
+    assert np.isfinite(hedge.decision_function(X)).all()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"validation_fraction": 0}, "validation_fraction=0 of 90 samples leaves none"),
+        ({"validation_fraction": "a"}, "The 'validation_fraction' parameter"),
+        ({"n_estimators": 0}, "The 'n_estimators' parameter"),
+        ({"activation": "nothing"}, "The 'activation' parameter"),
+    ],
+)
+def test_invalid_parameters_of_the_network_are_refused(parameters, message):
+    X, y = draw_data("classifier")
+    with pytest.raises(ValueError, match=message):
+        make_hedge("classifier", **parameters).fit(X, y)
+
+
+def test_sizes_of_layers_may_be_an_array():
+    X, y = draw_data("classifier")
+    hedge = make_hedge("classifier", hidden_layer_sizes=np.array([6])).fit(X, y)
+    assert hedge.members_[0].networks[0].network_.layers[0].neurons == 6

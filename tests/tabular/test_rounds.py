@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+import sklearn
 from estimator_strategies import QUICK, table
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -219,6 +220,42 @@ def test_ctrl_c_ends_the_whole_fit(make, step, fail_at):
     assert names_of(model) == [FIRST, SECOND][: 1 + (step > 3)]
     assert np.isfinite(model.predict(frame)).all()
     assert not make(**QUICK).fit(frame, y)["network"].is_interrupted_
+
+
+@each_recipe
+def test_ctrl_c_between_two_trainings_keeps_what_was_trained(make, monkeypatch):
+    frame, y = table()
+    encode, calls = members.Members.encode, []
+
+    def interrupted(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return encode(*arguments)
+
+    monkeypatch.setattr(members.Members, "encode", interrupted)
+    model = make(**QUICK).fit(frame, y)
+    assert model["network"].is_interrupted_
+    assert names_of(model) == [FIRST]
+    calls[:] = [None]
+    with pytest.raises(KeyboardInterrupt):
+        make(**QUICK).fit(frame, y)
+
+
+def test_a_limit_of_time_holds_for_intervals_too():
+    X = np.random.RandomState(0).standard_normal((3000, 6))
+    started = time.monotonic()
+    model = make_tabular_regressor(intervals=True, time_limit=1.0, random_state=0)
+    model.fit(X, X[:, 0] * X[:, 1])
+    assert time.monotonic() - started < 15
+    assert model.predict_interval(X[:5], 0.8).shape == (5, 2)
+
+
+def test_a_limit_of_time_needs_no_routing():
+    frame, y = table()
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = make_tabular_classifier(**QUICK, time_limit=100).fit(frame, y)
+    assert np.isfinite(model.predict_proba(frame)).all()
 
 
 def test_an_interrupted_fit_trains_no_intervals(fail_at):
