@@ -265,9 +265,13 @@ def _ablate_rounds(make: Callable[..., Any], effort: str) -> dict[str, Model]:
     equal_weights = partial(mock.patch.object, rounds, "fit_weights", _equal_weights)
     return {
         "equal weights": Model(make(), equal_weights),
-        "all kinds in all rounds": with_effort(rounds=(sum(usual.rounds),)),
-        "no second round": with_effort(rounds=usual.rounds[:1]),
-        "no further waves of the learning rate": with_effort(max_waves=0),
+        "as many members of all kinds again": with_effort(
+            rounds=(2 * usual.rounds[0],)
+        ),
+        "a second round, for kinds that earned weight": with_effort(
+            rounds=(usual.rounds[0], 1)
+        ),
+        "no further cycles of the learning rate": with_effort(max_cycles=0),
         "effort low": Model(make(effort="low")),
         "one member of a kind in a round": Model(make(n_estimators=1)),
     }
@@ -286,7 +290,7 @@ def _ablate_networks(make: Callable[..., Any], is_regression: bool) -> dict[str,
         },
         "Glorot's initial weights": {"init": "glorot"},
         "beta_2 0.999": {"beta_2": 0.999},
-        "one wave of the learning rate in all": {"learning_rate": "cosine"},
+        "one cycle of the learning rate in all": {"learning_rate": "cosine"},
         "a constant learning rate": {"learning_rate": "constant"},
         "the last epoch, not the best": {"restore_best": False},
         "no weight decay": {"weight_decay": 0.0},
