@@ -25,6 +25,7 @@ from skscratch.nn.loss import FastLoss, Loss, dot
 __all__ = [
     "LOSSES",
     "QuantileLoss",
+    "SquaredError",
     "d_logloss",
     "logloss",
     "resolve_loss",

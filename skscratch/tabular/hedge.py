@@ -7,6 +7,7 @@ table's columns, which comes before, in ``columns``.
 """
 
 import numbers
+import time
 from abc import ABCMeta, abstractmethod
 from typing import Any, Self
 
@@ -56,14 +57,23 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
     # The pipeline of a table passes it, whatever metadata a user requests.
     __metadata_request__fit = {"started": True}
 
-    estimator: Any
-    kinds: Any
-    effort: str
-    time_limit: float | None
     members_: list[Members]
     weights_: NDArray[np.float64]
     n_features_in_: int
     is_interrupted_: bool
+
+    def __init__(
+        self,
+        estimator: Any = None,
+        *,
+        kinds: Any = "auto",
+        effort: str = "default",
+        time_limit: float | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.kinds = kinds
+        self.effort = effort
+        self.time_limit = time_limit
 
     @one_fit_at_a_time
     @fit_context(prefer_skip_nested_validation=False)
@@ -112,6 +122,7 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
             If data or parameters are invalid, or training diverges in its first epoch.
             The estimator is left unchanged.
         """
+        started = time.monotonic() if started is None else started
         validation = ValidationArguments(X_val, y_val, sample_weight_val, groups)
         template = self._template()
         validate_parameters(template)
@@ -119,18 +130,31 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
         check_combinations(template.get_params(deep=False), validation)
         # A copy: until the fit has ended, this estimator may be predicted with.
         checked = shallow_copy(self)
+        attributes, error = checked._train(
+            template, (X, y, sample_weight), validation, started
+        )
+        kept = {k: v for k, v in vars(self).items() if k not in OPTIONAL_ATTRIBUTES}
+        # At once: another thread may be predicting.
+        self.__dict__ = kept | attributes
+        # What was trained before the error is kept.
+        if error is not None:
+            raise error
+        return self
+
+    def _train(
+        self, template: Any, given: Any, validation: Any, started: float
+    ) -> tuple[dict[str, Any], Exception | None]:
+        """Fit; return fitted attributes, and the error that ended the training."""
         effort = EFFORTS[self.effort]
         n_splits = sum(effort.members(template.n_estimators))
-        prepared = checked._prepare(
-            template, (X, y, sample_weight), validation, n_splits
-        )
+        prepared = self._prepare(template, given, validation, n_splits)
         members = [
             Members(
                 name,
                 template,
                 prepared.data,
                 prepared.rng.randint(np.iinfo(np.int32).max),
-                checked._scaler_of(name, prepared),
+                self._scaler_of(name, prepared),
             )
             for name in self._kind_names(prepared)
         ]
@@ -138,27 +162,21 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
             template,
             members,
             prepared.data,
-            checked._make_judge(template, prepared),
+            self._make_judge(template, prepared),
             effort,
             prepared.rng,
-            Deadline(self.time_limit, started, checked._training_share(template)),
+            Deadline(self.time_limit, started, self._training_share(template)),
         )
         hedge = rounds.train()
         deadline = Deadline(self.time_limit, started)
         attributes = {
-            **feature_attributes(checked),
+            **feature_attributes(self),
             "members_": hedge.members,
             "weights_": hedge.weights,
             "is_interrupted_": hedge.is_interrupted,
-            **checked._attributes_of_task(template, prepared, hedge, deadline),
+            **self._attributes_of_task(template, prepared, hedge, deadline),
         }
-        kept = {k: v for k, v in vars(self).items() if k not in OPTIONAL_ATTRIBUTES}
-        # At once: another thread may be predicting.
-        self.__dict__ = kept | attributes
-        # What was trained before the error is kept.
-        if hedge.error is not None:
-            raise hedge.error
-        return self
+        return attributes, hedge.error
 
     @abstractmethod
     def _template(self) -> Any:

@@ -95,19 +95,6 @@ class HedgedClassifier(ClassifierMixin, BaseHedge):
     classes_: NDArray[Any]
     temperature_: float
 
-    def __init__(
-        self,
-        estimator: ScratchMLPClassifier | None = None,
-        *,
-        kinds: Any = "auto",
-        effort: str = "default",
-        time_limit: float | None = None,
-    ) -> None:
-        self.estimator = estimator
-        self.kinds = kinds
-        self.effort = effort
-        self.time_limit = time_limit
-
     def _template(self) -> Any:
         if self.estimator is None:
             return ScratchMLPClassifier(**with_recipe(CLASSIFIER_RECIPE, {}))

@@ -119,19 +119,6 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
     scaler_: Any
     interval_model_: IntervalModel
 
-    def __init__(
-        self,
-        estimator: ScratchMLPRegressor | None = None,
-        *,
-        kinds: Any = "auto",
-        effort: str = "default",
-        time_limit: float | None = None,
-    ) -> None:
-        self.estimator = estimator
-        self.kinds = kinds
-        self.effort = effort
-        self.time_limit = time_limit
-
     def _template(self) -> Any:
         if self.estimator is None:
             return ScratchMLPRegressor(**with_recipe(REGRESSOR_RECIPE, {}))
