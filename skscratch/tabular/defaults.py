@@ -25,7 +25,7 @@ RECIPE: dict[str, Any] = {
     "batch_size": "small",
     "learning_rate": "coslog4",
     "max_iter": "auto",
-    "n_estimators": 2,
+    "n_estimators": 3,
     "early_stopping": True,
     "n_iter_no_change": np.inf,
     "validation_fraction": 0.125,

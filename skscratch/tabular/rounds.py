@@ -29,8 +29,8 @@ class Effort(NamedTuple):
     Attributes
     ----------
     rounds : tuple of float
-        Members of each kind in the first round, and of each remaining kind in the
-        others, in multiples of ``n_estimators``.
+        Members of each kind in the first round, and of the kinds that count at least as
+        much as others in later ones, in multiples of ``n_estimators``.
     max_cycles : int
         Largest number of cycles of the learning rate beyond the four of the recipe.
     """
@@ -53,9 +53,9 @@ class Effort(NamedTuple):
 
 
 EFFORTS = {
-    "low": Effort((0.5,), 0),
+    "low": Effort((1 / 3,), 0),
     "default": Effort((1,), 2),
-    "high": Effort((1, 1, 2), 4),
+    "high": Effort((1, 1, 1), 4),
 }
 
 # Share of an equal weight below which a kind is left out after a round.
@@ -145,18 +145,18 @@ class Rounds:
 
     def train(self) -> Hedge:
         """Train all rounds, as far as time, errors and interruptions allow."""
-        kinds = self.members
+        kinds = chosen = self.members
         counts = self.effort.members(self.template.n_estimators)
         for number, n_members in enumerate(counts, 1):
-            has_finished = self._train_round(kinds, number, n_members)
+            has_finished = self._train_round(chosen, number, n_members)
             kinds = [members for members in kinds if members.networks]
             hedge = self._blend(kinds)
             if not has_finished or self.data.holds_nothing_out:
                 break
+            shares = hedge.weights * len(kinds)
+            chosen = [m for m, share in zip(kinds, shares, strict=True) if share >= 1]
             kinds = [
-                members
-                for members, weight in zip(kinds, hedge.weights, strict=True)
-                if weight * len(kinds) >= MIN_SHARE
+                m for m, share in zip(kinds, shares, strict=True) if share >= MIN_SHARE
             ]
         return hedge
 
