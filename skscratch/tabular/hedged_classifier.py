@@ -28,8 +28,8 @@ class HedgedClassifier(ClassifierMixin, BaseHedge):
     Each kind sees numbers in its own way: by pieces, cosines or ranks. A few members
     of each kind are trained, each on all samples but those of a fold, and the
     probabilities of the kinds are averaged by the weights that minimize the log-loss
-    on these folds. With high effort, more
-    members are then trained of the kinds that earned weight.
+    on these folds. With high effort, more members are then trained of the kinds that
+    earned weight.
 
     It is the last step of ``make_tabular_classifier``. Samples should come as that
     pipeline's first step prepares them: scaled, with categories as indicators.
@@ -39,8 +39,7 @@ class HedgedClassifier(ClassifierMixin, BaseHedge):
     estimator : ScratchMLPClassifier, default=None
         Its parameters are those of all members, except those that their kind
         overrides; ``n_estimators`` is the number of members of each kind that the
-        default effort trains. None means the
-        recipe of ``make_tabular_classifier``.
+        default effort trains. None means the recipe of ``make_tabular_classifier``.
     kinds : 'auto' or sequence of str, default='auto'
         Names of kinds in ``skscratch.tabular.kinds.KINDS``. 'auto' means those that
         suit the task.

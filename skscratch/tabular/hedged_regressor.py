@@ -49,9 +49,8 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
     Each kind sees numbers in its own way: by pieces, cosines or ranks. A few members
     of each kind are trained, each on all samples but those of a fold, and the
     predictions of the kinds are averaged by the weights that minimize the loss on these
-    folds. With high effort, more
-    members are then trained of the kinds that earned weight. Where targets
-    are skewed, one kind learns their logarithms.
+    folds. With high effort, more members are then trained of the kinds that earned
+    weight. Where targets are skewed, one kind learns their logarithms.
 
     It is the last step of ``make_tabular_regressor``. Samples should come as that
     pipeline's first step prepares them: scaled, with categories as indicators. Targets
@@ -64,8 +63,7 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
     estimator : ScratchMLPRegressor, default=None
         Its parameters are those of all members, except those that their kind
         overrides; ``n_estimators`` is the number of members of each kind that the
-        default effort trains. None means the
-        recipe of ``make_tabular_regressor``.
+        default effort trains. None means the recipe of ``make_tabular_regressor``.
     kinds : 'auto' or sequence of str, default='auto'
         Names of kinds in ``skscratch.tabular.kinds.KINDS``. 'auto' means all. Those
         that do not suit the targets are left out.
