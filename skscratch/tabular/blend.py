@@ -1,7 +1,7 @@
-"""Weights of a blend of predictions, learned on rows that were held out.
+"""Weights of a blend of predictions, learned on held-out rows.
 
-A judge says how well predictions fit the targets. ``fit_weights`` finds the weights,
-none of which is negative, that suit the judge best.
+A judge measures how well predictions fit the targets. ``fit_weights`` finds the
+non-negative weights that minimize its deviance, up to a prior.
 """
 
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ TINY = float(np.finfo(np.float32).tiny)
 
 
 class ClassJudge(NamedTuple):
-    """Judges probabilities by their log-loss.
+    """Judge of probabilities by their log-loss.
 
     Attributes
     ----------
@@ -31,10 +31,10 @@ class ClassJudge(NamedTuple):
     weights : ndarray of shape (n_samples,) or None
         Sample weights.
     loss : {"log_loss", "binary_log_loss"}
-        The former where a sample has one class, the latter where it may have several
-        labels.
+        'log_loss' if each sample has one class, 'binary_log_loss' if it may have
+        several labels.
     prior_samples : float, default=30.0
-        Number of samples that the prior of ``fit_weights`` counts as.
+        Weight of the prior of ``fit_weights``, as a number of samples.
     """
 
     Y: Array
@@ -47,7 +47,7 @@ class ClassJudge(NamedTuple):
         return self._replace(Y=self.Y[rows], weights=_taken(self.weights, rows))
 
     def view(self, P: Array) -> Array:
-        """What is to be blended: the probability of the truth, of each output.
+        """Probability of the true class, or of the true value of each label.
 
         Parameters
         ----------
@@ -68,17 +68,17 @@ class ClassJudge(NamedTuple):
 
 
 class NumberJudge(NamedTuple):
-    """Judges predicted numbers by the loss that the networks minimize.
+    """Judge of predicted numbers by the loss that the networks minimize.
 
     Attributes
     ----------
     Y : ndarray of shape (n_samples, n_targets)
-        Targets, scaled as the networks get them.
+        Targets, scaled as for the networks.
     weights : ndarray of shape (n_samples,) or None
         Sample weights.
     loss : Loss
     prior_samples : float, default=10.0
-        Number of samples that the prior of ``fit_weights`` counts as.
+        Weight of the prior of ``fit_weights``, as a number of samples.
     """
 
     Y: Array
@@ -91,12 +91,12 @@ class NumberJudge(NamedTuple):
         return self._replace(Y=self.Y[rows], weights=_taken(self.weights, rows))
 
     def view(self, P: Array) -> Array:
-        """What is to be blended: the predictions, in the order of raw outputs.
+        """Flatten predictions to the order of the raw outputs.
 
         Parameters
         ----------
         P : ndarray of shape (n_samples, ...)
-            With an axis of targets if there are several, and one of quantiles, too.
+            Predictions, with an axis for several targets and one for several quantiles.
 
         Returns
         -------
@@ -129,18 +129,18 @@ def _weighted(values: Array, weights: Array | None) -> Array:
 
 
 def fit_weights(judge: Any, predictions: list[Array]) -> NDArray[np.float64]:
-    """Find the weights of a blend: on the simplex, of least deviance.
+    """Find the weights on the simplex that minimize the deviance of a blend.
 
-    A prior holds the weights together where there are few samples. It counts as much as
-    ``judge.prior_samples`` further samples, each of which only one of the predictions
-    explains, and as many by each. For the log-loss, the result is the maximum a
+    A prior pulls the weights together if there are few samples. It is equivalent to
+    ``judge.prior_samples`` additional samples, each explained by a single kind, in
+    equal numbers for all kinds. For the log-loss, the result is the maximum a
     posteriori estimate of a mixture's weights under a Dirichlet prior.
 
     Parameters
     ----------
     judge : ClassJudge or NumberJudge
     predictions : list of ndarray
-        Of the judge's samples, one for each kind.
+        Predictions for the judge's samples, one array for each kind.
 
     Returns
     -------
@@ -171,22 +171,22 @@ def _softmax(logits: Array) -> NDArray[np.float64]:
 def fit_temperature(judge: ClassJudge, P: Array, n_classes: int) -> float:
     """Calibrate the probabilities of a blend on held-out rows.
 
-    Guo et al., *On calibration of modern neural networks*, ICML 2017, section 4.2, with
-    the logarithms of the blended probabilities for logits, and one more sample that
-    belongs to all classes equally.
+    This is temperature scaling (Guo et al., *On calibration of modern neural networks*,
+    ICML 2017, section 4.2) with logits computed from the blended probabilities, and one
+    additional sample that belongs to all classes equally.
 
     Parameters
     ----------
     judge : ClassJudge
     P : ndarray of shape (n_samples, n_classes)
-        Probabilities of the judge's samples.
+        Probabilities for the judge's samples.
     n_classes : int
-        Number of classes that an output distinguishes.
+        Number of alternatives per output, for label smoothing.
 
     Returns
     -------
     float
-        What log-odds are to be divided by: see ``tempered``.
+        Divisor of log-odds; see ``tempered``.
     """
     Y = judge.Y.T.astype(np.float64)
     smooth(Y, 1 / (len(P) + 1), n_classes)
@@ -200,7 +200,7 @@ def tempered(loss: str, P: Array, temperature: float) -> NDArray[np.float64]:
     Parameters
     ----------
     loss : str
-        'log_loss' where a sample has one class, and 'binary_log_loss' where it may have
+        'log_loss' if each sample has one class, 'binary_log_loss' if it may have
         several labels.
     P : ndarray of shape (n_samples, n_classes)
     temperature : float

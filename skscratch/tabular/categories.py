@@ -1,7 +1,7 @@
-"""Encoding of categories: one input for each frequent one, and means of the target.
+"""Encoding of categories: one-hot encoding, and means of the target.
 
-``make_one_hot`` and ``TargetMeans`` are used side by side for columns with more
-categories than get an input of their own.
+Columns with more frequent categories than one-hot inputs use both ``make_one_hot`` and
+``TargetMeans``.
 """
 
 import numbers
@@ -33,26 +33,26 @@ __all__ = [
     "make_one_hot",
 ]
 
-# Number of inputs of a column, including the one that infrequent categories share.
+# Maximum number of inputs of a column, including the one for infrequent categories.
 MAX_CATEGORIES = 100
-# Larger targets, whose variance would overflow, are left to the network to refuse.
+# The variance of larger targets would overflow; the network raises an error for them.
 MAX_TARGET = 1e150
 
 
 def make_one_hot(*, min_frequency: int, dtype: str = "float64") -> Pipeline:
-    """Make the transformer that has one input per frequent category.
+    """Make the transformer that one-hot encodes frequent categories.
 
     Parameters
     ----------
     min_frequency : int
-        Number of samples that a category needs to have an input of its own.
+        Minimum number of samples for a category to have its own input.
     dtype : {'float32', 'float64'}, default='float64'
         dtype of the inputs.
 
     Returns
     -------
     Pipeline
-        Not yet fitted.
+        Unfitted.
     """
     one_hot = OneHotEncoder(
         handle_unknown="infrequent_if_exist",
@@ -70,40 +70,39 @@ class TargetMeans(TransformerMixin, BaseEstimator):
     """Encode categories by the mean of the target, with scikit-learn's TargetEncoder.
 
     The encoding of the training rows, which only ``fit_transform`` returns, is
-    cross-fitted: the mean for a row is that of rows in other folds. Means are
-    standardized by their mean and standard deviation in ``fit_transform``, or in
-    ``fit``. A missing value is a category of its own, and unknown categories have the
-    mean of all rows.
+    cross-fitted: the mean for a row is computed from rows in other folds. Means are
+    standardized by their mean and standard deviation in ``fit_transform`` or ``fit``. A
+    missing value is a category of its own, and unknown categories get the mean of all
+    rows.
 
-    Numbers and two classes have one column for each feature, and more classes one for
-    each feature and class, which is the class's share. There are no columns for targets
-    that can't be encoded so: for more than ``max_classes`` classes, for a single class
-    or number, for several targets or labels per row, or without a target. They raise no
-    error.
+    For numbers and two classes, there is one column per feature. For more classes,
+    there is one column per feature and class: the share of the class. Other targets
+    give no columns and raise no error: more than ``max_classes`` classes, a single
+    class or number, several targets or labels per row, or no target.
 
     Parameters
     ----------
     target_type : {'auto', 'classes', 'numbers'}, default='auto'
-        What the target is. 'auto' takes floats that are not all integers for numbers,
-        and everything else for classes.
+        Type of the target. 'auto' treats floats that are not all integers as numbers,
+        and everything else as classes.
     smooth : float or 'auto', default='auto'
-        Number of rows by which the mean of all rows counts; 'auto' estimates it for
+        Weight of the mean of all rows, as a number of rows; 'auto' estimates it for
         each category. See ``sklearn.preprocessing.TargetEncoder``.
     n_folds : int, default=5
         Number of folds.
     max_classes : int, default=10
-        Number of classes beyond which there are no columns.
+        Maximum number of classes; there are no columns for more.
     dtype : {'float32', 'float64'}, default='float64'
         dtype of the output.
     random_state : int, RandomState instance or None, default=None
-        Chooses the folds.
+        Seed of the folds.
 
     Attributes
     ----------
     encoder_ : TargetEncoder or None
         The fitted encoder, or None if there are no columns.
     classes_ : ndarray of shape (n_classes,) or None
-        The classes; None if the target is not encoded as classes.
+        Classes; None if the target is not encoded as classes.
     mean_, scale_ : ndarray of shape (n_columns,)
         Means and standard deviations of the columns.
     n_outputs_per_feature_ : list of int
@@ -162,7 +161,7 @@ class TargetMeans(TransformerMixin, BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit_transform(self, X: Any, y: Any = None) -> NDArray[Any]:
-        """Compute the means of all rows, and encode each by means of other rows.
+        """Compute the means of all rows, and encode each row by those of other folds.
 
         Parameters
         ----------
@@ -189,7 +188,7 @@ class TargetMeans(TransformerMixin, BaseEstimator):
                 smooth=self.smooth,
                 cv=folds,
             )
-            # With routing it would expect groups, which the folds do not need.
+            # With metadata routing, it would expect groups, which KFold ignores.
             with config_context(enable_metadata_routing=False):
                 means = self.encoder_.fit_transform(text, targets)
         n_columns = means.shape[1] // text.shape[1]
@@ -293,9 +292,9 @@ def category_name(feature: str, category: str | None) -> str:
     Returns
     -------
     str
-        Column and category, joined by "_". A category is quoted if the name could be
-        mistaken for that of a missing category, "None", of infrequent ones,
-        "infrequent", or of a category of another column.
+        Column and category, joined by "_". A category is quoted if its name could be
+        confused with "None" for missing values, "infrequent", or a category of another
+        column.
 
     Examples
     --------

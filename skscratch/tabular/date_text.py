@@ -1,8 +1,8 @@
-"""Dates, times of day and durations that a table holds as text.
+"""Parsing of dates, times of day and durations stored as text.
 
-A layout says how a text is written, such as "day/month/year". ``find_layout`` finds the
-one that fits all texts of a column, ``read_texts`` reads texts of a known layout.
-Columns of any other type are read in ``date_values``.
+A layout is a format of text, such as "day/month/year". ``find_layout`` finds the layout
+that fits all texts of a column, and ``read_texts`` parses texts of a known layout.
+``date_values`` reads columns of other types.
 """
 
 import re
@@ -96,8 +96,8 @@ UNIT_SECONDS = {
     "minutes": 60,
     "seconds": 1,
 }
-# Also read in columns of another layout of their kind: Python, pandas, NumPy and JSON
-# write these.
+# Layouts of Python, pandas, NumPy and JSON, which are accepted in columns of any layout
+# of their kind.
 STANDARD_LAYOUTS = {
     "dates": ("year-month-day", "year-month", "basic ISO 8601"),
     "times": ("time of day",),
@@ -110,7 +110,7 @@ SPACES = re.compile(r"\s")
 
 
 class Layout(NamedTuple):
-    """How the texts of a column are written.
+    """Layout of the texts of a column.
 
     Attributes
     ----------
@@ -120,7 +120,7 @@ class Layout(NamedTuple):
     is_utc : bool
         Whether all texts are dates that name UTC, by "Z", "UTC" or "GMT".
     note : str
-        Says what was assumed; empty if the texts leave no doubt.
+        Assumption that was made; empty if the texts are unambiguous.
     """
 
     kind: str
@@ -130,7 +130,7 @@ class Layout(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """The values of a column, whatever they were.
+    """Values of a column of dates, times of day or durations.
 
     Attributes
     ----------
@@ -162,11 +162,11 @@ LAYOUTS = {
 
 
 def find_layout(texts: Sequence[str]) -> Layout | None:
-    """Find the layout in which all texts are written.
+    """Find the layout that fits all texts.
 
-    The order of day and month follows from all texts together: a number above 12 can
-    only be a day. If there is none, the month is first in "1/2/2024", and the day in
-    "1.2.2024" and "1-2-2024".
+    The order of day and month is inferred from all texts together: a number above 12
+    can only be a day. If there is none, the month comes first in "1/2/2024", and the
+    day in "1.2.2024" and "1-2-2024".
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def find_layout(texts: Sequence[str]) -> Layout | None:
 
 
 def _fit_all(texts: Sequence[str], name: str) -> bool:
-    # Mostly the first texts show that a layout does not fit.
+    # Usually the first texts show that a layout does not fit.
     n_first = 10
     if not _read(texts[:n_first], name).valid.all():
         return False
@@ -228,13 +228,13 @@ def unreadable_texts(texts: Sequence[str]) -> list[str]:
     Parameters
     ----------
     texts : sequence of str
-        Distinct texts that are not missing, and have no layout together.
+        Distinct texts that are not missing and have no common layout.
 
     Returns
     -------
     list of str
-        Texts that the layout which fits most does not fit, if it fits more than half
-        of all texts, and of the first thousand. Otherwise the list is empty.
+        Texts that the most frequent layout does not fit, if it fits more than half of
+        all texts and of the first thousand. Otherwise the list is empty.
     """
     texts = _with_plain_spaces(texts)
     best = max(LAYOUTS, key=lambda name: _read(texts[:1000], name).valid.sum())
@@ -248,14 +248,13 @@ def unreadable_texts(texts: Sequence[str]) -> list[str]:
 def read_texts(texts: Sequence[str], name: str, kind: str) -> Reading:
     """Read texts of a known layout.
 
-    Texts in ISO 8601, and as Python writes times and durations, are read in every
-    layout.
+    Texts in ISO 8601, and times and durations in Python's format, are always accepted.
 
     Parameters
     ----------
     texts : sequence of str
     name : str
-        A key of ``LAYOUTS``, or an empty string for none but the standard layouts.
+        A key of ``LAYOUTS``, or an empty string for the standard layouts only.
     kind : {"dates", "times", "durations"}
 
     Returns
@@ -311,7 +310,7 @@ def _read(texts: Sequence[str], name: str) -> Reading:
 
 
 def _days(fields: dict[str, Any], n: int) -> tuple[Any, Any]:
-    """Days since 1970-01-01, and where there is such a day."""
+    """Days since 1970-01-01, and a mask of valid days."""
     year = _integers(fields, "year", n, 1)
     short = np.array([len(text) == 2 for text in fields["year"]], dtype=bool)
     year[short] += np.where(year[short] < FIRST_SHORT_YEAR, 2000, 1900)
@@ -329,7 +328,7 @@ def _days(fields: dict[str, Any], n: int) -> tuple[Any, Any]:
 def month_starts(
     months: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Find the first days of months, and the numbers of their days.
+    """Find the first day and the length of each month.
 
     Parameters
     ----------
@@ -349,7 +348,7 @@ def month_starts(
 
 
 def _seconds(fields: dict[str, Any], n: int) -> tuple[Any, Any]:
-    """Seconds since midnight, and where there is such a time."""
+    """Seconds since midnight, and a mask of valid times."""
     hour = _integers(fields, "hour", n, 0)
     minute, second = (_integers(fields, f, n, 0) for f in ("minute", "second"))
     valid = (hour < 24) & (minute < 60) & (second < 60)
@@ -390,7 +389,7 @@ def _offset(zone: str | None) -> float:
 
 
 def _durations(fields: dict[str, Any], n: int) -> tuple[Any, Any]:
-    """Seconds of durations, and where these are finite."""
+    """Seconds of durations, and a mask of finite ones."""
     sign = np.array([-1.0 if s == "-" else 1.0 for s in fields.get("sign", "+" * n)])
     total = np.zeros(n)
     for unit, seconds in UNIT_SECONDS.items():

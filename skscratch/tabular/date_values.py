@@ -1,7 +1,7 @@
-"""Columns of dates, times of day and durations: recognized, and read.
+"""Recognition and reading of columns of dates, times of day and durations.
 
-Text is read in ``date_text``; which numbers a network gets is in ``dates``. Columns are
-those of pandas, polars or NumPy, of which only NumPy is imported.
+``date_text`` parses text, and ``dates`` encodes the values. Columns may come from
+pandas, Polars or NumPy; only NumPy is imported.
 """
 
 import datetime
@@ -53,18 +53,18 @@ N_FIRST_ROWS = 100
 
 
 class DateFormat(NamedTuple):
-    """What a column holds, and how it is written.
+    """Kind of a column's values, and their layout and time zone.
 
     Attributes
     ----------
     kind : {"dates", "times", "durations"}
     layout : str
-        A key of ``date_text.LAYOUTS``; empty if the column holds no text.
+        A key of ``date_text.LAYOUTS``; empty if the column contains no text.
     zone : str
         Time zone of all values, such as "Europe/Zurich" or "+02:00"; empty if they have
         none, or several.
     note : str, default=""
-        Says what was assumed; empty if nothing was.
+        Assumption that was made; empty if there is none.
     """
 
     kind: str
@@ -74,11 +74,11 @@ class DateFormat(NamedTuple):
 
 
 def find_format(column: Any) -> DateFormat | None:
-    """Find out whether a column holds dates, times of day or durations, and how.
+    """Find the format of a column of dates, times of day or durations.
 
-    A column of text, or of objects, does if all values that are not missing are of the
-    same kind, and all texts have the same layout. Columns of a categorical dtype, and
-    those of numbers, do not.
+    A column of text or objects has a format if all values that are not missing are of
+    the same kind, and all texts have the same layout. Columns of numbers or of a
+    categorical dtype have none.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def _find_format_of_objects(values: list[Any]) -> DateFormat | None:
         return None
     texts, layout = [], None
     if "text" in kinds:
-        # Mostly the first rows show that text holds no dates.
+        # Usually the first rows show that text contains no dates.
         for part in (values[:N_FIRST_ROWS], values):
             texts = list(_distinct_texts(part))
             layout = find_layout(texts) if texts else None
@@ -181,7 +181,7 @@ def _zone_of_objects(values: list[Any]) -> str | None:
     names = {str(zone) for zone in zones}
     if not names:
         return None
-    # An offset that all dates share is not yet a zone: in summer it may differ.
+    # A shared offset is not a time zone: it may differ in summer.
     name = names.pop()
     if names or FIXED_ZONE.fullmatch(name) or _load_zone(name) is None:
         return ""
@@ -214,11 +214,11 @@ def _load_zone(name: str) -> datetime.tzinfo | None:
 def read_column(name: Any, column: Any, format: DateFormat) -> Reading:
     """Read a column.
 
-    Dates may be of any type and resolution, whatever they were when the format was
-    found, and text of the format's layout or ISO 8601. All other values are missing.
+    Dates may be of any type and resolution, or text in the format's layout or in ISO
+    8601. All other values count as missing.
 
-    If the format has a time zone, dates are converted to it; those without a time zone
-    are local ones there. Otherwise each keeps its own.
+    If the format has a time zone, dates are converted to it; dates without a time zone
+    are local dates in it. Otherwise each date keeps its own time zone.
 
     Parameters
     ----------
@@ -272,7 +272,7 @@ def unreadable_dates(column: Any) -> list[str]:
     Parameters
     ----------
     column : ndarray or Series of shape (n_samples,)
-        Of text, for which ``find_format`` returns None.
+        Column of text for which ``find_format`` returns None.
 
     Returns
     -------
@@ -375,7 +375,7 @@ def _read_objects(values: list[Any], format: DateFormat) -> Reading:
     """Read text and objects; those that are not of the format's kind are missing."""
     texts = _distinct_texts(values)
     reading = read_texts(list(texts), format.layout, format.kind)
-    # The last is for all that is not read.
+    # The last entry is for values that can't be read.
     extended = [np.append(*p) for p in zip(reading, _nothing(1), strict=True)]
     numbers = {value: i for i, same in enumerate(texts.values()) for value in same}
     found = (numbers.get(v, -1) if isinstance(v, TEXT_TYPES) else -1 for v in values)
@@ -499,7 +499,7 @@ def _offsets(zone: Any, day: Any, second: Any, *, is_utc: bool) -> NDArray[np.fl
     starts = np.array([offset_at(d, 0) for d in days])
     ends = np.array([offset_at(d, DAY - 1) for d in days])
     offsets: NDArray[np.float64] = starts[inverse]
-    # Few days have a change of offset; only there seconds matter.
+    # The offset changes within few days; only for those do seconds matter.
     rows = np.flatnonzero((starts != ends)[inverse])
     moments = day[rows] * DAY + second[rows].astype(np.int64)
     moments, inverse = np.unique(moments, return_inverse=True)

@@ -1,8 +1,8 @@
-"""Encoder of dates, times of day and durations, for networks that learn from tables.
+"""Encoder of dates, times of day and durations.
 
-``DateEncoder`` turns them into numbers: their position in time, parts that repeat, such
-as the day of the week, and the time between two columns. How columns are recognized and
-read is in ``date_values`` and ``date_text``.
+``DateEncoder`` converts them to numbers: their position in time, periodic parts, such
+as the day of the week, and the time between two columns. ``date_values`` and
+``date_text`` recognize and parse the columns.
 """
 
 from typing import Any, NamedTuple, Self
@@ -27,11 +27,11 @@ from skscratch.tabular.date_values import (
 __all__ = ["DateEncoder", "DateFormat", "find_format", "unreadable_dates"]
 
 DAY = 86400
-# Bounds on the scaled numbers: dates far from all others say little more than that.
+# Bounds on the scaled numbers, which limit the effect of outliers.
 LIMITS = {"trend": 10.0, "year": 10.0, "time": 10.0, "duration": 1e6}
-# Of so many columns of dates, all are compared with each other.
+# Maximum number of columns of dates for differences between all pairs.
 MAX_ALL_PAIRS = 3
-# Parts of a date or time that repeat.
+# Periodic parts of a date or time.
 PERIODIC = ("month", "day", "weekday", "hour")
 LABELS = {"month": "month", "day": "day of the month", "weekday": "day of the week"}
 
@@ -54,7 +54,7 @@ class Part(NamedTuple):
 class DateEncoder(TransformerMixin, BaseEstimator):
     """Encode columns of dates, times of day and durations as numbers.
 
-    A column of dates has up to twelve outputs, each only if it varies in ``fit``:
+    A column of dates has up to twelve outputs, those that vary in ``fit``:
 
     - ``trend``, the time since the median date, in units of its interquartile range;
     - ``year``, scaled likewise;
@@ -71,48 +71,47 @@ class DateEncoder(TransformerMixin, BaseEstimator):
     ``hour_cos``. A duration has ``duration``, the seconds, scaled. Both may have
     ``missing``.
 
-    Columns of dates that vary also have their differences, in seconds and scaled, each
-    if it varies: "b_minus_a" is the time from a column "a" to a later column "b" of the
-    table, and the last output of "b", or one of the last. Up to three columns are all
-    compared with each other; of more, each only with the one before it. A difference is
-    missing, and so the median of the differences, where either date is.
+    Columns of dates also have the differences that vary, in seconds and scaled:
+    "b_minus_a" is the time from a column "a" to a later column "b" of the table. The
+    differences are the last outputs of "b". They are computed for all pairs of up to
+    three columns, and only for neighbors if there are more. If either date is missing,
+    the difference is replaced by the median of the differences.
 
-    Numbers are scaled like those of ``SmoothClipScaler``: uniformly distributed dates
-    of ``fit`` come to lie between -1 and 1. The limit is 10, so later dates are
-    continued almost linearly, but a single date in the year 9999 does no harm. That of
+    Numbers are scaled as in ``SmoothClipScaler``: uniformly distributed dates of
+    ``fit`` are mapped to [-1, 1]. The limit is 10, which continues almost linearly for
+    later dates, but limits outliers such as a date in the year 9999. The limit for
     durations and differences is 1e6.
 
-    Missing values are replaced by the median. So is, in ``transform``, everything that
-    can't be read. Dates are compared in UTC. Their parts are local ones, in the time
+    Missing values are imputed with the median, and so are values that ``transform``
+    can't read. Dates are compared in UTC. Their parts are in local time: in the time
     zone of the column if it has one, and otherwise in that of each date. Dates without
     a time zone are local dates of the column.
 
-    What a column holds, how text is written, and the time zone are found in ``fit``. In
-    ``transform`` dates may be of any type, or text in the same layout or in ISO 8601.
+    ``fit`` finds the kind of values, the layout of text and the time zone. In
+    ``transform``, dates may be of any type, or text in the same layout or in ISO 8601.
 
     Parameters
     ----------
     dtype : {'float32', 'float64'}, default='float64'
         dtype of the output.
     differences : bool, default=True
-        Whether differences between columns of dates are outputs.
+        Whether to output differences between columns of dates.
 
     Attributes
     ----------
     columns_ : list of dict
-        For each column what was found in ``fit``: ``kind``, ``layout`` and ``zone`` as
-        in ``DateFormat``, ``parts``, the names of the parts that vary, ``scales``, the
-        center and divisor of the numbers among them, ``median``, the day, second and
-        offset of the median, ``has_missing``, and ``differences``, a list of the
-        position of the column that is subtracted, center and divisor.
+        Fitted encoding of each column: ``kind``, ``layout`` and ``zone`` as in
+        ``DateFormat``; ``parts``, the names of the parts that vary; ``scales``, the
+        center and divisor of the numeric parts; ``median``, the day, second and offset
+        of the median; ``has_missing``; and ``differences``, a list of the position of
+        the subtracted column, center and divisor.
     descriptions_ : dict
-        For each column, by name or index, a sentence about what was found.
+        Description of each column, by name or index.
     notes_ : dict
-        Likewise, but only for columns of which something was assumed, or that have no
-        outputs.
+        Notes on assumptions and on columns without varying values, by name or index.
     n_outputs_per_feature_ : list of int
         Number of outputs of each column. A difference belongs to the column from which
-        another is subtracted.
+        another column is subtracted.
     n_features_in_ : int
         Number of columns seen during ``fit``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -140,7 +139,7 @@ class DateEncoder(TransformerMixin, BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Find out what the columns hold, and which parts of it vary.
+        """Find the format of each column and the parts that vary.
 
         Parameters
         ----------
@@ -163,7 +162,7 @@ class DateEncoder(TransformerMixin, BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit_transform(self, X: Any, y: Any = None) -> NDArray[Any]:
-        """Fit, and encode the same columns.
+        """Fit and encode the columns.
 
         Parameters
         ----------
@@ -305,7 +304,7 @@ def _format_of(name: Any, column: Any) -> DateFormat:
 
 
 def _fit_column(reading: Reading, format: DateFormat) -> dict[str, Any]:
-    """Find the parts that vary, and how to scale the numbers among them."""
+    """Find the parts that vary, and the scales of the numeric ones."""
     column: dict[str, Any] = {
         **{"kind": format.kind, "layout": format.layout, "zone": format.zone},
         **{"parts": [], "scales": {}, "median": [0, 0.0, 0.0]},
@@ -332,9 +331,9 @@ def _center_and_scale(values: NDArray[Any]) -> list[float]:
 
 
 def _fit_differences(columns: list[dict[str, Any]], readings: list[Reading]) -> None:
-    """Find the differences between columns of dates that vary, and how to scale them.
+    """Find the differences that vary between columns of dates, and their scales.
 
-    The difference to a constant date would repeat the trend.
+    The difference from a constant date would repeat the trend.
     """
     chosen = [i for i, column in enumerate(columns) if "trend" in column["parts"]]
     reach = len(chosen) if len(chosen) <= MAX_ALL_PAIRS else 1
@@ -361,14 +360,14 @@ def _encode_difference(
     reading: Reading, other: Reading, scales: list[float]
 ) -> NDArray[np.float64]:
     values = _squash(_difference(reading, other), scales, LIMITS["duration"])
-    # Missing ones are the median.
+    # The center of the differences is their median.
     return np.where(reading.valid & other.valid, values, 0.0)
 
 
 def _squash(
     values: NDArray[Any], scales: list[float], limit: float
 ) -> NDArray[np.float64]:
-    """Scale numbers, and pull in those that are far from all others."""
+    """Scale numbers and limit outliers smoothly."""
     center, scale = scales
     scaled = (values - center) / scale
     squashed: NDArray[np.float64] = scaled / np.hypot(1, scaled / limit)

@@ -1,4 +1,4 @@
-"""The time limit of a hedged ensemble: how long members may be trained."""
+"""Time limit for the training of a hedged ensemble."""
 
 import math
 import time
@@ -11,22 +11,22 @@ from skscratch.training.solvers import find_solver
 
 __all__ = ["Deadline"]
 
-# Share of the limit that training may take; predictions for held-out rows and weights
-# take the rest.
+# Share of the limit for training; predictions for held-out rows and weights take the
+# rest.
 TRAINING_SHARE = 0.9
 # Share of the usual number of epochs below which kinds are left out instead.
 MIN_EPOCHS_SHARE = 0.25
 
 
 class Deadline:
-    """Point in time until which members may be trained.
+    """Time at which the training of members must end.
 
     Parameters
     ----------
     seconds : float or None
-        Time limit; None means that there is none.
+        Time limit; None means no limit.
     started : float, default=None
-        Time at which the limit began, by ``time.monotonic``; None means now.
+        Start of the limit, as returned by ``time.monotonic``; None means now.
     share : float, default=1.0
         Share of the limit that may be used.
     """
@@ -40,11 +40,11 @@ class Deadline:
 
     @property
     def remaining(self) -> float:
-        """Seconds that are left for training."""
+        """Remaining training time in seconds."""
         return self._end - time.monotonic()
 
     def callbacks(self) -> list[Any]:
-        """Callbacks that end the training of a network when time is over.
+        """Callbacks that end the training of a network when time is up.
 
         Returns
         -------
@@ -53,24 +53,25 @@ class Deadline:
         return [] if math.isinf(self._end) else [_StopAt(self._end)]
 
     def plan(self, network: Any, fit: Any, n_samples: int, n_kinds: int) -> bool:
-        """Fit the number of epochs of a network to the time that is left.
+        """Set the number of epochs of a network to fit the remaining time.
 
         Parameters
         ----------
         network : ScratchMLPClassifier or ScratchMLPRegressor
-            Its ``max_iter`` is lowered if so many epochs would take too long.
+            Network to train. Its ``max_iter`` is lowered if training would take too
+            long.
         fit : callable
             ``fit(network)`` trains a network on the data.
         n_samples : int
-            Number of samples that it is trained on.
+            Number of training samples.
         n_kinds : int
-            Number of kinds that are to be trained in the time that is left.
+            Number of kinds still to be trained in the remaining time.
 
         Returns
         -------
         bool
-            Whether there is time to train the network. If not, it is set to train for
-            one epoch, as an ensemble needs one network.
+            Whether there is time to train the network. If not, its ``max_iter`` is set
+            to 1, because an ensemble needs at least one network.
         """
         if math.isinf(self._end):
             return True
@@ -82,7 +83,7 @@ class Deadline:
             solver = find_solver(network.solver)
             usual = auto_max_iter(solver, n_samples, network.batch_size)
         affordable = self.remaining / _seconds_per_epoch(network, fit)
-        # Rather fewer kinds than members that have hardly learned anything.
+        # Fewer kinds are better than members with very little training.
         n_kinds = min(n_kinds, int(affordable / (MIN_EPOCHS_SHARE * usual)))
         n_epochs = max(int(affordable / max(n_kinds, 1)), 1)
         if n_epochs < usual:
@@ -91,19 +92,19 @@ class Deadline:
 
 
 def _seconds_per_epoch(network: Any, fit: Any) -> float:
-    """Time of an epoch, the second: the first may wait for kernels to be loaded."""
+    """Time of the second epoch; the first may include loading of kernels."""
     clock = _Clock()
     fit(clone(network).set_params(max_iter=2, verbose=False).set_callbacks(clock))
     return max(clock.times[-1] - clock.times[0], 1e-6)
 
 
 class _StopAt:
-    """Callback that ends a training at a point in time.
+    """Callback that stops training at a given time.
 
     Parameters
     ----------
     end : float
-        By ``time.monotonic``.
+        Time to stop, as returned by ``time.monotonic``.
     """
 
     def __init__(self, end: float) -> None:
@@ -124,13 +125,13 @@ class _StopAt:
 
 
 class _Clock(_StopAt):
-    """Callback that notes when epochs end."""
+    """Callback that records when epochs end."""
 
     def __init__(self) -> None:
         super().__init__(math.inf)
         self.times: list[float] = []
 
     def on_fit_task_end(self, estimator: Any, context: Any, **data: Any) -> bool:
-        """Note the time."""
+        """Record the time."""
         self.times.append(time.monotonic())
         return False

@@ -1,4 +1,4 @@
-"""The recipe for tables: parameters of the networks that differ from their defaults."""
+"""Recipe for tables: network parameters that differ from the estimators' defaults."""
 
 from typing import Any
 
@@ -14,8 +14,8 @@ __all__ = [
     "with_recipe",
 ]
 
-# Parameters of the networks that differ from the estimators' defaults: those of both
-# recipes, then those of each.
+# Parameters that differ from the estimators' defaults: shared ones, then those of each
+# recipe.
 RECIPE: dict[str, Any] = {
     "hidden_layer_sizes": (128, 128, 128),
     "init": "he",
@@ -39,12 +39,12 @@ CLASSIFIER_RECIPE: dict[str, Any] = {
 }
 REGRESSOR_RECIPE: dict[str, Any] = {
     "learning_rate_init": 0.002,
-    # If all validation targets are equal, which happens with rare counts, R² is the
-    # same in every epoch and could not choose one.
+    # If all validation targets are equal, as may happen with rare counts, R² is the
+    # same in every epoch and can't choose the best one.
     "scoring": "loss",
 }
-# Parameters of the recipes that a given parameter is incompatible with. They are left
-# out: an error would name parameters that the user has not set.
+# Recipe parameters to leave out because they are incompatible with a given parameter.
+# Otherwise, an error would name parameters that the user has not set.
 INCOMPATIBLE: dict[tuple[str, Any], tuple[str, ...]] = {
     ("early_stopping", False): ("scoring", "temperature_scaling"),
     ("solver", "lbfgs"): ("scoring", "temperature_scaling"),
@@ -52,7 +52,7 @@ INCOMPATIBLE: dict[tuple[str, Any], tuple[str, ...]] = {
 
 
 def recipe_of(network: Any) -> dict[str, Any]:
-    """All parameters of a network as the recipe for its task sets them.
+    """Return all parameters of a network with the values of its task's recipe.
 
     Parameters
     ----------
@@ -69,14 +69,14 @@ def recipe_of(network: Any) -> dict[str, Any]:
 def with_recipe(
     own_recipe: dict[str, Any], parameters: dict[str, Any]
 ) -> dict[str, Any]:
-    """Complete parameters by those of the recipe that are compatible with them.
+    """Complete parameters with the compatible ones of the recipe.
 
     Parameters
     ----------
     own_recipe : dict
         ``CLASSIFIER_RECIPE`` or ``REGRESSOR_RECIPE``.
     parameters : dict
-        Those that the user has given.
+        Parameters given by the user.
 
     Returns
     -------

@@ -1,10 +1,9 @@
-"""Encoders of numeric features, for networks that learn from any distribution.
+"""Encoders of numeric features that make any distribution suitable for networks.
 
-``SmoothClipScaler`` scales features and limits outliers, ``TailScaler`` lets them grow
-like their logarithms, ``RankScaler`` makes all distributions normal, and
+``SmoothClipScaler`` scales features and limits outliers, ``TailScaler`` compresses them
+logarithmically, ``RankScaler`` maps features to normal distributions, and
 ``PiecewiseLinearEncoder`` encodes the position of a number among the quantiles of its
-feature. All are scikit-learn transformers; how a table is split into features is in
-``columns``.
+feature. All are scikit-learn transformers; ``columns`` applies them to tables.
 """
 
 import numbers
@@ -39,7 +38,7 @@ FLOAT_MAX = np.finfo(np.float64).max
 MIN_BINS, MAX_BINS, MAX_RAMPS = 4, 8, 480
 # Number of samples that make a frequent value a knot.
 MIN_KNOT_COUNT = 10
-# Quantiles of RankScaler, and the largest number of samples that they are computed of.
+# Maximum numbers of RankScaler's quantiles, and of the samples to compute them from.
 MAX_QUANTILES, MAX_QUANTILE_SAMPLES = 1000, 100_000
 
 
@@ -147,13 +146,13 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 
 class TailScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Scaler that keeps outliers apart: linear near the median, logarithmic far away.
+    """Scaler that is linear near the median and logarithmic far from it.
 
-    Features are centered and scaled as by ``SmoothClipScaler`` without a limit. Then
-    the inverse hyperbolic sine is taken, which is about ``z`` near 0 and
-    ``sign(z) log(2 |z|)`` far from it (Burbidge, Magee and Robb, *Alternative
+    Features are centered and scaled as in ``SmoothClipScaler`` without a limit. The
+    result is transformed by the inverse hyperbolic sine, which is about ``z`` near 0
+    and ``sign(z) log(2 |z|)`` far from it (Burbidge, Magee and Robb, *Alternative
     transformations to handle extreme values of the dependent variable*, JASA 1988), and
-    the result is standardized.
+    standardized.
 
     Parameters
     ----------
@@ -163,9 +162,10 @@ class TailScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     Attributes
     ----------
     scaler_ : SmoothClipScaler
-        Centers and scales.
+        Fitted scaler with the medians and scales.
     mean_, std_ : ndarray of shape (n_features,)
-        Of the inverse hyperbolic sines; a standard deviation of 0 is replaced by 1.
+        Mean and standard deviation of the inverse hyperbolic sines. A standard
+        deviation of 0 is replaced by 1.
     n_features_in_ : int
         Number of features seen during ``fit``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -232,11 +232,11 @@ class TailScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 
 class RankScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Scaler that gives each feature a normal distribution, by its quantiles.
+    """Scaler that maps the quantiles of each feature to a normal distribution.
 
-    This is scikit-learn's ``QuantileTransformer`` with a normal output, in which no
-    value is farther from 0 than ``limit``. The logarithms of log-normal features, for
-    example, become linear.
+    This is scikit-learn's ``QuantileTransformer`` with a normal output distribution,
+    clipped to ``limit`` in absolute value. A log-normal feature, for example, becomes
+    approximately its standardized logarithm.
 
     Parameters
     ----------
@@ -248,8 +248,8 @@ class RankScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     Attributes
     ----------
     transformer_ : QuantileTransformer
-        Fitted, with at most 1,000 quantiles, which are those of all samples up to
-        100,000, and beyond of as many drawn at random.
+        Fitted transformer with at most 1,000 quantiles, computed from at most 100,000
+        samples, which are drawn at random if there are more.
     n_features_in_ : int
         Number of features seen during ``fit``.
     feature_names_in_ : ndarray of shape (n_features_in_,)

@@ -1,4 +1,4 @@
-"""Folds of rows that members of a hedged ensemble hold out in turn."""
+"""Folds of rows that the members of a hedged ensemble hold out."""
 
 from typing import Any
 
@@ -15,31 +15,31 @@ Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 def draw_folds(
     n_rows: int, strata: Any, fraction: float, rng: np.random.RandomState
 ) -> list[Fold]:
-    """Draw folds of equal size, in which classes are as frequent as in all rows.
+    """Draw stratified folds of equal size.
 
-    scikit-learn's ``StratifiedKFold`` warns of classes that have fewer rows than there
-    are folds, and its folds differ in size, so that members could not share products of
-    matrices. Here a few rows may be in no fold, and are always trained on.
+    scikit-learn's ``StratifiedKFold`` warns about classes with fewer rows than folds,
+    and its folds differ in size, which prevents members from sharing matrix products.
+    Here, a few rows may be in no fold, and are always used for training.
 
     Parameters
     ----------
     n_rows : int
     strata : ndarray of int of shape (n_rows,) or None
-        Class of each row. Rows of a class that has no other row are in no fold, unless
-        hardly any others are left.
+        Class of each row. The only row of a class is in no fold, unless hardly any
+        other rows are left.
     fraction : float
-        Share of the rows to hold out in each fold, about.
+        Approximate share of the rows in each fold.
     rng : RandomState
 
     Returns
     -------
     list of tuple of (ndarray, ndarray)
-        Rows to train on, and rows that are held out, of each fold.
+        Training rows and held-out rows of each fold.
 
     Raises
     ------
     ValueError
-        If there are too few rows, or none are to be held out.
+        If there are too few rows, or ``fraction`` is 0.
     """
     if not fraction:
         raise ValueError(
@@ -51,7 +51,7 @@ def draw_folds(
         is_alone = np.bincount(strata)[strata[order]] < 2
         if np.count_nonzero(~is_alone) >= MIN_ROWS:
             order = order[~is_alone]
-        # Neighbors, which go to different folds, are of one class.
+        # Neighbors go to different folds: sort them by class.
         order = order[np.argsort(strata[order], kind="stable")]
     n_folds = min(max(round(1 / fraction), 2), len(order) // 2)
     if n_rows < MIN_ROWS:

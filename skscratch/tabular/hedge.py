@@ -1,9 +1,9 @@
 """Base class of the hedged ensembles, which blend networks of several kinds.
 
-No single encoding of numbers suits all tables. So members of several kinds are trained,
-each with its own view of the numbers, and held-out rows decide how much each kind
-counts. The kinds are in ``kinds``, the training in ``rounds``, and the preparation of a
-table's columns, which comes before, in ``columns``.
+No single encoding of numbers suits all tables. A hedged ensemble trains members of
+several kinds, each with its own encoding, and learns the weight of each kind on
+held-out rows. The kinds are in ``kinds``, the training in ``rounds``, and the
+preparation of a table's columns in ``columns``.
 """
 
 import numbers
@@ -39,7 +39,7 @@ from skscratch.tabular.rounds import EFFORTS, Hedge, Rounds, blended
 
 __all__ = ["CONSTRAINTS", "BaseHedge"]
 
-# Constraints of the parameters that both classes have.
+# Constraints of the parameters that both classes share.
 CONSTRAINTS: dict[str, list[Any]] = {
     "kinds": [StrOptions({"auto"}), "array-like"],
     "effort": [RegisteredOptions(lambda: EFFORTS)],
@@ -51,10 +51,10 @@ OPTIONAL_ATTRIBUTES = ("feature_names_in_", "interval_encoder_", "interval_model
 class BaseHedge(BaseEstimator, metaclass=ABCMeta):
     """Base class of the hedged ensembles; use one of its subclasses.
 
-    A subclass says what its targets are, and how predictions are judged.
+    A subclass validates its targets and scores its predictions.
     """
 
-    # The pipeline of a table passes it, whatever metadata a user requests.
+    # The table pipeline always passes it, whatever metadata the user requests.
     __metadata_request__fit = {"started": True}
 
     members_: list[Members]
@@ -89,7 +89,7 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
         groups: ArrayLike | None = None,
         started: float | None = None,
     ) -> Self:
-        """Train members of each kind, and learn how much each counts.
+        """Train members of each kind and learn the weights of the kinds.
 
         Parameters
         ----------
@@ -98,11 +98,11 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weight of each sample, in training and in all that is learned
-            from held-out samples; None means 1 for each.
+            Non-negative sample weights, used in training and for everything learned on
+            held-out samples. None means equal weights.
         X_val : array-like of shape (n_val, n_features), default=None
-            Samples to hold out. None holds out folds of the training data, or the rows
-            that the estimator's ``validation_split`` names.
+            Validation samples. None holds out folds of the training data, or the rows
+            given by the estimator's ``validation_split``.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
             Targets of ``X_val``.
         sample_weight_val : array-like of shape (n_val,), default=None
@@ -110,7 +110,7 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
         groups : array-like of shape (n_samples,), default=None
             Group of each sample, for a ``validation_split`` such as ``GroupKFold(5)``.
         started : float, default=None
-            Time at which ``time_limit`` began, by ``time.monotonic``; None means now.
+            Start of ``time_limit``, as returned by ``time.monotonic``; None means now.
 
         Returns
         -------
@@ -120,7 +120,7 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
         ------
         ValueError
             If data or parameters are invalid, or training diverges in its first epoch.
-            The estimator is left unchanged.
+            The estimator stays unchanged.
         """
         started = time.monotonic() if started is None else started
         validation = ValidationArguments(X_val, y_val, sample_weight_val, groups)
@@ -128,15 +128,15 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
         validate_parameters(template)
         refuse_inputs(X)
         check_combinations(template.get_params(deep=False), validation)
-        # A copy: until the fit has ended, this estimator may be predicted with.
+        # A copy: this estimator can predict until the fit has ended.
         checked = shallow_copy(self)
         attributes, error = checked._train(
             template, (X, y, sample_weight), validation, started
         )
         kept = {k: v for k, v in vars(self).items() if k not in OPTIONAL_ATTRIBUTES}
-        # At once: another thread may be predicting.
+        # A single assignment: another thread may be predicting.
         self.__dict__ = kept | attributes
-        # What was trained before the error is kept.
+        # Keep what was trained before the error.
         if error is not None:
             raise error
         return self
@@ -144,7 +144,7 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
     def _train(
         self, template: Any, given: Any, validation: Any, started: float
     ) -> tuple[dict[str, Any], Exception | None]:
-        """Fit; return fitted attributes, and the error that ended the training."""
+        """Fit; return the fitted attributes and the error that ended training."""
         effort = EFFORTS[self.effort]
         n_splits = sum(effort.members(template.n_estimators))
         prepared = self._prepare(template, given, validation, n_splits)
@@ -180,13 +180,13 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
 
     @abstractmethod
     def _template(self) -> Any:
-        """Network that members are copies of, but for what their kind changes."""
+        """Network whose parameters the members use unless their kind overrides them."""
 
     @abstractmethod
     def _prepare(
         self, template: Any, given: Any, validation: Any, n_splits: int
     ) -> Prepared:
-        """Validate the data of a fit; see ``prepare``."""
+        """Validate the data of ``fit``; see ``prepare``."""
 
     @abstractmethod
     def _make_judge(self, template: Any, prepared: Prepared) -> Any:
@@ -199,19 +199,19 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
         """Fitted attributes of a subclass, by name."""
 
     def _training_share(self, template: Any) -> float:
-        """Share of a time limit that the members may be trained for."""
+        """Share of the time limit available for training the members."""
         return 1.0
 
     def _is_applicable(self, name: str, prepared: Prepared) -> bool:
-        """Whether a kind is for these targets."""
+        """Return whether a kind suits these targets."""
         return not KINDS[name].logs_targets
 
     def _scaler_of(self, name: str, prepared: Prepared) -> Any:
-        """Scaler of the targets of a kind, or None."""
+        """Target scaler of a kind, or None."""
         return None
 
     def _kind_names(self, prepared: Prepared) -> list[str]:
-        """Kinds to train: without held-out rows, nothing can be learned of several."""
+        """Kinds to train; without held-out rows, only the first one that suits."""
         names = list(KINDS)
         if not isinstance(self.kinds, str):
             names = list(self.kinds)
@@ -230,20 +230,20 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
 
     @property
     def estimator_(self) -> Any:
-        """Fitted networks of the kind that counts most, those of the first round."""
+        """Networks of the kind with the largest weight, from the first round."""
         check_is_fitted(self)
         return self.members_[int(np.argmax(self.weights_))].networks[0]
 
     def _fitted_view(self) -> Self:
-        """Shallow copy to predict with, which a fit in another thread leaves alone."""
+        """Shallow copy for prediction that a fit in another thread can't change."""
         check_is_fitted(self)
         return shallow_copy(self)
 
     def _blend(self, X: Any) -> NDArray[np.float64]:
-        """Blend the members' predictions for a user's samples."""
+        """Blend the members' predictions."""
         refuse_inputs(X)
         X = validate_prediction_data(self, X, (np.float64, np.float32))
-        # Products of matrices round differently in another order in memory.
+        # Matrix products round differently for another memory layout.
         X = np.ascontiguousarray(X)
         predictions = [members.predict(X) for members in self.members_]
         return blended(predictions, self.weights_)

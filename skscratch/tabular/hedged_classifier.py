@@ -25,47 +25,47 @@ TINY, EPSILON = np.finfo(np.float64).tiny, np.finfo(np.float64).epsneg
 class HedgedClassifier(ClassifierMixin, BaseHedge):
     """Classifier that blends networks of several kinds.
 
-    Each kind sees numbers in its own way: by pieces, cosines or ranks. A few members
-    of each kind are trained, each on all samples but those of a fold, and the
-    probabilities of the kinds are averaged by the weights that minimize the log-loss
-    on these folds. With high effort, more members are then trained of the kinds that
-    earned weight.
+    Each kind encodes numbers in its own way, for example piecewise linearly, by cosines
+    or by ranks. A few members of each kind are trained, each on all samples except
+    those of one fold. The probabilities of the kinds are averaged with the weights that
+    minimize the log-loss on these folds. With ``effort='high'``, more members are then
+    trained of the kinds with large weights.
 
-    It is the last step of ``make_tabular_classifier``. Samples should come as that
-    pipeline's first step prepares them: scaled, with categories as indicators.
+    It is the last step of ``make_tabular_classifier``, whose first step prepares the
+    samples: categories are one-hot encoded and missing values imputed.
 
     Parameters
     ----------
     estimator : ScratchMLPClassifier, default=None
-        Its parameters are those of all members, except those that their kind
-        overrides; ``n_estimators`` is the number of members of each kind that the
-        default effort trains. None means the recipe of ``make_tabular_classifier``.
+        Network with the parameters of all members, some of which their kind overrides.
+        ``n_estimators`` is the number of members of each kind that the default effort
+        trains. None means the recipe of ``make_tabular_classifier``.
     kinds : 'auto' or sequence of str, default='auto'
         Names of kinds in ``skscratch.tabular.kinds.KINDS``. 'auto' means those that
         suit the task.
     effort : {'low', 'default', 'high'}, default='default'
-        How many members are trained, and for how long at most.
+        Number of members, and maximum length of their training.
     time_limit : float, default=None
-        Approximate limit of the time of ``fit``, in seconds: members are trained for
-        fewer epochs, or left out. With a limit, results are not reproducible.
+        Approximate time limit of ``fit`` in seconds. To meet it, members are trained
+        for fewer epochs or left out, so results are not reproducible.
 
     Attributes
     ----------
     members_ : list of Members
-        Trained networks, one item for each kind that is left.
+        Trained networks, one item for each kind that was kept.
     weights_ : ndarray of shape (n_kinds,)
         Weights of these kinds; they sum to 1.
     temperature_ : float
-        Divisor of the blend's log-odds, fitted on held-out samples: see
+        Divisor of the blend's log-odds, fitted on held-out samples; see
         ``ScratchMLPClassifier``.
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     n_outputs_ : int
         Number of raw outputs of a member's network.
     targets_ : ClassTargets
-        How classes, or labels, are encoded.
+        Encoder of the classes or labels.
     is_interrupted_ : bool
-        Whether the user interrupted the training by Ctrl-C.
+        Whether the user interrupted training with Ctrl-C.
     n_features_in_ : int
         Number of features seen during ``fit``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -108,12 +108,12 @@ class HedgedClassifier(ClassifierMixin, BaseHedge):
     def _make_judge(self, template: Any, prepared: Prepared) -> Any:
         judged, targets = prepared.judged, prepared.targets
         weights = judged.weights
-        if prepared.data.validation is None:  # The user's own are weighed as they are.
+        if prepared.data.validation is None:  # X_val has no class weights.
             weights = targets.weights(
                 template.class_weight, judged.y, judged.Y, weights
             )
         Y = judged.Y
-        if targets.kind == "binary":  # The probabilities of both classes are precise.
+        if targets.kind == "binary":  # Both classes have a column of probabilities.
             Y = np.hstack([~Y, Y])[:, : len(targets.classes)]
         return ClassJudge(Y, weights, _loss_of(targets))
 
@@ -198,13 +198,13 @@ class HedgedClassifier(ClassifierMixin, BaseHedge):
         fitted = self._fitted_view()
         P = fitted._probabilities(X)
         if fitted.targets_.kind == "binary" and P.shape[1] == 2:
-            # Exact where a probability is so close to 1 that the other is lost.
+            # More precise than logit if a probability rounds to 1.
             return np.log(P[:, 1]) - np.log(P[:, 0])
         log_odds: NDArray[np.float64] = logit(np.minimum(P, 1 - EPSILON))
         return log_odds[:, -1] if fitted.targets_.kind == "binary" else log_odds
 
     def _probabilities(self, X: Any) -> NDArray[np.float64]:
-        """Blended and calibrated probabilities; of a fitted view."""
+        """Blended and calibrated probabilities; call it on a fitted view."""
         P, targets = self._blend(X), self.targets_
         if self.temperature_ != 1.0:
             P = tempered(_loss_of(targets), P, self.temperature_)
@@ -219,5 +219,5 @@ class HedgedClassifier(ClassifierMixin, BaseHedge):
 
 
 def _loss_of(targets: ClassTargets) -> str:
-    """Name of the loss of probabilities, of which two classes have one each."""
+    """Name of the loss; two classes have a column of probabilities each."""
     return "binary_log_loss" if targets.is_multilabel else "log_loss"

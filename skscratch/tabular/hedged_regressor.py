@@ -39,56 +39,58 @@ from skscratch.tabular.targets import (
 
 __all__ = ["HedgedRegressor"]
 
-# Members of the network of quantiles behind intervals.
+# Number of members of the quantile network for intervals.
 INTERVAL_MEMBERS = 8
 
 
 class HedgedRegressor(RegressorMixin, BaseHedge):
     """Regressor that blends networks of several kinds.
 
-    Each kind sees numbers in its own way: by pieces, cosines or ranks. A few members
-    of each kind are trained, each on all samples but those of a fold, and the
-    predictions of the kinds are averaged by the weights that minimize the loss on these
-    folds. With high effort, more members are then trained of the kinds that earned
-    weight. Where targets are skewed, one kind learns their logarithms.
+    Each kind encodes numbers in its own way, for example piecewise linearly, by cosines
+    or by ranks. A few members of each kind are trained, each on all samples except
+    those of one fold. The predictions of the kinds are averaged with the weights that
+    minimize the loss on these folds. With ``effort='high'``, more members are then
+    trained of the kinds with large weights. If targets are skewed, one kind learns
+    their logarithms.
 
-    It is the last step of ``make_tabular_regressor``. Samples should come as that
-    pipeline's first step prepares them: scaled, with categories as indicators. Targets
-    are standardized for the networks, but only divided by their standard deviation for
-    the losses 'poisson' and 'gamma'. A target that is constant in ``fit`` is predicted
-    exactly.
+    It is the last step of ``make_tabular_regressor``, whose first step prepares the
+    samples: categories are one-hot encoded and missing values imputed. Targets are
+    standardized, or only divided by their standard deviation for the losses 'poisson'
+    and 'gamma'. A target that is constant in ``fit`` is predicted exactly.
 
     Parameters
     ----------
     estimator : ScratchMLPRegressor, default=None
-        Its parameters are those of all members, except those that their kind
-        overrides; ``n_estimators`` is the number of members of each kind that the
-        default effort trains. None means the recipe of ``make_tabular_regressor``.
+        Network with the parameters of all members, some of which their kind overrides.
+        ``n_estimators`` is the number of members of each kind that the default effort
+        trains. None means the recipe of ``make_tabular_regressor``.
     kinds : 'auto' or sequence of str, default='auto'
-        Names of kinds in ``skscratch.tabular.kinds.KINDS``. 'auto' means all. Those
+        Names of kinds in ``skscratch.tabular.kinds.KINDS``. 'auto' means all. Kinds
         that do not suit the targets are left out.
     effort : {'low', 'default', 'high'}, default='default'
-        How many members are trained, and for how long at most.
+        Number of members, and maximum length of their training.
     time_limit : float, default=None
-        Approximate limit of the time of ``fit``, in seconds: members are trained for
-        fewer epochs, or left out. With a limit, results are not reproducible.
+        Approximate time limit of ``fit`` in seconds. To meet it, members are trained
+        for fewer epochs or left out, so results are not reproducible.
 
     Attributes
     ----------
     members_ : list of Members
-        Trained networks, one item for each kind that is left.
+        Trained networks, one item for each kind that was kept.
     weights_ : ndarray of shape (n_kinds,)
         Weights of these kinds; they sum to 1.
     scaler_ : Pipeline
-        Of the targets. Members predict scaled targets.
+        Scaler of the targets. Members predict scaled targets.
     n_axes_ : int
         Number of axes of the targets in ``fit``.
     interval_model_ : IntervalModel
-        Quantiles and their calibration. Only with ``intervals=True`` of the estimator.
+        Quantiles and their calibration. Defined only if the estimator has
+        ``intervals=True``.
     interval_encoder_ : KindEncoder
-        Encodes the inputs of ``interval_model_``. Only with ``intervals=True``.
+        Encoder of the inputs of ``interval_model_``. Defined only if the estimator has
+        ``intervals=True``.
     is_interrupted_ : bool
-        Whether the user interrupted the training by Ctrl-C.
+        Whether the user interrupted training with Ctrl-C.
     n_features_in_ : int
         Number of features seen during ``fit``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -128,13 +130,13 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
         X, y, sample_weight = given
         y = y.toarray() if issparse(y) else y
         loss = _loss_of(template)
-        # Counts are only divided by their scale, so that they stay non-negative.
+        # Non-negative targets are only divided by their scale, to stay non-negative.
         has_sign = resolve_loss(loss).output != "exp"
         self.scaler_ = make_target_scaler(with_mean=has_sign)
         if y is not None:
             check_finite(y)
             y = as_numbers(y, "y").astype(np.float64)
-        # Targets of other shapes are refused by `prepare`.
+        # `prepare` raises an error for targets of other shapes.
         if y is not None and y.size and y.ndim in (1, 2):
             check_scale(y)
             weights = _usable_weights(sample_weight, len(y))
@@ -162,7 +164,7 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
         check_finite(y_val, "y_val")
         y_val = as_numbers(y_val, "y_val").astype(np.float64)
         if y_val.ndim != 1 + len(shape) or y_val.shape[1:] != shape or not y_val.size:
-            return validation  # Refused by `prepare`.
+            return validation  # `prepare` raises an error.
         return validation._replace(y_val=scaled(self.scaler_, y_val))
 
     def _make_judge(self, template: Any, prepared: Prepared) -> Any:
@@ -184,7 +186,7 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
         return make_target_scaler(with_mean=True, logs_from=zero).fit(Y)
 
     def _training_share(self, template: Any) -> float:
-        # The network of quantiles takes about as long as all members.
+        # The quantile network takes about as long as all members.
         return 0.5 if template.intervals else 1.0
 
     def _attributes_of_task(
@@ -204,7 +206,7 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
     def _fit_intervals(
         self, template: Any, prepared: Prepared, hedge: Hedge, deadline: Deadline
     ) -> dict[str, Any]:
-        """Train a network of quantiles, of the kind that counts most."""
+        """Train a quantile network of the kind with the largest weight."""
         ranked = np.argsort(-hedge.weights, kind="stable")
         members = next(
             (hedge.members[i] for i in ranked if hedge.members[i].scaler is None),
@@ -218,7 +220,7 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
         splits = []
         for split in prepared.splits:
             data = training
-            if not split.is_drawn:  # The user's own table.
+            if not split.is_drawn:  # X_val.
                 data = split.data._replace(X=encode(split.data.X))
             splits.append(split._replace(data=data))
         y, weights = prepared.data.y, training.weights
@@ -226,7 +228,7 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
         def fit(network: Any) -> None:
             network.fit(training.X, y, weights)
 
-        if not splits:  # Given ones would have to be told to the network.
+        if not splits:  # Given splits would have to be passed to the network.
             deadline.plan(regressor, fit, training.n_samples, 1)
         return {
             "interval_model_": fit_intervals(regressor, training, splits),
@@ -244,20 +246,20 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            With several quantiles, they are the last axis.
+            Predictions. Several quantiles are along a further last axis.
         """
         fitted = self._fitted_view()
         return restored(fitted.scaler_, fitted._blend(X), fitted.n_axes_)
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
-        """Coefficient of determination R² of the predictions.
+        """Return the coefficient of determination R² of the predictions.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Samples.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Their targets.
+            Targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each sample.
 
@@ -272,26 +274,26 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
         """
         check_is_fitted(self)
         if self._has_several_predictions():
-            self.estimator_.score(X, y)  # Its error says what to do instead.
+            self.estimator_.score(X, y)  # Raises an error that says what to do.
         return float(super().score(X, y, sample_weight))
 
     def _has_several_predictions(self) -> bool:
-        """Whether several quantiles are predicted for each target."""
+        """Return whether several quantiles are predicted for each target."""
         n_targets = np.size(self.scaler_["scale"].scale_)
         return bool(self.estimator_.n_outputs_ > n_targets)
 
     @available_if(lambda self: self._has_intervals())
     def predict_interval(self, X: Any, coverage: float = 0.9) -> NDArray[Any]:
-        """Predict an interval for the targets of each sample, in their own units.
+        """Predict intervals for the targets of each sample, in their own units.
 
-        What it promises is described in ``ScratchMLPRegressor.predict_interval``.
+        See ``ScratchMLPRegressor.predict_interval`` for the coverage guarantee.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Samples.
         coverage : float, default=0.9
-            Probability that an interval holds its target, above 0 and below 1.
+            Probability that an interval contains its target, above 0 and below 1.
 
         Returns
         -------
@@ -327,7 +329,7 @@ def _loss_of(template: Any) -> Any:
 
 
 def _usable_weights(sample_weight: Any, n_samples: int) -> Any:
-    """Weights as an array, or None where there are none or `prepare` will refuse them.
+    """Return weights as an array, or None if they are missing or invalid.
 
     Parameters
     ----------

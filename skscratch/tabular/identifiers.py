@@ -1,8 +1,8 @@
 """Recognition of columns that identify rows, such as row numbers and hashes.
 
-Nothing can be learned from them that holds for other rows. A column is taken for one
-only on strong evidence, because a useful column that is dropped costs more than a
-useless one that is kept.
+Identifiers teach nothing that generalizes to other rows. A column is treated as an
+identifier only on strong evidence: dropping a useful column costs more than keeping a
+useless one.
 """
 
 import re
@@ -11,46 +11,45 @@ from typing import Any
 
 __all__ = ["identifier_reason"]
 
-# Number of rows from which on it is no accident that all values differ.
+# Minimum number of rows for distinct values to be evidence.
 MIN_ROWS = 20
-# Share of distinct values among those that are present.
+# Minimum share of distinct values among those present.
 MIN_DISTINCT = 0.95
-# First or last word of a name, and whole names, in lower case.
+# First or last word of a name, and whole names, in lowercase.
 ID_WORDS = frozenset({"id", "uid", "uuid", "guid"})
 ID_NAMES = frozenset({"index", "row", "rownum", "row num", "row number", "row index"})
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 UNNAMED = re.compile(r"unnamed: ?\d+")
 UUID = re.compile(r"\{?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\}?", re.IGNORECASE)
-# Hexadecimal digits of hashes, of which none is a plain number.
+# Hexadecimal hashes; digits alone are a number.
 HASH = re.compile(r"(0x)?(?=.*[a-f])(?=.*\d)[0-9a-f]{16,}", re.IGNORECASE)
 INTEGER = re.compile(r"[+-]?\d+")
 
 
 def identifier_reason(name: Any, values: Collection[str], n_rows: int) -> str | None:
-    """Tell why a column is taken for an identifier of rows, if it is.
+    """Return why a column is an identifier of rows, or None if it is not.
 
-    It must have at least 20 rows, and at least 95 % of its values must differ. Then it
-    is one if all values are UUIDs or hashes of at least 16 hexadecimal digits. It is
-    also one if its name says so, as "id", "customer_id" and "PassengerId" do, or
-    "index", "row" and "Unnamed: 0", and its values are integers that all differ, or
-    words without spaces.
+    An identifier has at least 20 rows and at least 95 % distinct values. Either all
+    values are UUIDs or hashes of at least 16 hexadecimal digits. Or the name says so,
+    such as "id", "customer_id", "PassengerId", "index", "row" or "Unnamed: 0", and the
+    values are integers that all differ, or words without spaces.
 
-    Numbers under any other name are never taken for identifiers, even if they count the
-    rows: they may be time steps, years or amounts.
+    Numbers under any other name are never identifiers, even if they count the rows:
+    they may be time steps, years or amounts.
 
     Parameters
     ----------
     name : object
         Name of the column.
     values : collection of str
-        Its distinct values. Floats must not be passed.
+        Distinct values of the column. Floats must not be passed.
     n_rows : int
         Number of rows in which a value is present.
 
     Returns
     -------
     str or None
-        The reason, or None if the column is no identifier.
+        The reason, or None if the column is not an identifier.
     """
     if n_rows < MIN_ROWS or len(values) < MIN_DISTINCT * n_rows:
         return None

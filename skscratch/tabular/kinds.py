@@ -1,7 +1,7 @@
-"""The kinds of members of a hedged ensemble: what they see of numbers, and how.
+"""Kinds of members of a hedged ensemble: encodings of numbers and network parameters.
 
-No single encoding of numbers suits all tables. Members of different kinds are trained,
-and held-out rows decide how much each counts: see ``hedge``. A kind of your own is a
+No single encoding of numbers suits all tables. ``hedge`` trains members of several
+kinds and learns the weight of each kind on held-out rows. To add a kind, register a
 ``Kind`` in ``KINDS``.
 """
 
@@ -26,24 +26,24 @@ __all__ = ["KINDS", "Kind", "KindEncoder", "make_encoder", "numeric_inputs"]
 
 Encoders = list[tuple[str, Any]]
 
-# Rows that are encoded at a time.
+# Number of rows to encode at a time.
 CHUNK_ROWS = 4096
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What the members of one kind have in common.
+    """Encoding and network parameters of the members of one kind.
 
     Attributes
     ----------
     encoders : callable
         ``encoders(dtype, seed)`` returns the transformers of numeric inputs, as a list
-        of (name, transformer) pairs. Their outputs are put side by side.
+        of (name, transformer) pairs. Their outputs are concatenated.
     parameters : dict
-        Parameters of the networks that differ from those of the recipe.
+        Parameters of the networks that differ from the recipe.
     logs_targets : bool, default=False
         Whether the members learn the logarithms of targets. Such a kind is left out
-        where targets are not skewed, or can't be transformed.
+        unless targets are skewed and the loss is the squared error.
     """
 
     encoders: Callable[[str, int], Encoders]
@@ -78,8 +78,8 @@ def _ranks(dtype: str, seed: int) -> Encoders:
     ]
 
 
-# Measured: pieces need one layer less, and on ranks tanh does as well as mish, in half
-# the time.
+# In our measurements, pieces need one layer less, and on ranks tanh is as accurate as
+# mish in half the time.
 SHALLOW = {"hidden_layer_sizes": (128, 128)}
 TANH = {"activation": "tanh", "init": "glorot"}
 
@@ -93,23 +93,23 @@ KINDS: dict[str, Kind] = {
 
 
 class KindEncoder(TransformerMixin, BaseEstimator):
-    """Encoder of the inputs of one kind: numbers are encoded, others pass through.
+    """Encoder of the numeric inputs of one kind; other inputs pass through.
 
-    It does what scikit-learn's ``ColumnTransformer`` and ``FeatureUnion`` would do, but
-    by chunks of rows: they make three copies of the encoded inputs, which are ten times
-    as large as the inputs themselves.
+    It works like scikit-learn's ``ColumnTransformer`` and ``FeatureUnion``, but in
+    chunks of rows. They make three copies of the encoded inputs, which are ten times as
+    large as the inputs themselves.
 
     Parameters
     ----------
     encoders : list of tuple of (str, transformer)
-        Of the numeric inputs. Their outputs are put side by side.
+        Encoders of the numeric inputs. Their outputs are concatenated.
     dtype : {'float32', 'float64'}, default='float32'
         dtype of the output.
 
     Attributes
     ----------
     encoders_ : list of tuple of (str, transformer)
-        Fitted; empty without numeric inputs.
+        Fitted encoders; empty without numeric inputs.
     is_number_ : ndarray of bool of shape (n_features,)
         Mask of the numeric inputs.
     """
@@ -119,7 +119,7 @@ class KindEncoder(TransformerMixin, BaseEstimator):
         self.dtype = dtype
 
     def fit(self, X: NDArray[Any], y: Any = None) -> Self:
-        """Find the numeric inputs, and fit their encoders.
+        """Find the numeric inputs and fit their encoders.
 
         Parameters
         ----------
@@ -135,7 +135,7 @@ class KindEncoder(TransformerMixin, BaseEstimator):
         self.is_number_ = numeric_inputs(X)
         numbers = X[:, self.is_number_]
         self.encoders_ = [
-            # Arrays, whatever the global configuration.
+            # Return arrays, whatever the global configuration.
             (name, clone(encoder).set_output(transform="default").fit(numbers))
             for name, encoder in (self.encoders if self.is_number_.any() else [])
         ]
@@ -180,13 +180,13 @@ def make_encoder(kind: Kind, dtype: str, seed: int) -> KindEncoder:
     Returns
     -------
     KindEncoder
-        Not yet fitted.
+        Unfitted.
     """
     return KindEncoder(kind.encoders(dtype, seed), dtype)
 
 
 def numeric_inputs(X: NDArray[Any]) -> NDArray[np.bool_]:
-    """Find the inputs that are numbers, not indicators of two values.
+    """Find the numeric inputs: those that have more than two distinct values.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def numeric_inputs(X: NDArray[Any]) -> NDArray[np.bool_]:
     Returns
     -------
     ndarray of bool of shape (n_features,)
-        Mask of the inputs of more than two distinct values.
+        Mask of the numeric inputs.
     """
     lowest, highest = X.min(axis=0), X.max(axis=0)
     # Column by column: comparing all at once would take more memory than the table.

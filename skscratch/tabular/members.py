@@ -1,7 +1,7 @@
-"""The members of one kind in a hedged ensemble: how they are trained, and predict.
+"""Training and prediction of the members of one kind in a hedged ensemble.
 
-Which kinds there are is in ``kinds``; which of them are trained, and how long, is
-decided in ``rounds``.
+The kinds are defined in ``kinds``; ``rounds`` chooses which of them to train, and for
+how long.
 """
 
 import copy
@@ -32,15 +32,15 @@ __all__ = [
 Array = NDArray[Any]
 Splits = list[tuple[Array, Array]]
 
-# Parameters that differ while further cycles are trained.
+# Parameters that differ during additional cycles.
 CYCLE_SETTINGS = ("learning_rate", "max_iter", "warm_start")
 
-# Share by which the last cycle must have lowered the held-out loss for another one.
+# Relative decrease of the held-out loss in the last cycle that earns another cycle.
 MIN_GAIN = 0.08
 
 
 class HedgeData(NamedTuple):
-    """Data of a hedged ensemble's fit, and what is held out of them.
+    """Training data of a hedged ensemble, and their splits.
 
     Attributes
     ----------
@@ -49,10 +49,9 @@ class HedgeData(NamedTuple):
     weights : ndarray of shape (n_samples,) or None
         Sample weights.
     splits : list of tuple of (ndarray, ndarray)
-        Rows to train on, and rows that are held out, of each split; empty with the
-        user's own validation data.
+        Training rows and held-out rows of each split; empty if there are ``X_val``.
     validation : tuple of three or None
-        ``X_val``, ``y_val`` and their weights or None.
+        ``X_val``, ``y_val`` and their weights, which may be None.
     """
 
     X: Any
@@ -63,12 +62,12 @@ class HedgeData(NamedTuple):
 
     @property
     def judged(self) -> Any:
-        """Samples of which some or all are held out from training."""
+        """Samples, some or all of which are held out from training."""
         return self.X if self.validation is None else self.validation[0]
 
     @property
     def holds_nothing_out(self) -> bool:
-        """Whether members are trained on all data there are."""
+        """Whether members are trained on all data."""
         return not self.splits and self.validation is None
 
     @property
@@ -78,7 +77,7 @@ class HedgeData(NamedTuple):
 
 
 class HeldOut:
-    """Mean prediction for each row, of the members that it was held out from.
+    """Mean prediction for each row by the members that it was held out from.
 
     Parameters
     ----------
@@ -105,7 +104,7 @@ class HeldOut:
 
     @property
     def rows(self) -> Array:
-        """Rows that were held out from a member, in ascending order."""
+        """Rows that were held out from at least one member, in ascending order."""
         return np.flatnonzero(self._counts)
 
     def means(self, rows: Array) -> Array:
@@ -123,12 +122,12 @@ class Members:
     name : str
         A key of ``KINDS``.
     template : ScratchMLPClassifier or ScratchMLPRegressor
-        Its parameters are those of the networks, but for what their kind changes.
+        Network with the parameters that the kind does not override.
     data : HedgeData
     seed : int
         Seed of the encoder.
     scaler : transformer or None, default=None
-        Of the targets of this kind, fitted.
+        Fitted scaler of the targets of this kind.
 
     Attributes
     ----------
@@ -155,7 +154,8 @@ class Members:
         Returns
         -------
         ndarray
-            Probabilities, (n_samples, n_classes), or numbers, shaped like the targets.
+            Probabilities of shape (n_samples, n_classes), or numbers in the shape of
+            the targets.
         """
         inputs = self.encoder.transform(X)
         predictions = [self._predict_with(network, inputs) for network in self.networks]
@@ -175,7 +175,7 @@ class Members:
     def make_network(
         self, template: Any, n_members: int, seed: int, splits: Splits
     ) -> Any:
-        """Make the next ensemble, not yet fitted.
+        """Make the next ensemble, unfitted.
 
         Parameters
         ----------
@@ -183,7 +183,7 @@ class Members:
         n_members : int
         seed : int
         splits : list of tuple of (ndarray, ndarray)
-            Of the members; empty if nothing is held out of the training data.
+            One for each member; empty if no training data are held out.
 
         Returns
         -------
@@ -193,7 +193,7 @@ class Members:
         network.set_params(n_estimators=n_members, random_state=seed)
         recipe = recipe_of(network)
         for name, value in KINDS[self.name].parameters.items():
-            # What the user has chosen is not the kind's to change.
+            # A kind does not override what the user has chosen.
             if np.array_equal(getattr(template, name), recipe[name]):
                 network.set_params(**{name: value})
         if splits:
@@ -201,7 +201,7 @@ class Members:
         return network
 
     def encode(self, data: HedgeData) -> HedgeData:
-        """Encode data as the networks get them, with an encoder fitted before or now.
+        """Encode data for the networks, and fit the encoder if it is not fitted.
 
         Parameters
         ----------
@@ -229,11 +229,11 @@ class Members:
         max_cycles: int,
         has_time: Callable[[float], bool],
     ) -> None:
-        """Train an ensemble, as long as held-out rows say that it is worth it.
+        """Train an ensemble for as many cycles as the held-out loss justifies.
 
-        After the schedule 'coslog4', training continues by further cycles of the
-        learning rate, each twice as long as the one before, while a cycle lowers the
-        held-out loss of each member by ``MIN_GAIN``.
+        After the schedule 'coslog4', training continues with additional cycles of the
+        learning rate, each twice as long as the one before, while every cycle lowers
+        the held-out loss of each member by at least ``MIN_GAIN``.
 
         Parameters
         ----------
@@ -242,18 +242,17 @@ class Members:
         encoded : HedgeData
             From ``encode``.
         held_out : HeldOut
-            To which the predictions of each member are added, for the rows that were
-            held out from it.
+            Collects each member's predictions for the rows held out from it.
         max_cycles : int
-            Largest number of further cycles.
+            Maximum number of additional cycles.
         has_time : callable
-            ``has_time(seconds)`` tells whether there is so much time.
+            ``has_time(seconds)`` returns whether that much time is left.
 
         Raises
         ------
         Exception
-            Of a callback or scorer. If epochs had finished before, the ensemble is
-            kept.
+            If a callback or scorer raises it. The ensemble is kept if an epoch has
+            finished.
         """
         started = time.monotonic()
         try:
@@ -266,13 +265,13 @@ class Members:
             if hasattr(network, "network_"):
                 self.networks.append(network)
                 self._predict_held_out(network, encoded, held_out)
-                # Not kept: they are as long as the data.
+                # Splits are as long as the data: drop them.
                 network.validation_split = None
 
     def _predict_held_out(
         self, network: Any, data: HedgeData, held_out: HeldOut
     ) -> None:
-        """Predict the rows that were held out from each member, from encoded data."""
+        """Predict the rows that were held out from each member."""
         if data.validation is not None:
             inputs = data.validation[0]
             held_out.add(np.arange(len(inputs)), self._predict_with(network, inputs))
@@ -309,20 +308,20 @@ def fit_network(network: Any, encoded: HedgeData) -> None:
 def _cycles(
     network: Any, max_cycles: int, seconds: float, has_time: Callable[[float], bool]
 ) -> Generator[Any, None, None]:
-    """Yield a network, set to train another cycle, as long as cycles bring enough.
+    """Yield the network, set up for another cycle, while cycles are worthwhile.
 
-    Afterwards it has the parameters of its best cycle, and the same settings as before.
-    The four cycles of 'coslog4' have taken so many seconds.
+    Afterwards, the network has the weights of its best cycle and its original settings.
+    ``seconds`` is the time that the four cycles of 'coslog4' took.
     """
     settings = {name: getattr(network, name) for name in CYCLE_SETTINGS}
     callbacks = callbacks_of(network)
     if settings["learning_rate"] != "coslog4" or settings["max_iter"] != "auto":
         return
     n_epochs = len(network.loss_curve_)
-    # They are 1, 2, 4 and 8 units long.
+    # The four cycles are 1, 2, 4 and 8 units long.
     unit, last, length = n_epochs / 15, n_epochs - round(n_epochs * 8 / 15), 16
     for number in range(5, 5 + max_cycles):
-        # That of each member, as few held-out rows may gain by chance.
+        # Every member must gain: with few held-out rows, one may gain by chance.
         is_worth_it = min(_gains(network, last)) >= MIN_GAIN
         if network.is_interrupted_ or not is_worth_it:
             break
@@ -346,7 +345,7 @@ def _cycles(
 
 
 def _gains(network: Any, start: int) -> list[float]:
-    """Share by which each member's held-out loss falls further after some epochs."""
+    """Relative decrease of each member's best held-out loss from epoch `start` on."""
     gains = []
     for member in getattr(network, "estimators_", [network]):
         curve = member.validation_loss_curve_
@@ -358,13 +357,13 @@ def _gains(network: Any, start: int) -> list[float]:
 
 
 def renamed_checkpoints(callbacks: list[Any], part: str) -> list[Any]:
-    """Callbacks of which each ``Checkpoint`` has a file for one part of a training.
+    """Replace each ``Checkpoint`` by one with a separate file for part of the training.
 
     Parameters
     ----------
     callbacks : list
     part : str
-        Name of the part, which is put behind the name of the file.
+        Name of the part, which is appended to the file name.
 
     Returns
     -------

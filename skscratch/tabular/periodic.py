@@ -1,7 +1,7 @@
 """Periodic encoding of numeric features: cosines of random frequencies.
 
-A network of smooth activations learns slow changes of a function first. Cosines of its
-inputs let it learn faster ones, by as much as their frequencies say.
+Networks learn slowly varying functions first. Cosines of the inputs let them learn
+functions that vary faster.
 """
 
 import numbers
@@ -35,10 +35,11 @@ class PeriodicEncoder(TransformerMixin, BaseEstimator):
     the uniform distribution on [-1/2, 1/2). These are the periodic embeddings of
     Gorishniy et al., *On embeddings for numerical features in tabular deep learning*,
     arXiv 2203.05556, section 3.3, with the phases of Holzmüller et al., *Better by
-    default*, arXiv 2407.04491, section 3.1. But the frequencies are not trained, and
-    those of a feature have different standard deviations, from the lowest to the
-    highest in equal ratios: which ones a table needs is not known. Scale features and
-    limit their outliers first, as by ``SmoothClipScaler``.
+    default*, arXiv 2407.04491, section 3.1. Unlike theirs, the frequencies are not
+    trained. The frequencies of a feature have different standard deviations, spaced
+    geometrically from ``lowest`` to ``highest``, because it is not known which ones a
+    table needs. Scale features and limit their outliers first, for example with
+    ``SmoothClipScaler``.
 
     Parameters
     ----------
@@ -47,10 +48,10 @@ class PeriodicEncoder(TransformerMixin, BaseEstimator):
     highest : float, default=1.0
         Standard deviation of the highest frequency.
     n_waves : int or 'auto', default='auto'
-        Number of cosines of each feature. 'auto' is 8, or less for more than 60
-        features, so that there are at most 480 in total, but at least 2.
+        Number of cosines per feature. 'auto' is 8. For more than 60 features it is
+        lower, to keep the total at 480 or less, but at least 2.
     random_state : int, RandomState or None, default=None
-        Source of frequencies and phases.
+        Seed of frequencies and phases.
     dtype : {'float32', 'float64'} or None, default=None
         dtype of the output; None keeps that of the input.
 
@@ -117,7 +118,7 @@ class PeriodicEncoder(TransformerMixin, BaseEstimator):
         n_waves = self.n_waves
         if n_waves == "auto":
             n_waves = min(max(MAX_TOTAL // n_features, MIN_WAVES), MAX_WAVES)
-        # NumPy's global random state is not ours to change.
+        # NumPy's global random state must not change.
         random_state = self.random_state
         if random_state is None:
             random_state = np.random.RandomState()
@@ -144,7 +145,7 @@ class PeriodicEncoder(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         values = validated_samples(self, X, reset=False)
         dtype = np.dtype(self.dtype or values.dtype)
-        # Periods are counted in float64: of large numbers float32 has no fractions.
+        # Count periods in float64: large float32 numbers have no fractions.
         periods = values[:, :, np.newaxis] * self.frequencies_ + self.phases_
         turns = (2 * np.pi * (periods - np.rint(periods))).astype(dtype, copy=False)
         waves: NDArray[Any] = np.cos(turns, out=turns)

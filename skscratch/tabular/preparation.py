@@ -1,4 +1,4 @@
-"""What a hedged ensemble's fit begins with: validated data, and what is held out."""
+"""Validation and splitting of the data of a hedged ensemble."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ __all__ = ["Prepared", "prepare", "refuse_inputs"]
 
 
 class Prepared(NamedTuple):
-    """Data of a fit, and what belongs to them.
+    """Validated data of a fit, with encoded targets and splits.
 
     Attributes
     ----------
@@ -27,12 +27,12 @@ class Prepared(NamedTuple):
     training : FitData
         The training data, with encoded targets.
     judged : FitData
-        Samples of which some or all are held out: these, or the user's own.
+        Samples, some or all of which are held out: the training data or ``X_val``.
     targets : ClassTargets or NumericTargets
     splits : list of Split
-        The user's own.
+        Splits given by the user.
     rng : RandomState
-        Source of all that is random in the fit.
+        Source of all randomness in the fit.
     """
 
     data: HedgeData
@@ -51,12 +51,12 @@ def prepare(
     make_targets: Callable[[Any], Any],
     n_splits: int,
 ) -> Prepared:
-    """Validate the data of a fit, and decide what is held out.
+    """Validate the data of a fit and choose the rows to hold out.
 
     Parameters
     ----------
     estimator : HedgedClassifier or HedgedRegressor
-        Gets ``n_features_in_`` and ``feature_names_in_``.
+        Estimator that gets ``n_features_in_`` and ``feature_names_in_``.
     template : ScratchMLPClassifier or ScratchMLPRegressor
     given : tuple of three
         ``X``, ``y`` and ``sample_weight``.
@@ -64,7 +64,7 @@ def prepare(
     make_targets : callable
         ``make_targets(y)`` returns ``ClassTargets`` or ``NumericTargets``.
     n_splits : int
-        Number of the user's splits that are needed.
+        Number of splits needed if the user gives a ``validation_split``.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def prepare(
     Raises
     ------
     ValueError
-        If data can't be used, or are too few.
+        If the data are invalid, or there are too few samples.
     """
     training, kept, own, targets = validate_fit_data(
         estimator,
@@ -115,7 +115,7 @@ def prepare(
 
 
 def refuse_inputs(X: Any) -> None:
-    """Refuse samples that are sparse or complex, in scikit-learn's words.
+    """Raise scikit-learn's errors for sparse or complex samples.
 
     Parameters
     ----------
@@ -124,9 +124,9 @@ def refuse_inputs(X: Any) -> None:
     Raises
     ------
     TypeError
-        If they are sparse.
+        If ``X`` is sparse.
     ValueError
-        If they are complex.
+        If ``X`` is complex.
     """
     if issparse(X):
         raise TypeError(
@@ -142,7 +142,7 @@ def _holds_out(template: Any) -> bool:
 
 
 def _make_rng(random_state: Any) -> np.random.RandomState:
-    # scikit-learn takes None for NumPy's global state, which is not ours to change.
+    # For scikit-learn, None is NumPy's global state, which must not change.
     if random_state is None:
         return np.random.RandomState()
     rng: np.random.RandomState = check_random_state(random_state)

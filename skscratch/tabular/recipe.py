@@ -1,10 +1,10 @@
 """Pipelines for tables of mixed columns, with defaults tuned for such data.
 
 ``make_tabular_classifier`` and ``make_tabular_regressor`` make a scikit-learn pipeline
-of two steps, which can be inspected, tuned and replaced: "columns" turns the table into
-inputs, and "network" is an ensemble of small networks of several kinds. The preparation
-of columns is in ``columns``, the ensemble in ``hedge``, and the parameters of its
-networks in ``defaults``.
+of two steps, which can be inspected, tuned and replaced: "columns" converts the table
+to inputs, and "network" is an ensemble of small networks of several kinds. The
+preparation of columns is in ``columns``, the ensemble in ``hedge``, and the parameters
+of its networks in ``defaults``.
 """
 
 from __future__ import annotations
@@ -61,33 +61,33 @@ def make_tabular_classifier(
 ) -> TablePipeline:
     """Make a pipeline that classifies the rows of a table of mixed columns.
 
-    The table may be a DataFrame of pandas or Polars, an array or a list of rows. What
-    becomes of a column follows from its values:
+    The table may be a pandas or Polars DataFrame, an array or a list of rows. Each
+    column is encoded according to its values:
 
-    - Numbers and booleans are scaled. Missing values become the median; a column that
-      has some in ``fit`` gets a further input that marks them.
+    - Numbers and booleans are scaled. Missing values are imputed with the median; a
+      column with missing values in ``fit`` also gets a missing indicator.
     - Categories are one-hot encoded. A missing value is a category of its own.
       Infrequent categories share one input: those that occur once in ``fit``, and those
       beyond the 99 most frequent. Unknown categories share it too. A column of more
       categories is also encoded by the mean of the targets for each of them.
     - Dates, times and durations become a trend and the parts that vary, such as the
       month and the hour. Several columns of dates also have the time between them.
-    - Text that hardly repeats is encoded by its n-grams.
-    - Columns that are constant, or identify the rows, are left out.
+    - Text that rarely repeats is encoded by its n-grams.
+    - Columns that are constant or identify the rows are dropped.
 
-    ``model["columns"].describe()`` says what each column was taken for. To make a
-    column of integer codes categorical, use ``astype("category")``. A column of numbers
-    with a few words among them is categorical, unless the words are replaced with
-    missing values. Columns of a DataFrame are identified by name, in any order, if all
-    names are strings, and otherwise by position, as usual in scikit-learn.
+    ``model["columns"].describe()`` reports the role of each column. To make a column of
+    integer codes categorical, use ``astype("category")``. A column of numbers with a
+    few words among them is categorical, unless the words are replaced with missing
+    values. Columns of a DataFrame are matched by name, in any order, if all names are
+    strings, and otherwise by position, as usual in scikit-learn.
 
     Parameters
     ----------
     effort : {'low', 'default', 'high'}, default='default'
-        How many networks are trained, and for how long at most.
+        Number of networks, and maximum length of their training.
     time_limit : float, default=None
-        Approximate limit of the time of ``fit``, in seconds: networks are trained for
-        fewer epochs, or left out. With a limit, results are not reproducible.
+        Approximate time limit of ``fit`` in seconds. To meet it, networks are trained
+        for fewer epochs or left out, so results are not reproducible.
     kinds : 'auto' or sequence of str, default='auto'
         Kinds of networks to train, as in ``HedgedClassifier``.
     numbers_in_text : bool, default=True
@@ -98,10 +98,10 @@ def make_tabular_classifier(
         categorical dtype are categorical in any case.
     **parameters
         Parameters of ``ScratchMLPClassifier``, for all networks. They override those of
-        the recipe, which are ``RECIPE`` and ``CLASSIFIER_RECIPE``, and those of each
-        kind. If a parameter is incompatible with others of the recipe, these are left
-        out, as listed in ``INCOMPATIBLE``. ``n_estimators`` is the number of networks
-        of each kind that the default effort trains.
+        the recipe, ``RECIPE`` and ``CLASSIFIER_RECIPE``, and of each kind. Parameters
+        of the recipe that are incompatible with them, as listed in ``INCOMPATIBLE``,
+        are left out. ``n_estimators`` is the number of networks of each kind that the
+        default effort trains.
 
     Returns
     -------
@@ -157,9 +157,9 @@ def make_tabular_regressor(
         As in ``make_tabular_classifier``.
     **parameters
         Parameters of ``ScratchMLPRegressor``, for all networks. They override those of
-        the recipe, which are ``RECIPE`` and ``REGRESSOR_RECIPE``, and those of each
-        kind. If a parameter is incompatible with others of the recipe, these are left
-        out, as listed in ``INCOMPATIBLE``.
+        the recipe, ``RECIPE`` and ``REGRESSOR_RECIPE``, and of each kind. Parameters of
+        the recipe that are incompatible with them, as listed in ``INCOMPATIBLE``, are
+        left out.
 
     Returns
     -------
@@ -169,7 +169,7 @@ def make_tabular_regressor(
     Raises
     ------
     ValueError
-        By ``fit``, if a column is refused as in ``make_tabular_classifier``, or if the
+        By ``fit``, if a column is invalid as in ``make_tabular_classifier``, or if the
         targets are dates, durations or too large.
 
     See Also
@@ -217,12 +217,12 @@ def _last_step_has(method: str) -> Callable[[Any], bool]:
 
 
 class TablePipeline(Pipeline):
-    """``Pipeline`` of a table's columns and a network, unchanged by a failed ``fit``.
+    """``Pipeline`` of a table's columns and a network; a failed ``fit`` is undone.
 
-    If ``fit`` of scikit-learn's ``Pipeline`` fails in the last step, the first has
-    already been refitted and no longer matches the last. Here all steps stay as they
-    were, unless the network has trained: if a callback or a scorer raises an error in
-    the middle of training, both steps keep what they have learned.
+    If ``fit`` of scikit-learn's ``Pipeline`` fails in the last step, the first step has
+    already been refitted and no longer matches the last. Here, all steps stay
+    unchanged. If a callback or scorer raises an error in the middle of training,
+    however, both steps keep what they have learned.
 
     A ``Checkpoint`` set on the pipeline saves the training of the network.
 
@@ -259,7 +259,7 @@ class TablePipeline(Pipeline):
             Weights of the rows, for the network. The preparation of columns does not
             use them.
         X_val : {array-like, DataFrame} of shape (n_val, n_features), default=None
-            Table of rows to hold out. None holds out rows of ``X``.
+            Validation table. None holds out rows of ``X``.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
             Targets of ``X_val``.
         sample_weight_val : array-like of shape (n_val,), default=None
@@ -290,7 +290,7 @@ class TablePipeline(Pipeline):
         )
         last_step = self.steps[-1][1]
         if getattr(last_step, "time_limit", None) is not None:
-            # The preparation of columns counts, too.
+            # The time limit includes the preparation of columns.
             params |= self._of_network(started=started)
         n_old, error = learned_state(last_step), None
         steps = [step for _, step in self.steps if hasattr(step, "__dict__")]
@@ -306,7 +306,7 @@ class TablePipeline(Pipeline):
         return self
 
     def _of_network(self, **params: Any) -> dict[str, Any]:
-        """Those parameters of the last step's ``fit`` that are given."""
+        """Given parameters of the last step's ``fit``, named for the pipeline."""
         given = {name: value for name, value in params.items() if value is not None}
         if get_config()["enable_metadata_routing"]:
             return given
@@ -336,15 +336,15 @@ class TablePipeline(Pipeline):
     def predict_interval(self, X: Any, coverage: float = 0.9) -> NDArray[Any]:
         """Predict an interval for the target of each row.
 
-        Only after a fit of ``make_tabular_regressor(intervals=True)``. What it promises
-        is described in ``ScratchMLPRegressor.predict_interval``.
+        Available only after ``fit`` of ``make_tabular_regressor(intervals=True)``. See
+        ``ScratchMLPRegressor.predict_interval`` for the coverage guarantee.
 
         Parameters
         ----------
         X : {array-like, DataFrame} of shape (n_samples, n_features)
             The table.
         coverage : float, default=0.9
-            Probability that an interval holds its target, above 0 and below 1.
+            Probability that an interval contains its target, above 0 and below 1.
 
         Returns
         -------
@@ -430,7 +430,7 @@ def _has_exclusive_classes(step: Any) -> bool:
 
 
 class _PreparedLater:
-    """Validation rows that are prepared when the columns have been fitted.
+    """Validation rows that are transformed once the columns have been fitted.
 
     Parameters
     ----------
@@ -448,9 +448,9 @@ class _PreparedLater:
 
 @contextmanager
 def _checkpoints_on_network(pipeline: TablePipeline) -> Iterator[None]:
-    """Context in which a pipeline's checkpoints are set on its network, too.
+    """Set a pipeline's checkpoints on its network within the context.
 
-    scikit-learn propagates callbacks only if they ask for it.
+    scikit-learn propagates callbacks only if they request it.
     """
     checkpoints = [c for c in callbacks_of(pipeline) if isinstance(c, Checkpoint)]
     if not checkpoints:
@@ -463,7 +463,7 @@ def _checkpoints_on_network(pipeline: TablePipeline) -> Iterator[None]:
             "Checkpoint needs a ScratchMLPClassifier or ScratchMLPRegressor as the "
             f"network, got {network!r}."
         )
-    # One that is set on the network already is not added: it would run twice.
+    # A checkpoint that is already set on the network would run twice.
     callbacks = callbacks_of(network)
     added = [c for c in checkpoints if c not in callbacks]
     network.set_callbacks(*callbacks, *added)
@@ -471,7 +471,7 @@ def _checkpoints_on_network(pipeline: TablePipeline) -> Iterator[None]:
         yield
     finally:
         network.set_callbacks(*callbacks)
-        # Copies of the network were trained, and its callbacks were copied with it.
+        # The trained networks are copies, which include the callbacks.
         for members in getattr(step, "members_", []):
             for trained in members.networks:
                 kept = [c for c in callbacks_of(trained) if c not in added]

@@ -1,6 +1,6 @@
-"""The role of each column of a table: number, category, date, text, or dropped.
+"""Roles of a table's columns: number, category, date, text or dropped.
 
-``find_roles`` decides once, in ``fit``. What is done with each role is in ``columns``.
+``find_roles`` infers the roles in ``fit``. ``columns`` encodes each role.
 """
 
 from collections import Counter
@@ -34,15 +34,15 @@ from skscratch.tabular.tables import (
 
 __all__ = ["ColumnRole", "ColumnRoles", "find_roles"]
 
-# Number of distinct values from which on n-grams may tell more than categories.
+# Minimum number of distinct values for n-grams to be more useful than categories.
 MIN_TEXT_VALUES = 20
-# Categories of text are also encoded by n-grams if fewer rows than this share hold one
-# that has an input of its own.
+# Text categories are also encoded by n-grams if the share of rows whose category has
+# its own input is smaller.
 MIN_COVERED = 0.75
 
 
 class ColumnRole(NamedTuple):
-    """What a column was taken for, why, and what became of it.
+    """Role of a column, the reason for it, and the resulting inputs.
 
     Attributes
     ----------
@@ -51,12 +51,12 @@ class ColumnRole(NamedTuple):
     role : str
         "number", "category", "date", "text" or "dropped".
     reason : str
-        What was found in the column.
+        Description of the values that led to the role.
     notes : tuple of str, default=()
-        What else a user may want to know.
+        Further notes for the user.
     inputs : dict, default=None
-        Number of inputs of the network, or None if it is not known, for each part of
-        the preparation that encodes the column.
+        Number of network inputs for each part of the preparation that encodes the
+        column, or None if the number is unknown.
     """
 
     name: Any
@@ -67,7 +67,7 @@ class ColumnRole(NamedTuple):
 
     @property
     def n_inputs(self) -> int | None:
-        """Number of inputs, or None if it is not known."""
+        """Number of inputs, or None if unknown."""
         counts = list((self.inputs or {}).values())
         return None if None in counts else sum(filter(None, counts))
 
@@ -96,7 +96,7 @@ class ColumnRoles(list[ColumnRole]):
 
 
 class _Found(NamedTuple):
-    """A column's role, and a reason to drop it, if there is one."""
+    """Role of a column, and the reason to drop it or None."""
 
     role: ColumnRole
     reason_to_drop: str | None = None
@@ -106,34 +106,34 @@ class _Found(NamedTuple):
 def find_roles(
     X: Any, *, numbers_in_text: bool = True, min_frequency: int = 2
 ) -> list[ColumnRole]:
-    """Decide what each column of a table is taken for.
+    """Infer the role of each column of a table.
 
-    - A column of dates, times of day or durations is a date, also if all of its values
-      are text of one layout, or missing, as ``find_format`` finds out.
-    - A column of numbers or booleans is a number, and so is one of text if all of its
-      values are numbers or missing and none has leading zeros.
-    - Other columns are categories if they have a categorical dtype, hold other values
-      than text, or if most rows hold a value that repeats. They are also if they have
-      fewer than 20 distinct values.
-    - The rest is text, which hardly repeats.
-    - Constant columns, those without values and identifiers of rows, as
-      ``identifier_reason`` finds them, are dropped, but not if no column would be left.
+    - A column of dates, times of day or durations is a date. So is a column of text if
+      ``find_format`` finds a layout that fits all values that are not missing.
+    - A column of numbers or booleans is a number. So is a column of text if all values
+      are numbers or missing and none has leading zeros.
+    - Other columns are categories if they have a categorical dtype, contain values
+      other than text, have fewer than 20 distinct values, or if at least half of the
+      rows have a value that repeats.
+    - The remaining columns are text, which rarely repeats.
+    - Constant columns, those without values, and identifiers according to
+      ``identifier_reason`` are dropped unless no column would be left.
 
     Parameters
     ----------
     X : {array-like, DataFrame} of shape (n_samples, n_features)
         The table.
     numbers_in_text : bool, default=True
-        Whether text of numbers is a number.
+        Whether a column of text that contains only numbers is a number.
     min_frequency : int, default=2
-        Number of rows that a category needs to have an input of its own.
+        Minimum number of rows for a category to have its own input.
 
     Returns
     -------
     list of ColumnRole
         One for each column. The keys of ``inputs`` are the parts that encode the
-        column, among "numbers", "categories", "targets", "dates" and "text"; the number
-        of inputs is not known yet.
+        column, among "numbers", "categories", "targets", "dates" and "text"; the values
+        are None.
 
     Raises
     ------
@@ -145,9 +145,9 @@ def find_roles(
     Warns
     -----
     UserWarning
-        If most values of a column that is not a number are numbers, or look like some,
-        such as "62%" and "1,234.56", if most values of another column of text are dates
-        of one layout, or if the order of day and month is ambiguous.
+        If most values of a column that is not a number are numbers or look like
+        numbers, such as "62%" and "1,234.56", if most values of another column of text
+        are dates of one layout, or if the order of day and month is ambiguous.
     """
     found = []
     for name, column in table_columns(X):
@@ -181,7 +181,7 @@ def _find_date(name: Any, column: Any, format: DateFormat) -> _Found:
 
 def _find_number(name: Any, column: Any, *, is_text: bool) -> _Found:
     values, types = column_values(name, column)
-    floats = to_floats(name, values, is_text=is_text)  # Refuses infinity.
+    floats = to_floats(name, values, is_text=is_text)  # Raises an error for infinity.
     present = floats[~np.isnan(floats)]
     kind = "numbers"
     if types and all(issubclass(t, (bool, np.bool_)) for t in types):
@@ -192,7 +192,7 @@ def _find_number(name: Any, column: Any, *, is_text: bool) -> _Found:
     if not len(present):
         return _Found(role, "without values", is_constant=True)
     if present.min() == present.max():
-        # Missing values among equal ones are a difference, too.
+        # A column with one value and missing values is not constant.
         is_constant = len(present) == len(floats)
         return _Found(role, "constant" if is_constant else None, is_constant)
     reason = None
@@ -203,7 +203,7 @@ def _find_number(name: Any, column: Any, *, is_text: bool) -> _Found:
 
 
 def _are_integers(values: NDArray[Any], types: set[type]) -> bool:
-    """Whether values are of types of integers or text, not of floats."""
+    """Return whether all values are integers, or text of digits."""
     texts = (str, bytes)
     if not all(issubclass(t, (int, np.integer, *texts)) for t in types):
         return False
@@ -242,25 +242,25 @@ def _find_category(name: Any, column: Any, min_frequency: int) -> _Found:
 
 
 def _own_inputs(counts: Counter[Any], min_frequency: int) -> list[int]:
-    """Rows of each of the categories that one-hot encoding gives an input."""
+    """Number of rows of each category that has its own one-hot input."""
     frequent = [n for _, n in counts.most_common() if n >= min_frequency]
     is_complete = len(frequent) == len(counts) <= MAX_CATEGORIES
     return frequent if is_complete else frequent[: MAX_CATEGORIES - 1]
 
 
 def _is_high(counts: Counter[Any], min_frequency: int) -> bool:
-    """Whether there are more frequent categories than get an input."""
+    """Return whether some frequent categories have no input of their own."""
     n_frequent = sum(n >= min_frequency for n in counts.values())
     return n_frequent > len(_own_inputs(counts, min_frequency))
 
 
 def _covered(counts: Counter[Any], min_frequency: int) -> int:
-    """Number of rows whose category has an input of its own."""
+    """Number of rows whose category has its own input."""
     return sum(_own_inputs(counts, min_frequency))
 
 
 def _drop(found: list[_Found]) -> list[ColumnRole]:
-    """Drop what there is a reason for, but keep a column, if possible one that varies.
+    """Drop columns, but keep at least one, if possible one that varies.
 
     A network needs an input.
     """

@@ -1,6 +1,6 @@
-"""The rounds of a hedged ensemble: few members of each kind, then more of the best.
+"""Rounds of a hedged ensemble: train a few members of each kind, then more of the best.
 
-How members are trained is in ``members``, and how weights are learned in ``blend``.
+The training of members is in ``members``, and that of weights in ``blend``.
 """
 
 from functools import partial, reduce
@@ -24,22 +24,22 @@ __all__ = ["EFFORTS", "Effort", "Hedge", "Rounds", "blended"]
 
 
 class Effort(NamedTuple):
-    """How much a hedged ensemble trains.
+    """Amount of training of a hedged ensemble.
 
     Attributes
     ----------
     rounds : tuple of float
-        Members of each kind in the first round, and of the kinds that count at least as
-        much as others in later ones, in multiples of ``n_estimators``.
+        Number of members of a kind in each round, in multiples of ``n_estimators``. The
+        first round trains all kinds, later ones those with at least average weight.
     max_cycles : int
-        Largest number of cycles of the learning rate beyond the four of the recipe.
+        Maximum number of cycles of the learning rate beyond the four of the recipe.
     """
 
     rounds: tuple[float, ...]
     max_cycles: int
 
     def members(self, n_estimators: int) -> list[int]:
-        """Numbers of members of a kind that the rounds train.
+        """Number of members of a kind in each round.
 
         Parameters
         ----------
@@ -63,23 +63,23 @@ MIN_SHARE = 0.3
 
 
 class Hedge(NamedTuple):
-    """Kinds of members, and what held-out rows say of them.
+    """Trained kinds, their weights, and their blended held-out predictions.
 
     Attributes
     ----------
     members : list of Members
         One for each kind.
     weights : ndarray of shape (n_kinds,)
-        Of the kinds; they sum to 1.
+        Weights of the kinds; they sum to 1.
     rows : ndarray of int
         Rows that were held out from members of all kinds.
     held_out : ndarray of shape (n_rows, ...) or None
-        Predictions of the blend for these rows, by members that have not seen them.
-        None without held-out rows.
+        Blended predictions for these rows by members that were not trained on them;
+        None if no rows were held out.
     error : Exception or None
-        Of a callback or scorer that ended the training.
+        Error of a callback or scorer that ended training.
     is_interrupted : bool
-        Whether the user has interrupted the training.
+        Whether the user interrupted training.
     """
 
     members: list[Members]
@@ -110,7 +110,7 @@ def blended(
 
 
 class Rounds:
-    """Trains members round by round, and learns the weights of their kinds.
+    """Train members round by round and learn the weights of their kinds.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ class Rounds:
         One for each kind, without networks.
     data : HedgeData
     judge : ClassJudge or NumberJudge
-        Of all samples that may be held out.
+        Judge of all samples that may be held out.
     effort : Effort
     rng : RandomState
         Source of the networks' seeds.
@@ -144,7 +144,7 @@ class Rounds:
         self.is_interrupted = False
 
     def train(self) -> Hedge:
-        """Train all rounds, as far as time, errors and interruptions allow."""
+        """Train all rounds, unless time runs out, or an error or the user ends them."""
         kinds = chosen = self.members
         counts = self.effort.members(self.template.n_estimators)
         for number, n_members in enumerate(counts, 1):
@@ -161,7 +161,7 @@ class Rounds:
         return hedge
 
     def _train_round(self, kinds: list[Members], number: int, n_members: int) -> bool:
-        """Train more members of some kinds; return whether that was finished."""
+        """Train more members of some kinds; return whether the round finished."""
         splits = self._next_splits(n_members)
         for position, members in enumerate(kinds):
             network = members.make_network(
@@ -176,7 +176,7 @@ class Rounds:
                     raise
                 self.error = error
                 return False
-            except KeyboardInterrupt:  # Between two trainings.
+            except KeyboardInterrupt:  # Between the fits of two networks.
                 if not self._has_networks():
                     raise
                 self.is_interrupted = True
@@ -191,16 +191,16 @@ class Rounds:
     def _train_members(
         self, members: Members, network: Any, number: int, n_left: int
     ) -> bool:
-        """Train an ensemble of one kind; return whether there was time to.
+        """Train an ensemble of one kind; return whether there was time for it.
 
         Parameters
         ----------
         members : Members
         network : ScratchMLPClassifier or ScratchMLPRegressor
         number : int
-            Of the round.
+            Number of the round.
         n_left : int
-            Number of kinds that are to be trained in the time that is left.
+            Number of kinds still to be trained in the remaining time.
         """
         if self.deadline.remaining <= 0 and self._has_networks():
             return False
@@ -228,7 +228,7 @@ class Rounds:
         return any(members.networks for members in self.members)
 
     def _next_splits(self, n_members: int) -> list[Any]:
-        """Splits of the next members; those of all are used in turn."""
+        """Splits of the next members; the splits are used cyclically."""
         splits = self.data.splits
         numbers = range(self.n_used, self.n_used + n_members)
         self.n_used += n_members
@@ -238,7 +238,7 @@ class Rounds:
         return int(self.rng.randint(np.iinfo(np.int32).max))
 
     def _blend(self, kinds: list[Members]) -> Hedge:
-        """Learn the weights of kinds on the rows that all have held out."""
+        """Learn the weights of kinds on the rows that all of them held out."""
         held_out = [self.held_out[members.name] for members in kinds]
         rows = reduce(np.intersect1d, [one.rows for one in held_out])
         n_kinds = len(kinds)

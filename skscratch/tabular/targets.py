@@ -184,13 +184,12 @@ def make_target_scaler(with_mean: bool, logs_from: Any = None) -> Pipeline:
     with_mean : bool
         Whether targets get the mean 0.
     logs_from : ndarray of shape (n_outputs,), default=None
-        If given, logarithms of the distances from these numbers are taken first, by
-        ``LogTargets``.
+        If given, the targets are first transformed by ``LogTargets`` with these zeros.
 
     Returns
     -------
     Pipeline
-        Not yet fitted.
+        Unfitted.
     """
     # Predictions of a float32 network lose digits if a large mean is added in float32.
     as_float64 = FunctionTransformer(inverse_func=_as_float64, check_inverse=False)
@@ -260,28 +259,31 @@ class TargetScaler(StandardScaler):
 
 
 class LogTargets(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Logarithms of targets, as ``asinh((y - zero) / scale)``, which has no pole.
+    """Transformer of targets to ``asinh((y - zero) / scale)``, like a logarithm.
 
-    The scale is small: a twentieth of the distances from zero are smaller. What is
-    transformed back is limited to the range of ``fit``, extended by a tenth to both
-    sides, as exponentials exaggerate.
+    Unlike a logarithm, it is finite everywhere. The scale is the 5th percentile of the
+    non-zero distances from ``zero``. Before the inverse transformation, values are
+    clipped to the range of ``fit``, extended by a tenth on both sides, because
+    exponentials amplify errors.
 
     Parameters
     ----------
     zero : float or ndarray of shape (n_outputs,), default=0.0
-        Where targets are 0.
+        Target values that are mapped to 0.
 
     Attributes
     ----------
-    scale_, lower_, upper_ : ndarray of shape (n_outputs,)
-        Scale, and limits of the transformed targets.
+    scale_ : ndarray of shape (n_outputs,)
+        Divisors of the distances from ``zero``.
+    lower_, upper_ : ndarray of shape (n_outputs,)
+        Limits of the transformed targets.
     """
 
     def __init__(self, zero: Any = 0.0) -> None:
         self.zero = zero
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Compute the scales.
+        """Compute scales and limits.
 
         Parameters
         ----------
@@ -321,11 +323,12 @@ class LogTargets(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return np.arcsinh((np.asarray(X, dtype=np.float64) - self.zero) / self.scale_)
 
     def inverse_transform(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Transform back.
+        """Transform back to targets.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_outputs)
+            Transformed targets.
 
         Returns
         -------
@@ -336,7 +339,7 @@ class LogTargets(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 
 def is_skewed(y: ArrayLike) -> bool:
-    """Whether the skewness of targets exceeds 1, so that logarithms may help.
+    """Return whether the absolute skewness of any target exceeds 1.
 
     Parameters
     ----------
@@ -450,18 +453,18 @@ def check_scale(y: Any) -> None:
 
 
 def learned_state(step: Any) -> tuple[int, int] | None:
-    """Identify what a fitted step has learned, to see whether a fit has changed it.
+    """Return a key of what a step has learned, to detect whether a fit changed it.
 
     Parameters
     ----------
     step : estimator
-        A network, one with transformed targets, or a hedged ensemble.
+        A network, a network with transformed targets, or a hedged ensemble.
 
     Returns
     -------
     tuple of (int, int) or None
-        Identity and length of the list of losses, or of that of members; None before
-        the first fit.
+        Identity and length of the list of losses or of members; None before the first
+        fit.
     """
     learned = getattr(getattr(step, "regressor_", step), "loss_curve_", None)
     learned = getattr(step, "members_", learned)

@@ -1,4 +1,4 @@
-"""Encoding of text that hardly repeats, by the n-grams it consists of."""
+"""Encoding of text that rarely repeats, by its n-grams."""
 
 import numbers
 from typing import Any, Self
@@ -20,43 +20,43 @@ from skscratch.tabular.conversion import to_categories
 
 __all__ = ["TextEncoder"]
 
-# Rows per component: fewer rows do not tell more directions from chance.
+# Minimum number of rows per component: with fewer, components are mostly noise.
 ROWS_PER_COMPONENT = 10
-# Mean number of characters beyond which text is split into words.
+# Text with a larger mean number of characters is split into words.
 MAX_CHARACTERS = 100
 
 
 class TextEncoder(TransformerMixin, BaseEstimator):
-    """Encode text by its n-grams: TF-IDF, of which truncated SVD keeps the main part.
+    """Encode text by truncated SVD of the TF-IDF of its n-grams.
 
-    Each column is encoded by itself. Up to a mean length of 100 characters the n-grams
-    are those of two to four characters, and beyond it words and pairs of words, which
-    take less time. Both ignore case, and the ends of a text count as spaces. The
-    components are centered and divided by the standard deviation of the first one, so
-    that each counts by its share.
+    Each column is encoded separately. The n-grams have two to four characters. If the
+    mean length exceeds 100 characters, they are words and pairs of words instead, which
+    take less time. Both ignore case, and texts are padded with spaces. The components
+    are centered and divided by the largest of their standard deviations, which keeps
+    their relative size.
 
-    A missing value has no n-grams. A column that has some in ``fit`` gets a further
-    output, which is 1 where a value is missing and 0 elsewhere.
+    A missing value has no n-grams. A column with missing values in ``fit`` gets an
+    additional output, which is 1 for a missing value and 0 otherwise.
 
     Parameters
     ----------
     n_components : int, default=20
         Maximum number of components of each column. There are fewer if ``fit`` sees
-        fewer than 10 rows for each of them, or fewer n-grams.
+        fewer than 10 rows per component, or fewer n-grams.
     max_features : int, default=2000
-        Maximum number of n-grams of each column; the most frequent are used.
+        Maximum number of n-grams of each column. The most frequent are used.
     dtype : {'float32', 'float64'}, default='float64'
         dtype of the output.
     random_state : int, RandomState instance or None, default=None
-        Of the truncated SVD.
+        Seed of the truncated SVD.
 
     Attributes
     ----------
     vectorizers_ : list of TfidfVectorizer or None
-        One for each column; None for a column without several n-grams, whose only
+        One for each column. None for a column with fewer than two n-grams, whose only
         component is 0.
     decompositions_ : list of TruncatedSVD or None
-        One for each column, likewise.
+        One for each column; None as above.
     centers_ : list of ndarray of shape (n_components,)
         Means of the components of each column.
     scales_ : list of float
@@ -145,7 +145,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         return np.concatenate(encoded, axis=1)
 
     def _fit_column(self, column: NDArray[Any]) -> NDArray[Any]:
-        """Fit the parts of one column; return its components, not yet scaled."""
+        """Fit the encoding of one column; return its unscaled components."""
         texts = _padded(column)
         n_texts = sum(text is not None for text in column)
         vectorizer = _make_vectorizer(texts, n_texts, self.max_features)
@@ -153,9 +153,9 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         components = np.zeros((len(texts), 1))
         try:
             ngrams = vectorizer.fit_transform(texts)
-        except ValueError:  # There are none.
+        except ValueError:  # There are no n-grams.
             ngrams = components
-        if ngrams.shape[1] < 2:  # Which truncated SVD refuses.
+        if ngrams.shape[1] < 2:  # Truncated SVD needs two.
             vectorizer = None
         else:
             limits = (self.n_components, n_texts // ROWS_PER_COMPONENT, ngrams.shape[1])
@@ -200,7 +200,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
     def _outputs(
         self, index: int, column: NDArray[Any], components: NDArray[Any]
     ) -> NDArray[Any]:
-        """Scale the components of one column, and append where it is missing."""
+        """Scale the components of one column and append its missing indicator."""
         scaled = (components - self.centers_[index]) / self.scales_[index]
         if self.has_missing_[index]:
             is_missing = [[text is None] for text in column]
@@ -231,7 +231,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
 
 
 def _padded(column: NDArray[Any]) -> list[str]:
-    """Texts between spaces, so that n-grams tell where a text begins and ends."""
+    """Texts padded with spaces: n-grams then show where a text begins and ends."""
     return ["" if text is None else f" {text} " for text in column]
 
 
