@@ -1,5 +1,6 @@
 """``HedgedRegressor``: a regressor that blends networks of several kinds."""
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -139,9 +140,8 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
         # `prepare` raises an error for targets of other shapes.
         if y is not None and y.size and y.ndim in (1, 2):
             check_scale(y)
-            weights = _usable_weights(sample_weight, len(y))
-            columns = y.reshape(len(y), -1)
-            self.scaler_.fit(columns, scale__sample_weight=weights)
+            rows = _rows_that_count(sample_weight, len(y))
+            self.scaler_.fit(y[rows].reshape(len(rows), -1))
             y = scaled(self.scaler_, y)
             validation = self._scale_validation(validation, y.shape[1:])
         prepared = prepare(
@@ -328,22 +328,22 @@ def _loss_of(template: Any) -> Any:
     return quantile_loss(template.quantile) if is_quantile else template.loss
 
 
-def _usable_weights(sample_weight: Any, n_samples: int) -> Any:
-    """Return weights as an array, or None if they are missing or invalid.
+def _rows_that_count(sample_weight: Any, n_samples: int) -> NDArray[np.intp]:
+    """Rows of positive weight; all rows if there are no weights, or invalid ones.
 
     Parameters
     ----------
     sample_weight : array-like of shape (n_samples,) or None
+        Invalid weights are refused later.
     n_samples : int
 
     Returns
     -------
-    ndarray of shape (n_samples,) or None
+    ndarray of int
     """
-    try:
-        weights = np.asarray(sample_weight, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    if weights.shape != (n_samples,) or not np.isfinite(weights).all():
-        return None
-    return weights if weights.min() >= 0 and weights.any() else None
+    weights = np.ones(n_samples)
+    if sample_weight is not None:
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            weights = np.asarray(sample_weight, dtype=np.float64)
+    is_valid = weights.shape == (n_samples,) and (weights > 0).any()
+    return np.flatnonzero(weights > 0) if is_valid else np.arange(n_samples)
