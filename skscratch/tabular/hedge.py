@@ -242,7 +242,9 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
     def _blend(self, X: Any) -> NDArray[np.float64]:
         """Blend the members' predictions."""
         refuse_inputs(X)
-        X = validate_prediction_data(self, X, (np.float64, np.float32))
+        is_single = self.members_[0].encoder.dtype == "float32"
+        dtype = np.float32 if is_single else (np.float64, np.float32)
+        X = validate_prediction_data(self, X, dtype)
         # Matrix products round differently for another memory layout.
         X = np.ascontiguousarray(X)
         predictions = [members.predict(X) for members in self.members_]

@@ -79,7 +79,9 @@ def prepare(
         estimator,
         given,
         validation,
-        dtype=(np.float64, np.float32),
+        # DataFrames of several dtypes arrive as float64: networks of float32 would see
+        # other roundings of the same inputs.
+        dtype=np.float32 if template.dtype == "float32" else (np.float64, np.float32),
         reset=True,
         make_targets=make_targets,
     )

@@ -81,7 +81,7 @@ def test_probabilities_are_those_of_the_members_blended(seed, n_classes):
     assert_allclose(hedge.weights_.sum(), 1)
     blend = 0
     for members, weight in zip(hedge.members_, hedge.weights_, strict=True):
-        inputs = members.encoder.transform(X)
+        inputs = members.encoder.transform(X.astype(np.float32))
         networks = [m for n in members.networks for m in n.estimators_]
         mean = np.mean([n.predict_proba(inputs) for n in networks], axis=0)
         blend = blend + weight * mean
@@ -103,7 +103,7 @@ def test_predicted_numbers_are_those_of_the_members_blended():
     assert [members.name for members in hedge.members_][-1] == "log_targets"
     blend = 0
     for members, weight in zip(hedge.members_, hedge.weights_, strict=True):
-        inputs = members.encoder.transform(X)
+        inputs = members.encoder.transform(X.astype(np.float32))
         predictions = [n.predict(inputs)[:, np.newaxis] for n in members.networks]
         if members.scaler is not None:
             predictions = [members.scaler.inverse_transform(P) for P in predictions]
