@@ -57,7 +57,7 @@ EXTRAS = {
     "plotting": {"matplotlib"},
     "cli": {"matplotlib", "pandas", "rich", "skops"},
 }
-PRINTING = {"backends.__main__", "estimators.monitor", "cli.study", "cli.main"}
+PRINTING = {"backends.__main__", "estimators.monitor", "cli.terminal", "cli.main"}
 REGISTRIES = {
     "activation": set(ACTIVATIONS),
     "loss": set(LOSSES),

@@ -1,21 +1,12 @@
-"""Cross-validation, tuning and comparison on one table, with progress output.
-
-This is the main part of ``python -m skscratch``. It prints lines of text, and below
-them, on a terminal, a status line. Reading a table is in ``tables``, the command line
-itself in ``main``.
-"""
+"""A plain network on one table: cross-validation, tuning and comparison."""
 
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
-import sys
-import textwrap
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,7 +22,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from skscratch.cli.tables import format_count
+from skscratch.cli.terminal import Progress, align, format_count, wrap
 from skscratch.estimators.classifier import ScratchMLPClassifier
 
 Array = np.ndarray[Any, Any]
@@ -49,67 +40,6 @@ GRID = {
 # With more rows, candidates are tuned on a sample of this size, and early stopping
 # saves most of the epochs.
 TUNING_ROWS = 10_000
-
-
-class Progress:
-    """Writer of lines of output and, on a terminal, of a status line below them.
-
-    The status line is rich's if rich is installed.
-    """
-
-    def __init__(self) -> None:
-        self._terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-        self._width = shutil.get_terminal_size().columns - 1 if self._terminal else 0
-        self._live: Any = None
-
-    def __enter__(self) -> Progress:
-        """Show the status line."""
-        if self._terminal:
-            self._live = _rich_status()
-        if self._live:
-            self._live.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        """Remove the status line."""
-        if self._live:
-            self._live.stop()
-        elif self._terminal:
-            self.set_status("")
-
-    def write(self, text: str = "") -> None:
-        """Write one or more lines above the status line."""
-        if self._live:
-            self._live.console.print(
-                text, markup=False, emoji=False, highlight=False, soft_wrap=True
-            )
-            return
-        for line in text.split("\n"):
-            print(line.ljust(self._width))
-
-    def set_status(self, text: str) -> None:
-        """Change the status line."""
-        if self._live:
-            self._live.reset(self._live.task_ids[0], description=text)
-        elif self._terminal:
-            print(text[: self._width].ljust(self._width), end="\r", flush=True)
-
-
-def _rich_status() -> Any:
-    try:
-        from rich import console, progress
-    except ImportError:
-        return None
-    # rich's global console can show only one live display at a time.
-    status = progress.Progress(
-        progress.SpinnerColumn(),
-        progress.TextColumn("{task.description}", markup=False),
-        progress.TimeElapsedColumn(),
-        console=console.Console(),
-        transient=True,
-    )
-    status.add_task("starting", total=None)
-    return status
 
 
 class Study:
@@ -385,26 +315,3 @@ def summarize(ours: Scores, theirs: Scores) -> str:
         f"as fast to predict as {THEIRS}. Tuning used these folds too, so both are "
         "slightly optimistic."
     )
-
-
-def align(rows: Sequence[Sequence[str]]) -> str:
-    """Align cells in columns: the first to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        ("  " + first.ljust(widths[0]))
-        + "".join(
-            "  " + cell.rjust(width)
-            for cell, width in zip(others, widths[1:], strict=True)
-        )
-        for first, *others in rows
-    )
-
-
-def wrap(text: str) -> str:
-    """Wrap text at 79 characters."""
-    return textwrap.fill(text, width=79)
-
-
-def heading(text: str) -> str:
-    """Underline a title, and put an empty line above it."""
-    return f"\n{text}\n{'-' * len(text)}"

@@ -12,7 +12,6 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,8 @@ import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import StandardScaler
 
+from skscratch.cli.errors import InputError
+from skscratch.cli.terminal import format_count, format_names
 from skscratch.tabular.columns import make_preprocessor
 
 if TYPE_CHECKING:
@@ -30,10 +31,6 @@ SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 
 # Standardizing squares numbers: the squares of larger ones overflow.
 LARGEST_NUMBER = 1e150
-
-
-class InputError(Exception):
-    """Invalid input by the user; the message is one line."""
 
 
 @dataclass
@@ -133,18 +130,6 @@ def make_table_preprocessor(table: Table) -> ColumnTransformer:
         numeric=table.numeric,
         categorical=table.categorical,
     )
-
-
-def format_names(names: Sequence[object], limit: int = 8) -> str:
-    """Join names for a one-line message; quotes escape any line breaks."""
-    shown = ", ".join(repr(name) for name in names[:limit])
-    return shown + (f" and {len(names) - limit} more" if len(names) > limit else "")
-
-
-def format_count(number: int, noun: str) -> str:
-    """Format a number with its noun: "1 row", "7 classes", "2,310 rows"."""
-    plural = "" if number == 1 else "es" if noun.endswith("s") else "s"
-    return f"{number:,} {noun}{plural}"
 
 
 def _read_text(path: Path) -> str:

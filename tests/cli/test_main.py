@@ -14,9 +14,13 @@ from sklearn.preprocessing import StandardScaler
 
 from skscratch import ScratchMLPClassifier
 from skscratch.cli import main as cli
-from skscratch.cli.main import draw_learning_curve, main, make_parser, run_xor
-from skscratch.cli.study import Progress, Study
+from skscratch.cli.demo import run_xor
+from skscratch.cli.main import main
+from skscratch.cli.options import PLOT_ENDINGS, make_parser
+from skscratch.cli.pictures import draw_learning_curve
+from skscratch.cli.study import Study
 from skscratch.cli.tables import read_table
+from skscratch.cli.terminal import Progress
 
 EXTRAS = ("pandas", "rich", "skops", "matplotlib")
 QUICK = ("--folds", "2", "--max-iter", "8")
@@ -246,7 +250,7 @@ def test_a_saved_pipeline_predicts_the_same(tmp_path, early_stopping):
     np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
 
 
-@pytest.mark.parametrize("ending", cli.PLOT_ENDINGS)
+@pytest.mark.parametrize("ending", PLOT_ENDINGS)
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_learning_curves_are_drawn_without_pyplot(tmp_path, ending, early_stopping):
     random = np.random.RandomState(0)

@@ -14,7 +14,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skscratch import ScratchMLPClassifier
 from skscratch.cli import study
-from skscratch.cli.study import Progress, Study, align, as_mlp_classifier, summarize
+from skscratch.cli.study import Study, as_mlp_classifier, summarize
+from skscratch.cli.terminal import Progress, align
 
 
 def make_study(X, y, **options):
