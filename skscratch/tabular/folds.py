@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["draw_folds"]
+__all__ = ["draw_folds", "strata_of_numbers"]
 
 MIN_ROWS = 4
 
@@ -25,8 +25,8 @@ def draw_folds(
     ----------
     n_rows : int
     strata : ndarray of int of shape (n_rows,) or None
-        Class of each row. The only row of a class is in no fold, unless hardly any
-        other rows are left.
+        Class of each row, or its stratum by ``strata_of_numbers``. The only row of a
+        stratum is in no fold, unless hardly any other rows are left.
     fraction : float
         Approximate share of the rows in each fold.
     rng : RandomState
@@ -53,7 +53,7 @@ def draw_folds(
             order = order[~is_alone]
         # Neighbors go to different folds: sort them by class.
         order = order[np.argsort(strata[order], kind="stable")]
-    n_folds = min(max(round(1 / fraction), 2), len(order) // 2)
+    n_folds = min(_usual_number(fraction), len(order) // 2)
     if n_rows < MIN_ROWS:
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the "
@@ -68,3 +68,28 @@ def draw_folds(
         is_held[held] = True
         folds.append((np.flatnonzero(~is_held), held))
     return folds
+
+
+def strata_of_numbers(y: NDArray[Any], fraction: float) -> NDArray[np.intp]:
+    """Divide rows into strata of similar targets, one row for each fold.
+
+    If only a few targets are large, a fold drawn at random may have none of them. The
+    network that holds it out would then look best before it has learned anything.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_rows,)
+    fraction : float
+        Approximate share of the rows in each fold, as in ``draw_folds``.
+
+    Returns
+    -------
+    ndarray of int of shape (n_rows,)
+    """
+    ranks = np.argsort(np.argsort(y, kind="stable"), kind="stable")
+    return ranks // _usual_number(fraction)
+
+
+def _usual_number(fraction: float) -> int:
+    """Number of folds, if there are enough rows."""
+    return max(round(1 / fraction), 2)

@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 
 from skscratch.estimators.splitting import read_splits
 from skscratch.estimators.validation import validate_fit_data
-from skscratch.tabular.folds import draw_folds
+from skscratch.tabular.folds import draw_folds, strata_of_numbers
 from skscratch.tabular.members import HedgeData
 from skscratch.training.data import FitData, Split
 from skscratch.training.solvers import find_solver
@@ -99,12 +99,13 @@ def prepare(
         )
         pairs = [(split.training_rows, split.validation_rows) for split in splits]
     elif own is None and _holds_out(template):
+        fraction = template.validation_fraction
         strata = None
         if is_classifier(template) and not targets.is_multilabel:
             strata = np.unique(training.y, return_inverse=True)[1]
-        pairs = draw_folds(
-            training.n_samples, strata, template.validation_fraction, rng
-        )
+        elif training.y.ndim == 1 and fraction:
+            strata = strata_of_numbers(training.y, fraction)
+        pairs = draw_folds(training.n_samples, strata, fraction, rng)
     judged = training if own is None else own.data
     data = HedgeData(
         training.X,

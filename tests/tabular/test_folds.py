@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import seeds
 
-from skscratch.tabular.folds import draw_folds
+from skscratch.tabular.folds import draw_folds, strata_of_numbers
 
 
 @given(
@@ -42,6 +42,21 @@ def test_folds_are_of_equal_size_and_disjoint(n_rows, n_classes, fraction, seed)
 def test_rows_of_classes_of_one_are_held_out_if_there_are_no_others():
     folds = draw_folds(20, np.arange(20), 0.25, np.random.RandomState(0))
     assert sorted(np.concatenate([held for _, held in folds])) == list(range(20))
+
+
+@given(
+    n_large=st.integers(1, 12),
+    fraction=st.sampled_from([0.1, 0.125, 0.25, 0.5]),
+    seed=seeds,
+)
+def test_folds_of_numbers_share_the_few_large_ones(n_large, fraction, seed):
+    random = np.random.RandomState(seed)
+    y = np.where(np.arange(120) < n_large, 1000.0, 0.0) + random.rand(120)
+    random.shuffle(y)
+    folds = draw_folds(120, strata_of_numbers(y, fraction), fraction, random)
+    counts = [np.count_nonzero(y[held] > 500) for _, held in folds]
+    assert sum(counts) == n_large
+    assert max(counts) - min(counts) <= 1
 
 
 def test_the_same_random_state_gives_the_same_folds():

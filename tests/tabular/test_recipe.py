@@ -186,9 +186,8 @@ def test_a_nearly_constant_target_is_learned(loss, target):
     model.fit(X, y)
     networks = [n for m in model["network"].members_ for n in m.networks]
     epochs = [member.best_epoch_ for n in networks for member in n.estimators_]
-    # Members do not keep the weights of their first epochs, for want of a useful
-    # score; one of which the fold holds no rare target may.
-    assert np.median(epochs) > 10
+    # No member keeps the weights of its first epochs for want of a useful score.
+    assert min(epochs) > 10
     error = np.abs(model.predict(X) - y).mean()
     assert error < (1 if target == "constant" else 0.5 * np.abs(y - y.mean()).mean())
 
