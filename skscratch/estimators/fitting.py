@@ -26,6 +26,7 @@ __all__ = [
     "PreviousRun",
     "fit_runs",
     "joint_network",
+    "make_random_state",
     "make_runs",
     "mean_history",
     "network_attributes",
@@ -126,7 +127,7 @@ def _make_random_states(random_state, config, old_seeds):
     network_rngs : list of RandomState
         Sources of weights and dropout; the same objects, unless batches are shared.
     """
-    rng = _make_random_state(random_state)
+    rng = make_random_state(random_state)
     if config.n_estimators == 1:
         return [None], [rng], [rng]
     seeds = old_seeds
@@ -139,8 +140,19 @@ def _make_random_states(random_state, config, old_seeds):
     return seeds, [np.random.RandomState(seeds[0]) for _ in seeds], network_rngs
 
 
-def _make_random_state(random_state):
-    # scikit-learn takes None for NumPy's global state, which is not ours to change.
+def make_random_state(random_state):
+    """Return the generator of a ``random_state``; None is seeded by the system.
+
+    scikit-learn's ``check_random_state`` would return NumPy's global generator.
+
+    Parameters
+    ----------
+    random_state : int, RandomState or None
+
+    Returns
+    -------
+    RandomState
+    """
     if random_state is None:
         return np.random.RandomState()
     return check_random_state(random_state)

@@ -23,6 +23,7 @@ from skscratch._sklearn import (
     check_feature_names_in,
     fit_context,
 )
+from skscratch.estimators.fitting import make_random_state
 from skscratch.tabular.conversion import column_names, to_categories
 from skscratch.tabular.numeric_text import is_missing
 
@@ -182,7 +183,11 @@ class TargetMeans(TransformerMixin, BaseEstimator):
         if targets is not None:
             kinds = {None: "continuous", 2: "binary"}
             n_classes = None if self.classes_ is None else len(self.classes_)
-            folds = KFold(self.n_folds, shuffle=True, random_state=self.random_state)
+            folds = KFold(
+                self.n_folds,
+                shuffle=True,
+                random_state=make_random_state(self.random_state),
+            )
             self.encoder_ = TargetEncoder(
                 target_type=kinds.get(n_classes, "multiclass"),
                 smooth=self.smooth,

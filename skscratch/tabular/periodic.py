@@ -10,7 +10,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skscratch._sklearn import (
@@ -19,6 +18,7 @@ from skscratch._sklearn import (
     check_feature_names_in,
     fit_context,
 )
+from skscratch.estimators.fitting import make_random_state
 from skscratch.tabular.encoders import validated_samples
 
 __all__ = ["PeriodicEncoder"]
@@ -118,11 +118,7 @@ class PeriodicEncoder(TransformerMixin, BaseEstimator):
         n_waves = self.n_waves
         if n_waves == "auto":
             n_waves = min(max(MAX_TOTAL // n_features, MIN_WAVES), MAX_WAVES)
-        # NumPy's global random state must not change.
-        random_state = self.random_state
-        if random_state is None:
-            random_state = np.random.RandomState()
-        rng = check_random_state(random_state)
+        rng = make_random_state(self.random_state)
         shape = (n_features, int(n_waves))
         scales = np.geomspace(self.lowest, self.highest, shape[1])
         self.frequencies_ = scales * rng.standard_normal(shape)

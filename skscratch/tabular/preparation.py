@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import is_classifier
-from sklearn.utils import check_random_state
 
+from skscratch.estimators.fitting import make_random_state
 from skscratch.estimators.splitting import read_splits
 from skscratch.estimators.validation import validate_fit_data
 from skscratch.tabular.folds import draw_folds, strata_of_numbers
@@ -85,7 +85,7 @@ def prepare(
         reset=True,
         make_targets=make_targets,
     )
-    rng = _make_rng(template.random_state)
+    rng = make_random_state(template.random_state)
     splits = [] if own is None else [own]
     pairs = []
     if template.validation_split is not None:
@@ -142,11 +142,3 @@ def refuse_inputs(X: Any) -> None:
 
 def _holds_out(template: Any) -> bool:
     return template.early_stopping and find_solver(template.solver).is_stochastic
-
-
-def _make_rng(random_state: Any) -> np.random.RandomState:
-    # For scikit-learn, None is NumPy's global state, which must not change.
-    if random_state is None:
-        return np.random.RandomState()
-    rng: np.random.RandomState = check_random_state(random_state)
-    return rng

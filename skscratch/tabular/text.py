@@ -16,6 +16,7 @@ from skscratch._sklearn import (
     check_feature_names_in,
     fit_context,
 )
+from skscratch.estimators.fitting import make_random_state
 from skscratch.tabular.conversion import to_categories
 
 __all__ = ["TextEncoder"]
@@ -160,7 +161,9 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         else:
             limits = (self.n_components, n_texts // ROWS_PER_COMPONENT, ngrams.shape[1])
             decomposition = TruncatedSVD(
-                max(min(limits), 1), n_iter=3, random_state=self.random_state
+                max(min(limits), 1),
+                n_iter=3,
+                random_state=make_random_state(self.random_state),
             )
             with np.errstate(invalid="ignore"):  # If all rows are equal.
                 components = decomposition.fit_transform(ngrams)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from estimator_strategies import QUICK, table
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal, assert_equal
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes, load_wine
@@ -451,3 +451,20 @@ def test_too_few_rows_for_validation_are_refused_or_trained_without(make, n_rows
     if make is make_tabular_classifier:
         without |= {"temperature_scaling": False, "restore_best": True}
     assert make(**QUICK, **without).fit(X, y).predict(X).shape == (n_rows,)
+
+
+def test_a_table_without_a_seed_leaves_the_global_random_state_alone():
+    X = pd.DataFrame(
+        {
+            "text": [f"word {i} and {i * 7 % 31}" for i in range(240)],
+            "category": [f"c{i % 120}" for i in range(240)],
+            "number": np.arange(240) % 17,
+        }
+    )
+    model = make_tabular_classifier(**QUICK | {"random_state": None})
+    before = np.random.get_state(legacy=False)  # noqa: NPY002
+    model.fit(X, np.arange(240) % 2)
+    assert {"text", "targets"} <= {
+        part for role in model["columns"].describe() for part in role.inputs
+    }
+    assert_equal(np.random.get_state(legacy=False), before)  # noqa: NPY002
