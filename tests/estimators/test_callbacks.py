@@ -926,6 +926,8 @@ def bars(monkeypatch):
 
     monkeypatch.setattr(Progress, "update", update)
     monkeypatch.setenv("COLUMNS", "300")
+    # rich's global console keeps the width that it has when it is first used.
+    monkeypatch.setattr("rich._console", None)
     return seen
 
 
