@@ -89,8 +89,10 @@ class TargetMeans(TransformerMixin, BaseEstimator):
     smooth : float or 'auto', default='auto'
         Weight of the mean of all rows, as a number of rows; 'auto' estimates it for
         each category. See ``sklearn.preprocessing.TargetEncoder``.
-    n_folds : int, default=5
-        Number of folds.
+    cv : int or sequence of (train, test), default=2
+        Number of folds, or pairs of arrays of row numbers. The more folds, the more the
+        mean of a category's other rows tells about the target of the row itself, which
+        a network learns to exploit, and which new rows do not tell.
     max_classes : int, default=10
         Maximum number of classes; there are no columns for more.
     dtype : {'float32', 'float64'}, default='float64'
@@ -120,7 +122,7 @@ class TargetMeans(TransformerMixin, BaseEstimator):
             StrOptions({"auto"}),
             Interval(numbers.Real, 0, None, closed="left"),
         ],
-        "n_folds": [Interval(numbers.Integral, 2, None, closed="left")],
+        "cv": [Interval(numbers.Integral, 2, None, closed="left"), "array-like"],
         "max_classes": [Interval(numbers.Integral, 1, None, closed="left")],
         "dtype": [StrOptions({"float32", "float64"})],
         "random_state": ["random_state"],
@@ -131,14 +133,14 @@ class TargetMeans(TransformerMixin, BaseEstimator):
         *,
         target_type: str = "auto",
         smooth: float | str = "auto",
-        n_folds: int = 5,
+        cv: Any = 2,
         max_classes: int = 10,
         dtype: str = "float64",
         random_state: Any = None,
     ) -> None:
         self.target_type = target_type
         self.smooth = smooth
-        self.n_folds = n_folds
+        self.cv = cv
         self.max_classes = max_classes
         self.dtype = dtype
         self.random_state = random_state
@@ -183,15 +185,10 @@ class TargetMeans(TransformerMixin, BaseEstimator):
         if targets is not None:
             kinds = {None: "continuous", 2: "binary"}
             n_classes = None if self.classes_ is None else len(self.classes_)
-            folds = KFold(
-                self.n_folds,
-                shuffle=True,
-                random_state=make_random_state(self.random_state),
-            )
             self.encoder_ = TargetEncoder(
                 target_type=kinds.get(n_classes, "multiclass"),
                 smooth=self.smooth,
-                cv=folds,
+                cv=self._folds(),
             )
             # With metadata routing, it would expect groups, which KFold ignores.
             with config_context(enable_metadata_routing=False):
@@ -205,12 +202,20 @@ class TargetMeans(TransformerMixin, BaseEstimator):
         self.scale_ = np.where(is_constant, np.inf, deviations)
         return self._standardized(means)
 
+    def _folds(self) -> Any:
+        if not isinstance(self.cv, numbers.Integral):
+            return self.cv
+        rng = make_random_state(self.random_state)
+        return KFold(int(self.cv), shuffle=True, random_state=rng)
+
     def _targets(self, y: Any, n_samples: int) -> tuple[Any, Any]:
         """Classes and their codes, or None and numbers; two Nones for other targets."""
         y = None if y is None else np.asarray(y)
         if y is not None and y.ndim == 2 and y.shape[1] == 1:
             y = y[:, 0]
-        if y is None or y.shape != (n_samples,) or n_samples < self.n_folds:
+        is_number = isinstance(self.cv, numbers.Integral)
+        n_folds = self.cv if is_number else len(self.cv)
+        if y is None or y.shape != (n_samples,) or n_samples < n_folds:
             return None, None
         is_float = y.dtype.kind == "f"
         if y.dtype.kind not in "biufUSTO" or (is_float and not np.isfinite(y).all()):

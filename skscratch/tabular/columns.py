@@ -9,12 +9,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
+from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils.validation import check_is_fitted
 
+from skscratch._sklearn import safe_indexing
 from skscratch.estimators.attributes import shallow_copy
 from skscratch.tabular.categories import TargetMeans, make_one_hot
 from skscratch.tabular.conversion import NumberConverter
@@ -85,7 +89,15 @@ class TableColumns(ColumnTransformer):
         )
         self.numbers_in_text = numbers_in_text
 
-    def fit_transform(self, X: Any, y: Any = None, **params: Any) -> Any:
+    def fit_transform(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        sample_weight: Any = None,
+        groups: Any = None,
+        **params: Any,
+    ) -> Any:
         """Check the table, find the columns' roles, and fit and apply all parts.
 
         Parameters
@@ -94,6 +106,11 @@ class TableColumns(ColumnTransformer):
             The table.
         y : array-like of shape (n_samples,), default=None
             Targets, which only the means of the target use.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Nothing is learned from rows of weight 0. Other weights do not count.
+        groups : array-like of shape (n_samples,), default=None
+            Group of each row: means of the target for a row are then computed from rows
+            of other groups.
         **params : dict
             As in ``ColumnTransformer``.
 
@@ -111,6 +128,9 @@ class TableColumns(ColumnTransformer):
             raise ValueError(
                 f"numbers_in_text must be True or False, got {self.numbers_in_text!r}."
             )
+        counts = _rows_that_count(X, sample_weight)
+        if counts is not None:
+            return self._fit_to_some(X, y, counts, groups, params)
         # Columns are chosen on a copy: the parameters stay "auto", and a failed fit
         # changes nothing.
         fitted = shallow_copy(self)
@@ -119,14 +139,32 @@ class TableColumns(ColumnTransformer):
         if parts:
             roles = find_roles(X, numbers_in_text=self.numbers_in_text)
             fitted.transformers = _with_columns(self.transformers, roles)
+        folds = _folds_of_groups(X, groups)
+        fitted.transformers = _with_folds(fitted.transformers, folds)
         with np.errstate(invalid="ignore"):  # Infinities may cancel out.
             outputs = super(TableColumns, fitted).fit_transform(X, y, **params)
         if parts:
             names = {name for name, *_ in parts}
             fitted.roles_ = _counted(fitted, roles, names)
+        if folds is not None:
+            _forget_folds(fitted, self.transformers)
         fitted.transformers = self.transformers
         self.__dict__ = vars(fitted)
         return outputs
+
+    def _fit_to_some(
+        self, X: Any, y: Any, counts: NDArray[np.bool_], groups: Any, params: Any
+    ) -> Any:
+        """Fit to the rows that count, and apply all parts to all rows."""
+        kept = np.flatnonzero(counts)
+        of_kept = [
+            None if values is None else safe_indexing(values, kept)
+            for values in (y, groups)
+        ]
+        learned = self.fit_transform(
+            safe_indexing(X, kept), of_kept[0], groups=of_kept[1], **params
+        )
+        return _with_rows(self.transform(X), kept, learned)
 
     def transform(self, X: Any, **params: Any) -> Any:
         """Check the table, then call ``ColumnTransformer.transform``."""
@@ -166,6 +204,63 @@ class TableColumns(ColumnTransformer):
 
 def _is_auto(part: Sequence[Any]) -> bool:
     return isinstance(part[2], str) and part[2] == "auto"
+
+
+def _rows_that_count(X: Any, sample_weight: Any) -> NDArray[np.bool_] | None:
+    """Whether the weight of each row is not 0; None if all count.
+
+    Weights that are invalid count, too: the network refuses them.
+    """
+    weights = None if sample_weight is None else np.asarray(sample_weight)
+    if (
+        weights is None
+        or weights.shape != (len(X),)
+        or weights.dtype.kind not in "buif"
+    ):
+        return None
+    counts: NDArray[np.bool_] = weights != 0
+    return None if counts.all() or not counts.any() else counts
+
+
+def _folds_of_groups(X: Any, groups: Any) -> list[Any] | None:
+    """Two folds that divide no group, or None without several groups.
+
+    Groups that are invalid are left to the network to refuse.
+    """
+    if groups is None or np.shape(groups) != (len(X),) or len(set(groups)) < 2:
+        return None
+    return list(GroupKFold(2).split(np.zeros(len(X)), groups=groups))
+
+
+def _with_folds(parts: Any, folds: list[Any] | None) -> Any:
+    """Give folds to the parts that compute means of the target."""
+    if folds is None:
+        return parts
+    return [
+        (name, clone(part).set_params(cv=folds), columns)
+        if isinstance(part, TargetMeans)
+        else (name, part, columns)
+        for name, part, columns in parts
+    ]
+
+
+def _forget_folds(fitted: ColumnTransformer, parts: Any) -> None:
+    """Reset the parameter that ``_with_folds`` set on the fitted parts."""
+    for name, part, _ in parts:
+        if isinstance(part, TargetMeans):
+            fitted.named_transformers_[name].set_params(cv=part.cv)
+
+
+def _with_rows(outputs: Any, rows: NDArray[Any], values: Any) -> Any:
+    """Replace some rows of an array or a DataFrame of numbers."""
+    array = np.array(outputs)
+    array[rows] = values
+    if not hasattr(outputs, "columns"):
+        return array
+    if hasattr(outputs, "index"):  # pandas
+        make, index, columns = type(outputs), outputs.index, outputs.columns
+        return make(array, index=index, columns=columns)
+    return type(outputs)(array, schema=outputs.columns)
 
 
 def _with_columns(parts: Any, roles: list[ColumnRole]) -> list[Any]:

@@ -25,7 +25,7 @@ from skscratch._sklearn import callbacks_of
 from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
 from skscratch.estimators.attributes import one_fit_at_a_time, rollback_on_error
 from skscratch.estimators.checkpoint import Checkpoint
-from skscratch.tabular.columns import make_table_columns
+from skscratch.tabular.columns import TableColumns, make_table_columns
 from skscratch.tabular.defaults import (
     CLASSIFIER_RECIPE,
     INCOMPATIBLE,
@@ -256,8 +256,8 @@ class TablePipeline(Pipeline):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, for the network. The preparation of columns does not
-            use them.
+            Weights of the rows, for the network. Of the preparation of columns, they
+            only count whether they are 0: nothing is learned from such rows.
         X_val : {array-like, DataFrame} of shape (n_val, n_features), default=None
             Validation table. None holds out rows of ``X``.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
@@ -265,7 +265,8 @@ class TablePipeline(Pipeline):
         sample_weight_val : array-like of shape (n_val,), default=None
             Weights of ``X_val``.
         groups : array-like of shape (n_samples,), default=None
-            Group of each row, for a ``validation_split`` such as ``GroupKFold(5)``.
+            Group of each row, for a ``validation_split`` such as ``GroupKFold(5)``,
+            and for the means of the target.
         **params : dict
             Parameters of the steps' ``fit``, such as ``network__started``.
 
@@ -288,6 +289,7 @@ class TablePipeline(Pipeline):
             sample_weight_val=sample_weight_val,
             groups=groups,
         )
+        params |= self._of_columns(sample_weight=sample_weight, groups=groups)
         last_step = self.steps[-1][1]
         if getattr(last_step, "time_limit", None) is not None:
             # The time limit includes the preparation of columns.
@@ -304,6 +306,17 @@ class TablePipeline(Pipeline):
         if error is not None:
             raise error
         return self
+
+    def _of_columns(self, **params: Any) -> dict[str, Any]:
+        """Given parameters of the first step's ``fit``, named for the pipeline.
+
+        Not with metadata routing, where no step but the network takes any.
+        """
+        name, columns = self.steps[0]
+        is_routing = get_config()["enable_metadata_routing"]
+        if is_routing or not isinstance(columns, TableColumns):
+            return {}
+        return {f"{name}__{key}": v for key, v in params.items() if v is not None}
 
     def _of_network(self, **params: Any) -> dict[str, Any]:
         """Given parameters of the last step's ``fit``, named for the pipeline."""

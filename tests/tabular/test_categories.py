@@ -56,7 +56,7 @@ def test_means_are_those_of_scikit_learn(target, form):
     training = means.fit_transform(frame, form(y))
     expected = TargetEncoder(
         target_type=TYPES.get(target, "binary"),
-        cv=KFold(5, shuffle=True, random_state=3),
+        cv=KFold(2, shuffle=True, random_state=3),
     )
     raw = expected.fit_transform(frame, y)
     assert_allclose(training, (raw - raw.mean(axis=0)) / raw.std(axis=0))
@@ -137,6 +137,18 @@ def test_the_folds_depend_on_the_random_state_alone():
     assert clone(means).fit(frame, y).transform(frame).dtype == np.float32
 
 
+def test_the_folds_may_be_given():
+    frame, y = drawn_categories()
+    halves = np.arange(300) < 150
+    folds = [(np.flatnonzero(~one), np.flatnonzero(one)) for one in (halves, ~halves)]
+    means = TargetMeans(cv=folds).fit_transform(frame, y)
+    changed = TargetMeans(cv=folds).fit_transform(frame, np.where(halves, y, y[::-1]))
+    # The second half is encoded by the first, whose targets are the same.
+    ranks = [np.unique(m[150:], return_inverse=True)[1] for m in (means, changed)]
+    assert_array_equal(*ranks)
+    assert not np.allclose(means[:150], changed[:150])
+
+
 def test_means_need_no_groups_when_metadata_is_routed():
     frame, y = drawn_categories()
     expected = TargetMeans(random_state=0).fit_transform(frame, y)
@@ -147,8 +159,13 @@ def test_means_need_no_groups_when_metadata_is_routed():
 
 def test_means_that_do_not_vary_have_no_effect():
     frame = pd.DataFrame({"a": ["x"] * 10})
-    fitted = [TargetMeans(random_state=i).fit(frame, [0, 1] * 5) for i in range(50)]
-    # With some of the folds all means are equal.
-    constant = [means for means in fitted if np.isinf(means.scale_[0])]
-    assert 0 < len(constant) < 50
-    assert all((means.transform(frame) == 0).all() for means in constant)
+    # In each half, or in one of them, half of the targets are 1.
+    halves = [(np.arange(5, 10), np.arange(5)), (np.arange(5), np.arange(5, 10))]
+    for y, is_constant in (
+        ([0, 1] * 5, False),
+        ([0, 1] * 2 + [0] + [1, 0] * 2 + [0], True),
+    ):
+        means = TargetMeans(cv=halves).fit(frame, y)
+        assert np.isinf(means.scale_[0]) == is_constant
+        if is_constant:
+            assert (means.transform(frame) == 0).all()
