@@ -67,9 +67,14 @@ def run(options: argparse.Namespace, progress: Progress) -> None:
         new_data = "from sklearn.datasets import load_digits", "load_digits().data"
     else:
         progress.set_status(f"reading {options.csv}")
-        table = read_table(options.csv, options.target, options.separator)
+        table = read_table(
+            options.csv,
+            options.target,
+            separator=options.separator,
+            task="classification",
+        )
         tuned = run_table(table, options, progress)
-        new_data = "import pandas", _reading_call(table)
+        new_data = "import pandas", table.schema.reading_call()
     if options.plot is not None:
         draw_learning_curve(tuned[-1], options.plot)
         progress.write(f"\nLearning curve: {options.plot}")
@@ -90,10 +95,3 @@ def run_table(
     except (ValueError, MemoryError) as error:
         reason = " ".join(str(error).split()) or "not enough memory"
         raise InputError(f"cannot train on this table: {reason}") from error
-
-
-def _reading_call(table: Table) -> str:
-    options = "".join(
-        f", {name}={value!r}" for name, value in table.read_options.items()
-    )
-    return f"pandas.read_csv('new.csv'{options})"

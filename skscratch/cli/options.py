@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from skscratch.cli.errors import InputError
-from skscratch.cli.tables import SEPARATORS
+from skscratch.cli.separators import SEPARATORS
 
 PLOT_ENDINGS = (".png", ".svg", ".pdf")
 DESCRIPTION = """\

@@ -1,119 +1,169 @@
-"""Reading a CSV file into features and class labels, for ``python -m skscratch``.
+"""A file as features and target, for ``python -m skscratch``.
 
-A file that can't be used raises an ``InputError`` with a one-line message, before any
-training. Features are preprocessed later, inside the pipeline that is trained.
+All cells of text are read before types are decided; then they are read again by the
+types, piece by piece, so that a file is never in memory as text. A file that can't be
+used raises an ``InputError`` with a one-line message, before any training. Features are
+preprocessed later, inside the pipeline that is trained.
 """
 
 from __future__ import annotations
 
-import csv
-import difflib
-import gzip
-import io
-import re
-import zlib
+import warnings
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import StandardScaler
 
+from skscratch.cli.cells import ColumnProfile, as_texts
 from skscratch.cli.errors import InputError
+from skscratch.cli.files import Source, open_source
+from skscratch.cli.formats import NO_FORMAT
+from skscratch.cli.hints import (
+    column_notes,
+    leak_notes,
+    missing_notes,
+    type_notes,
+    unusable_columns,
+)
+from skscratch.cli.schema import Schema
+from skscratch.cli.separators import SEPARATORS
+from skscratch.cli.targets import (
+    LARGEST_NUMBER,
+    TargetPlan,
+    TargetProfile,
+    check_target_name,
+    usable_rows,
+)
 from skscratch.cli.terminal import format_count, format_names
+from skscratch.cli.totals import MAX_TOTALS, count_totals, label_of
 from skscratch.tabular.columns import make_preprocessor
+from skscratch.tabular.roles import find_roles
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+__all__ = ["SEPARATORS", "Schema", "Table", "make_table_preprocessor", "read_table"]
 
-# Standardizing squares numbers: the squares of larger ones overflow.
-LARGEST_NUMBER = 1e150
+# What is decided by the cells' text.
+READ = ("number", "integer", "boolean", "text")
+# Rows in memory as text at a time.
+CHUNK_ROWS = 1 << 14
 
 
 @dataclass
 class Table:
-    """Features and labels of a CSV file, ready for a pipeline.
+    """Features and target of a file, ready for a pipeline.
 
     Attributes
     ----------
     X : DataFrame of shape (n_samples, n_features)
-        The features, with the dtypes that pandas gives them.
+        The features.
     y : ndarray of shape (n_samples,)
-        The class labels: integers, booleans or text.
-    read_options : dict
-        Options of ``pandas.read_csv`` to read a file of this format.
+        The class labels, integers, booleans or text; or floats, in regression.
+    task : str
+        "classification" or "regression".
+    schema : Schema
+        How new rows are read like these.
     notes : list of str
-        Notes for the user, such as which columns were dropped; one line each.
+        Notes for the user, the most important first; one line each.
     """
 
     X: pd.DataFrame
-    y: np.ndarray[Any, Any]
-    read_options: dict[str, str | bool]
+    y: NDArray[Any]
+    task: str
+    schema: Schema
     notes: list[str] = field(default_factory=list)
+
+    @cached_property
+    def _roles(self) -> dict[str, str]:
+        with warnings.catch_warnings():
+            # Of text that looks like numbers or dates: the notes name it.
+            warnings.simplefilter("ignore", UserWarning)
+            return {role.name: role.role for role in find_roles(self.X)}
 
     @property
     def numeric(self) -> list[str]:
         """Names of the features that are numbers."""
-        return [name for name in self.X if _holds_numbers(self.X[name])]
+        return [name for name, role in self._roles.items() if role == "number"]
 
     @property
     def categorical(self) -> list[str]:
-        """Names of all other features: text and booleans."""
-        return [name for name in self.X if not _holds_numbers(self.X[name])]
+        """Names of the features that are categories; dates and text are in neither."""
+        return [name for name, role in self._roles.items() if role == "category"]
 
 
-def read_table(path: Path, target: str, separator: str | None = None) -> Table:
-    """Read a CSV file, plain or gzipped, whose first line names its columns.
+def read_table(
+    path: Path | str,
+    target: str,
+    *,
+    separator: str | None = None,
+    encoding: str | None = None,
+    task: str | None = None,
+) -> Table:
+    """Read a file whose first line names its columns.
 
     Parameters
     ----------
-    path : Path
-        The file.
+    path : Path or str
+        The file: text such as CSV, a workbook of Excel or a Parquet file, compressed or
+        not; "-" is standard input.
     target : str
-        Name of the column of class labels.
+        Name of the column to predict.
     separator : str, default=None
-        Field separator; None detects it.
+        Field separator of a text file; None finds it.
+    encoding : str, default=None
+        Encoding of a text file; None finds it.
+    task : {'classification', 'regression'}, default=None
+        What to predict. None decides by the target: text, booleans and few different
+        integers are classes, other numbers are amounts (see ``targets.are_classes``).
 
     Returns
     -------
     Table
-        Features and labels, without the rows and columns that can't be used.
+        Features and target, without the rows and columns that can't be used.
 
     Raises
     ------
     InputError
-        If the file is not such a table, or the target does not exist or is not a class
-        label.
+        If the file is not such a table, or the target does not exist or does not suit
+        the task.
     """
-    import pandas as pd
-
-    text = _read_text(path)
-    separator = separator or _find_separator(text)
-    header = _check_records(text, separator, path)
-    _check_target_name(header, target, path)
-    options = _read_options(text, separator)
-    try:
-        frame = pd.read_csv(
-            io.StringIO(text), index_col=False, low_memory=False, **options
-        )
-    except (ValueError, OverflowError) as error:  # ParserError is a ValueError.
-        reason = " ".join(str(error).split())
-        raise InputError(f"cannot read {str(path)!r}: {reason}") from error
-    notes: list[str] = []
-    frame, y = _split_target(frame, target, notes)
-    frame = _drop_useless_columns(frame, target, notes)
-    return Table(frame, y, options, notes)
+    with open_source(path, separator=separator, encoding=encoding) as source:
+        check_target_name(source, target)
+        scan = _Scan(source, target)
+        plan = TargetPlan(scan.target, scan.decimal, task)
+        schema = _make_schema(source, scan, plan)
+        X, values, known = _read(source, schema, plan, scan.n_rows)
+        notes = [*scan.notes, *plan.notes, *scan.target.stripping_notes()]
+        file_notes = source.notes
+    columns = unusable_columns(X)
+    X, y = _split_rows(X, values, known, plan, notes)
+    X = _drop_columns(X, columns, target, notes)
+    _check_size(X)
+    profiles = {name: scan.columns[name] for name in X if schema.columns[name] in READ}
+    notes += leak_notes(X, y, target, plan.task)
+    notes += type_notes(profiles, scan.decimal)
+    notes += missing_notes(profiles)
+    notes += column_notes(X)
+    kept = {name: schema.columns[name] for name in X}
+    formats = {name: f for name, f in schema.formats.items() if name in kept}
+    schema = Schema(
+        target, plan.task, kept, schema.decimal, formats, dict(schema.reading)
+    )
+    return Table(X, y, plan.task, schema, [*notes, *file_notes])
 
 
 def make_table_preprocessor(table: Table) -> ColumnTransformer:
     """Build the transformer that turns a table's features into a network's inputs.
 
     It differs from that of ``make_tabular_classifier`` in three points: numbers are
-    standardized, booleans are categorical, and a category must occur five times to have
-    an input of its own.
+    standardized, a category must occur five times to have an input of its own, and
+    dates and text without repetitions are left out.
 
     Parameters
     ----------
@@ -123,7 +173,17 @@ def make_table_preprocessor(table: Table) -> ColumnTransformer:
     -------
     ColumnTransformer
         Not yet fitted.
+
+    Raises
+    ------
+    InputError
+        If there are only dates and text.
     """
+    if not (table.numeric or table.categorical):
+        raise InputError(
+            "the plain network learns from numbers and categories, got neither: "
+            f"{format_names(list(table.X))}"
+        )
     return make_preprocessor(
         StandardScaler(),
         min_frequency=5,
@@ -132,225 +192,161 @@ def make_table_preprocessor(table: Table) -> ColumnTransformer:
     )
 
 
-def _read_text(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-        if content.startswith(b"\x1f\x8b"):
-            content = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"cannot read {str(path)!r}: {reason}") from error
-    if b"\0" in content:
-        raise InputError(f"{str(path)!r} is binary (or UTF-16) data, not CSV")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(
-            f"{str(path)!r} is not UTF-8 text (line {line}): save it as UTF-8"
-        ) from error
-    if not text.strip():
-        raise InputError(f"{str(path)!r} is empty")
-    return text
+class _Scan:
+    """The first reading of a file: what its columns hold, without rows of totals."""
+
+    def __init__(self, source: Source, target: str) -> None:
+        decimals = "." if source.separator in (None, ",") else ".,"
+        names = [name for name in source.header if name != target]
+        self.columns = {name: ColumnProfile(decimals) for name in names}
+        self.target = TargetProfile(target, decimals)
+        self._dtypes: dict[str, set[Any]] = {name: set() for name in source.header}
+        self._strings = source.strings
+        self.n_rows = 0
+        self.notes: list[str] = []
+        tail = self._scan_body(source)
+        candidates = _last_totals(tail)
+        self._add(tail.iloc[: len(tail) - len(candidates)])
+        n_totals = 0
+        if candidates:
+            profiles = {**self.columns, target: self.target.cells}
+            n_totals = count_totals(
+                source, profiles, candidates, self.n_rows, self.decimal
+            )
+            self._add(tail.iloc[len(tail) - len(candidates) : len(tail) - n_totals])
+        if n_totals:
+            labels = [label[1] for row in candidates if (label := label_of(row))]
+            self.notes.append(
+                f"dropped {format_count(n_totals, 'row')} of totals at the end: "
+                f"{format_names(labels[-n_totals:])}"
+            )
+
+    def _scan_body(self, source: Source) -> pd.DataFrame:
+        """Take all rows but the last into account, and return the last."""
+        import pandas as pd
+
+        tail = None
+        for cells in source.chunks(CHUNK_ROWS):
+            if tail is not None:
+                cells = pd.concat([tail, cells])
+            self._add(cells.iloc[:-MAX_TOTALS])
+            tail = cells.iloc[-MAX_TOTALS:]
+        return tail
+
+    def _add(self, cells: pd.DataFrame) -> None:
+        if not len(cells):
+            return
+        self.n_rows += len(cells)
+        self.target.add(as_texts(cells[self.target.name]))
+        for name, profile in self.columns.items():
+            self._dtypes[name].add(cells[name].dtype)
+            profile.add_column(cells[name])
+
+    @property
+    def decimal(self) -> str:
+        """The decimal separator: a comma if more numbers have one than a point."""
+        profiles = [*self.columns.values(), self.target.cells]
+        n_commas = sum(profile.n_commas for profile in profiles)
+        n_points = sum(profile.n_points for profile in profiles)
+        return "," if n_commas > n_points else "."
+
+    def kind(self, name: str) -> str:
+        """Return what a feature holds, as in ``Schema.columns``."""
+        dtypes = [dtype for dtype in self._dtypes[name] if dtype.kind not in "biufOUT"]
+        if name in self._strings:
+            return "string"
+        if any(dtype.name == "category" for dtype in self._dtypes[name]):
+            return "category"
+        if dtypes:
+            return str(dtypes[0])
+        return self.columns[name].kind(self.decimal)
 
 
-def _records(text: str, separator: str) -> Any:
-    return csv.reader(
-        io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True
-    )
+def _last_totals(tail: pd.DataFrame) -> list[list[str]]:
+    """Return the last rows, as text, that begin with a word of totals."""
+    rows = list(zip(*(as_texts(tail[name]) for name in tail), strict=True))
+    found: list[list[str]] = []
+    for row in reversed(rows):
+        if label_of(row) is None:
+            break
+        found.insert(0, list(row))
+    return found
 
 
-def _find_separator(text: str) -> str:
-    """Choose the separator that splits the first line into the most fields."""
-    first_line = text.lstrip()[: csv.field_size_limit()].splitlines()[0]
-    return max(
-        SEPARATORS.values(),
-        key=lambda separator: len(next(_records(first_line, separator))),
-    )
+def _make_schema(source: Source, scan: _Scan, plan: TargetPlan) -> Schema:
+    formats = {
+        name: format
+        for name, profile in scan.columns.items()
+        if (format := profile.format(scan.decimal)) != NO_FORMAT
+    }
+    columns = {name: scan.kind(name) for name in scan.columns}
+    ambiguous = [
+        name
+        for name, kind in columns.items()
+        if kind == "text" and scan.columns[name].is_ambiguous
+    ]
+    reading = dict(source.reading)
+    if ambiguous and reading["function"] != "read_parquet":
+        reading["dtype"] = ambiguous
+    return Schema(plan.name, plan.task, columns, scan.decimal, formats, reading)
 
 
-def _check_records(text: str, separator: str, path: Path) -> list[str]:
-    """Return the column names, after checking that every record has as many fields.
+def _read(
+    source: Source, schema: Schema, plan: TargetPlan, n_rows: int
+) -> tuple[pd.DataFrame, NDArray[Any], NDArray[np.bool_]]:
+    """Read features and target of the first rows, and which rows have a target."""
+    import pandas as pd
 
-    pandas would pad short records, and interpret long ones as having an index.
-    """
-    records = _records(text, separator)
-    header: list[str] = []
-    n_records = 0
-    try:
-        for record in records:
-            if len(record) < 2 and not "".join(record).strip():
-                continue
-            header = header or record
-            n_records += 1
-            if len(record) != len(header):
-                raise InputError(
-                    f"line {records.line_num} of {str(path)!r} has "
-                    f"{format_count(len(record), 'field')}, "
-                    f"the first line {len(header)}"
-                )
-    except csv.Error as error:
-        raise InputError(f"cannot read {str(path)!r}: {error}") from error
-    if n_records < 2:
-        raise InputError(f"{str(path)!r} has a header but no rows")
-    return header
+    frames, values, known = [], [], []
+    for cells in source.chunks(CHUNK_ROWS):
+        cells = cells.loc[: n_rows - 1]
+        if not len(cells):
+            break
+        frames.append(schema.features(cells))
+        read, has_value = plan.read(as_texts(cells[schema.target]))
+        values.append(read)
+        known.append(has_value)
+    return pd.concat(frames), np.concatenate(values), np.concatenate(known)
 
 
-def _check_target_name(header: list[str], target: str, path: Path) -> None:
-    if header.count(target) > 1:
-        raise InputError(
-            f"{str(path)!r} has {header.count(target)} columns {target!r}: "
-            "only one can be the target"
-        )
-    if target not in header:
-        near = difflib.get_close_matches(target, header, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise InputError(
-            f"{str(path)!r} has no column {target!r}: {hint}its columns are "
-            f"{format_names(header)}"
-        )
+def _split_rows(
+    X: pd.DataFrame,
+    values: NDArray[Any],
+    known: NDArray[np.bool_],
+    plan: TargetPlan,
+    notes: list[str],
+) -> tuple[pd.DataFrame, NDArray[Any]]:
+    """Drop the rows that can't be used, and note how many."""
+    n_unknown = int(np.sum(~known))
+    if n_unknown:
+        notes.append(f"dropped {format_count(n_unknown, 'row')} without {plan.name!r}")
+        X, values = X[known], values[known]
+    y = plan.labels(values)
+    usable = usable_rows(y, plan.task, plan.name, notes)
+    if not usable.all():
+        X, y = X[usable], y[usable]
+    return X, y
 
 
-def _read_options(text: str, separator: str) -> dict[str, str | bool]:
-    options: dict[str, str | bool] = {}
-    if separator != ",":
-        options["sep"] = separator
-        edge = re.escape(separator)
-        # Many European locales write 0.5 as 0,5, and do not separate fields by commas.
-        if re.search(rf'(^|{edge}) *"?-?\d+,\d+"? *($|\r|{edge})', text, re.MULTILINE):
-            options["decimal"] = ","
-    if f"{separator} " in text:
-        options["skipinitialspace"] = True
-    return options
-
-
-def _split_target(
-    frame: pd.DataFrame, target: str, notes: list[str]
-) -> tuple[pd.DataFrame, np.ndarray[Any, Any]]:
-    """Separate labels and features, and drop the rows that can't be used."""
-    known = frame[target].notna()
-    if not known.all():
-        notes.append(
-            f"dropped {format_count((~known).sum(), 'row')} without {target!r}"
-        )
-    frame = frame[known]
-    if frame.empty:
-        raise InputError(f"column {target!r} is empty")
-    labels = _class_labels(frame[target])
-    _check_class_count(labels, target)
-
-    classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    if len(classes) > 1 and np.min(counts) == 1:
-        # A single row can't be both in the training and in the test data.
-        single = classes[counts == 1]
-        notes.append(
-            f"dropped {format_count(len(single), 'class')} with a single row: "
-            + format_names(single.tolist())
-        )
-        kept = counts[codes] > 1
-        frame, labels, classes = frame[kept], labels[kept], classes[counts > 1]
-    if len(classes) < 2:
-        raise InputError(
-            f"column {target!r} must have at least two classes with at least two rows "
-            f"each, got {len(classes)}"
-        )
-    return _without_target(frame, target), labels
-
-
-def _class_labels(column: pd.Series) -> np.ndarray[Any, Any]:
-    """Convert the target column, which has no missing values, to labels."""
-    column = column.infer_objects()
-    if not _holds_numbers(column):
-        return np.asarray(column, dtype=bool if column.dtype.kind == "b" else str)
-    if column.dtype.kind in "iu":
-        return np.asarray(column)
-    non_integers = column[(column % 1 != 0) | (column.abs() > 2**53)]
-    if len(non_integers):
-        raise InputError(
-            f"column {column.name!r} is not a class label: it holds numbers such as "
-            f"{non_integers.iloc[0]}"
-        )
-    return np.asarray(column, dtype=np.int64)
-
-
-def _check_class_count(labels: np.ndarray[Any, Any], target: str) -> None:
-    n_classes = len(np.unique(labels))
-    if n_classes > max(20, len(labels) // 5):
-        raise InputError(
-            f"column {target!r} is not a class label: {n_classes:,} different values "
-            f"in {format_count(len(labels), 'row')}"
-        )
-
-
-def _without_target(frame: pd.DataFrame, target: str) -> pd.DataFrame:
-    columns = frame.drop(columns=target)
-    copies = [name for name in columns if columns[name].equals(frame[target])]
-    if copies:
-        raise InputError(
-            f"column {copies[0]!r} is a copy of the target {target!r}: remove it"
-        )
-    return columns
-
-
-def _drop_useless_columns(
-    frame: pd.DataFrame, target: str, notes: list[str]
+def _drop_columns(
+    X: pd.DataFrame, found: dict[str, list[str]], target: str, notes: list[str]
 ) -> pd.DataFrame:
-    """Drop columns that contain nothing to learn, and note which."""
-    dropped: dict[str, list[str]] = {}
-    for name in frame:
-        _note_mostly_numeric_text(frame[name], notes)
-        reason = _reason_to_drop(frame[name])
-        if reason:
-            dropped.setdefault(reason, []).append(name)
-    for reason, names in dropped.items():
+    """Drop columns from which no model can learn, and note which."""
+    for reason, names in found.items():
         notes.append(
             f"dropped {format_count(len(names), 'column')} {reason}: "
             f"{format_names(names)}"
         )
-        frame = frame.drop(columns=names)
-    if frame.columns.empty:
+    X = X.drop(columns=[name for names in found.values() for name in names])
+    if X.columns.empty:
         raise InputError(f"no column except {target!r} can be learned from")
-    for name in filter(lambda name: _holds_numbers(frame[name]), frame):
-        if (frame[name].abs() > LARGEST_NUMBER).any():
+    return X
+
+
+def _check_size(X: pd.DataFrame) -> None:
+    for name in X:
+        if X[name].dtype.kind in "iuf" and (X[name].abs() > LARGEST_NUMBER).any():
             raise InputError(
                 f"column {name!r} holds a number too large to work with: "
-                f"{frame[name].abs().max()}"
+                f"{X[name].abs().max()}"
             )
-    return frame
-
-
-def _reason_to_drop(column: pd.Series) -> str | None:
-    n_values = column.nunique()
-    if str(column.name).startswith("Unnamed: "):
-        return "without a name"
-    if n_values == 0:
-        return "without values"
-    if n_values == 1 and column.notna().all():
-        return "with a single value"
-    if not _holds_numbers(column) and n_values > max(20, column.count() // 2):
-        return "of text with few repetitions"
-    return None
-
-
-def _note_mostly_numeric_text(column: pd.Series, notes: list[str]) -> None:
-    """Note a column that is text only because of a few words, such as "?"."""
-    import pandas as pd
-
-    values = column.dropna()
-    if _holds_numbers(column) or values.empty:
-        return
-    try:
-        words = values[pd.to_numeric(values, errors="coerce").isna()]
-    except OverflowError:
-        raise InputError(
-            f"column {column.name!r} holds a number too large to work with"
-        ) from None
-    if 0 < len(words) <= len(values) // 5:
-        notes.append(
-            f"{column.name!r} is text because of values such as {words.iloc[0]!r}: "
-            "leave these cells empty to make it numeric"
-        )
-
-
-def _holds_numbers(column: pd.Series) -> bool:
-    return column.dtype.kind in "iuf"
