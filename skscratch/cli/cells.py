@@ -6,6 +6,8 @@ what was found. Nothing is decided by a part of a column.
 
 from __future__ import annotations
 
+import heapq
+import math
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -33,9 +35,8 @@ BOOLEANS = {
     **dict.fromkeys(("True", "TRUE", "true"), True),
     **dict.fromkeys(("False", "FALSE", "false"), False),
 }
-# Python reads as a number, but pandas does not: underscores, "NAN" and other digits
-# than those of ASCII.
-NOT_NUMERIC = re.compile(r"_|[nN][aA][nN]|[^\x00-\x7f]")
+# The first characters of numbers; infinity is one.
+NUMBER_STARTS = frozenset("+-.,0123456789iI \t")
 # Codes, such as postal codes.
 LEADING_ZEROS = re.compile(r"^\s*[-+]?0\d", re.MULTILINE)
 INTEGERS = re.compile(r"\s*[-+]?\d{1,19}\s*(\n\s*[-+]?\d{1,19}\s*)*")
@@ -142,7 +143,6 @@ class ColumnProfile:
         if not present:
             return
         joined = "\n".join(present)
-        self.has_codes |= LEADING_ZEROS.search(joined) is not None
         self._are_booleans &= BOOLEANS.keys() >= set(present)
         self._are_integers = self._are_integers and _hold_integers(present, joined)
         if "," in self._are_numbers:
@@ -158,16 +158,17 @@ class ColumnProfile:
                 self._formats[decimal].add_plain(joined)
             else:
                 self._formats[decimal].add(present)
-        if not any(fits.values()):
+        if any(fits.values()):
+            self.has_codes = self.has_codes or LEADING_ZEROS.search(joined) is not None
+        else:
             self._count_words(texts, present)
 
     def _count_words(self, texts: list[str], present: list[str]) -> None:
         words = {text for text in present if not is_number(text, ".,")}
-        counts = Counter(text for text in texts if text in words)
-        self.n_words += counts.total()
-        for word, count in sorted(counts.items()):
-            if word in self.words or len(self.words) < MAX_WORDS:
-                self.words[word] += count
+        self.n_words += sum(text in words for text in texts)
+        new = heapq.nsmallest(MAX_WORDS - len(self.words), words - self.words.keys())
+        shown = words & {*self.words, *new}
+        self.words.update(text for text in texts if text in shown)
 
     @property
     def n_missing(self) -> int:
@@ -216,7 +217,7 @@ class ColumnProfile:
 
 def is_number(text: str, decimals: str = ".") -> bool:
     """Whether text is a number with one of the given decimal separators."""
-    if NOT_NUMERIC.search(text):
+    if text[:1] not in NUMBER_STARTS or "_" in text or not text.isascii():
         return False
     forms = [text] if "." in decimals else []
     if "," in decimals and "." not in text:
@@ -226,10 +227,9 @@ def is_number(text: str, decimals: str = ".") -> bool:
 
 def _is_float(text: str) -> bool:
     try:
-        float(text)
+        return not math.isnan(float(text))
     except ValueError:
         return False
-    return True
 
 
 def _hold_integers(texts: Sequence[str], joined: str) -> bool:
@@ -244,16 +244,19 @@ def _hold_integers(texts: Sequence[str], joined: str) -> bool:
 def _parse(texts: Sequence[str], decimal: str) -> NDArray[np.float64] | None:
     """Read texts as numbers, or return None if one is not a number."""
     joined = "\n".join(texts)
-    if NOT_NUMERIC.search(joined):
+    # Python reads underscores, and digits of other alphabets; pandas does not.
+    if "_" in joined or not joined.isascii():
         return None
     if decimal == ",":
         if "." in joined:
             return None
         texts = [text.replace(",", ".") for text in texts]
     try:
-        return np.array(texts, dtype=object).astype(np.float64)
+        numbers = np.array(texts, dtype=object).astype(np.float64)
     except ValueError:
         return None
+    # Words that mean missing are not among the texts, but "NAN" may be.
+    return None if np.isnan(numbers).any() else numbers
 
 
 def to_numbers(
@@ -270,6 +273,9 @@ def to_numbers(
     UnreadableCell
         If a cell is not a number.
     """
+    numbers = _parse(texts, decimal) if format == NO_FORMAT else None
+    if numbers is not None:
+        return numbers
     present = [text not in missing for text in texts]
     plain = [text for text, kept in zip(texts, present, strict=True) if kept]
     if format != NO_FORMAT:
@@ -278,8 +284,6 @@ def to_numbers(
     if numbers is None:
         bad = next(i for i, text in enumerate(plain) if not is_number(text, decimal))
         raise UnreadableCell(int(np.flatnonzero(present)[bad]))
-    if len(numbers) == len(present):
-        return numbers
     values = np.full(len(texts), np.nan)
     values[present] = numbers
     return values

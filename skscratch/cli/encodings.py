@@ -36,10 +36,13 @@ class Encoding(NamedTuple):
         Its name in Python.
     note : str or None
         A note for the user, if the encoding is a guess.
+    has_comments : bool
+        Whether a line begins with "#".
     """
 
     name: str
     note: str | None
+    has_comments: bool
 
 
 def find_encoding(storage: Storage, encoding: str | None = None) -> Encoding:
@@ -69,23 +72,24 @@ def find_encoding(storage: Storage, encoding: str | None = None) -> Encoding:
         start = stream.read(4096)
     marked = next((e for m, e in BYTE_ORDER_MARKS.items() if start.startswith(m)), None)
     if encoding is not None:
-        return Encoding(_check_given(storage, encoding, marked), None)
+        return _check_given(storage, encoding, marked)
     found = marked or _utf16_by_zeros(start) or "utf-8"
-    problem = _find_problem(storage, found)
-    if problem is None:
+    check = _decode(storage, found)
+    if check.line is None:
         note = f"read as {found[:6].upper()} text" if "16" in found else None
-        return Encoding(found, note)
-    if problem.is_binary or found != "utf-8":
+        return Encoding(found, note, check.has_comments)
+    if check.is_binary or found != "utf-8":
         raise _not_text(storage)
     for eight_bit in EIGHT_BITS:
-        problem = _find_problem(storage, eight_bit)
-        if problem is None:
+        check = _decode(storage, eight_bit)
+        if check.line is None:
             note = f"read as {eight_bit} text, as it isn't UTF-8"
-            return Encoding(eight_bit, f"{note}; --encoding changes that")
+            note += "; --encoding changes that"
+            return Encoding(eight_bit, note, check.has_comments)
     raise _not_text(storage)
 
 
-def _check_given(storage: Storage, encoding: str, marked: str | None) -> str:
+def _check_given(storage: Storage, encoding: str, marked: str | None) -> Encoding:
     try:
         # It refuses those that are not encodings of text, such as base64.
         io.TextIOWrapper(io.BytesIO(), encoding=encoding)
@@ -96,18 +100,14 @@ def _check_given(storage: Storage, encoding: str, marked: str | None) -> str:
         ) from error
     if marked is not None and marked.startswith(name):
         name = marked
-    problem = _find_problem(storage, name)
-    if problem is not None and problem.is_binary:
+    check = _decode(storage, name)
+    if check.line is not None:
+        place = "" if check.is_binary else f" (line {check.line})"
         raise InputError(
-            f"{storage.name!r} is not text in {encoding}: without --encoding, the "
-            "encoding is found out"
+            f"{storage.name!r} is not text in {encoding}{place}: without --encoding, "
+            "the encoding is found out"
         )
-    if problem is not None:
-        raise InputError(
-            f"{storage.name!r} is not text in {encoding} (line {problem.line}): "
-            "without --encoding, the encoding is found out"
-        )
-    return name
+    return Encoding(name, None, check.has_comments)
 
 
 def _not_text(storage: Storage) -> InputError:
@@ -128,31 +128,34 @@ def _utf16_by_zeros(start: bytes) -> str | None:
     return None
 
 
-class _Problem(NamedTuple):
-    """The first line that can't be decoded, or the presence of control characters."""
+class _Check(NamedTuple):
+    """Result of decoding a file: the first line that is not text, or None."""
 
-    line: int
-    is_binary: bool
+    line: int | None
+    is_binary: bool = False
+    has_comments: bool = False
 
 
-def _find_problem(storage: Storage, encoding: str) -> _Problem | None:
+def _decode(storage: Storage, encoding: str) -> _Check:
     decoder = codecs.getincrementaldecoder(encoding)()
     is_unicode = encoding.startswith("utf")
-    n_lines = 0
+    n_lines, has_comments, last = 1, False, "\n"
     with storage.open() as stream:
         while True:
             block = stream.read(BLOCK_BYTES)
             try:
-                text = decoder.decode(block, final=not block)
+                text = last + decoder.decode(block, final=not block)
             except UnicodeError as error:
                 # That of a missing byte order mark does not name a place.
                 start = getattr(error, "start", 0)
                 before = getattr(error, "object", b"")[:start]
                 # The rest of the file may tell that it is not text.
                 is_binary = is_unicode and "16" not in encoding and b"\0" in block
-                return _Problem(n_lines + before.count(b"\n") + 1, is_binary)
+                return _Check(n_lines + before.count(b"\n"), is_binary)
             if "\0" in text or (not is_unicode and CONTROL.search(text)):
-                return _Problem(n_lines + 1, True)
+                return _Check(n_lines, True)
+            has_comments = has_comments or "\n#" in text or "\r#" in text
             if not block:
-                return None
+                return _Check(None, has_comments=has_comments)
             n_lines += block.count(b"\n")
+            last = text[-1]

@@ -12,7 +12,7 @@ from skscratch.cli.cells import ColumnProfile
 from skscratch.cli.errors import InputError
 from skscratch.cli.formats import NO_FORMAT, NumberFormat, is_formatted
 from skscratch.cli.terminal import format_count, format_names
-from skscratch.tabular.identifiers import identifier_reason
+from skscratch.tabular.identifiers import MIN_DISTINCT, identifier_reason
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,9 +132,10 @@ def _is_nearly_constant(column: pd.Series) -> bool:
 def _is_identifier(name: Any, column: pd.Series) -> bool:
     if column.dtype.kind not in "iOUT" or column.hasnans:
         return False
-    values = column.astype(str)
-    distinct = set(values)
-    return identifier_reason(name, distinct, len(values)) is not None
+    if column.nunique() < MIN_DISTINCT * len(column):
+        return False
+    distinct = set(column.astype(str))
+    return identifier_reason(name, distinct, len(column)) is not None
 
 
 def leak_notes(
@@ -161,8 +162,12 @@ def _is_copy(column: pd.Series, y: NDArray[Any]) -> bool:
     values = column.to_numpy()
     if column.dtype.kind in "biuf" and y.dtype.kind in "biuf":
         return bool(np.array_equal(values, y))
-    is_text = column.dtype.kind not in "biufM" and y.dtype.kind == "U"
-    return is_text and [str(value).strip() for value in values] == y.tolist()
+    if column.dtype.kind in "biufmM" or y.dtype.kind != "U":
+        return False
+    # Most columns differ within the first rows.
+    return all(
+        str(value).strip() == label for value, label in zip(values, y, strict=True)
+    )
 
 
 def _is_one_to_one(column: pd.Series, y: NDArray[Any]) -> bool:

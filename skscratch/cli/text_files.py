@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COMMENT = "#"
+# Characters in memory at a time.
+BLOCK_CHARACTERS = 1 << 20
 QUOTED = re.compile('"[^"]*"')
 # Lines, and their characters, that are looked at to find the separator and the header.
 SAMPLE_LINES = 200
@@ -63,7 +66,7 @@ class TextSource(Source):
         super().__init__(storage)
         self._encoding = find_encoding(storage, encoding)
         self._n_comments = 0
-        self._has_space = self._has_mark = False
+        self._has_mark = False
         with self._open_text() as text:
             lines = list(_sample(text))
         marked = SEPARATOR_LINE.fullmatch(lines[0]) if lines else None
@@ -95,7 +98,7 @@ class TextSource(Source):
         options: dict[str, Any] = {"function": "read_csv"}
         if self.separator != ",":
             options["sep"] = self.separator
-        if self._has_space:
+        if self._has_spaces():
             options["skipinitialspace"] = True
         if not self._encoding.name.startswith("utf-8"):
             options["encoding"] = self._encoding.name
@@ -115,8 +118,8 @@ class TextSource(Source):
         import pandas as pd
 
         n_read = 0
-        records = self._records()
-        while rows := list(islice(records, n_rows)):
+        read = self._records if self._encoding.has_comments else self._plain_records
+        for rows in read(n_rows):
             yield pd.DataFrame(
                 np.array(rows, dtype=object).reshape(len(rows), len(self.header)),
                 columns=self.header,
@@ -139,26 +142,45 @@ class TextSource(Source):
         with self._open_text() as text, self._well_formed():
             return next(read_records(islice(text, self._start, None), self.separator))
 
-    def _records(self) -> Iterator[list[str]]:
-        """Yield the records after the header, all of which have as many fields."""
+    def _plain_records(self, n_rows: int) -> Iterator[list[list[str]]]:
+        """Yield the records of a file without comments, which takes less time."""
         n_fields = len(self.header)
         with self._open_text() as text, self._well_formed():
-            lines = _Lines(text, self._start, self.separator, n_fields)
-            records = read_records(iter(lines), self.separator)
+            records = read_records(islice(text, self._start, None), self.separator)
             next(records)
-            lines.is_between = True
-            for record in records:
-                lines.is_between = True
-                if len(record) == n_fields and (n_fields > 1 or record[0].strip()):
-                    yield record
-                elif len(record) > 1 or "".join(record).strip():
-                    raise InputError(
-                        f"line {lines.number} of {self.name!r} has "
-                        f"{format_count(len(record), 'field')}, "
-                        f"the first line {n_fields}"
-                    )
-            self._n_comments = lines.n_comments
-            self._has_space, self._has_mark = lines.has_space, lines.has_mark
+            while rows := list(islice(records, n_rows)):
+                if n_fields == 1 or set(map(len, rows)) != {n_fields}:
+                    kept = [row for row in rows if not _is_blank(row)]
+                    if any(len(row) != n_fields for row in kept):
+                        # Reading line by line finds the line, and raises the error.
+                        deque(self._records(n_rows), maxlen=0)
+                    rows = kept
+                if rows:
+                    yield rows
+
+    def _records(self, n_rows: int) -> Iterator[list[list[str]]]:
+        """Yield the records after the header in pieces of at most ``n_rows``."""
+        with self._open_text() as text, self._well_formed():
+            lines = _Lines(
+                text, self.name, self._start, self.separator, len(self.header)
+            )
+            records = lines.records()
+            while rows := list(islice(records, n_rows)):
+                yield rows
+            self._n_comments, self._has_mark = lines.n_comments, lines.has_mark
+
+    def _has_spaces(self) -> bool:
+        """Whether spaces follow separators outside of quotes."""
+        last = "\n"
+        spaced = [f"{mark} " for mark in (self.separator, "\n", "\r")]
+        with self._open_text() as text:
+            while block := text.read(BLOCK_CHARACTERS):
+                block = last + block
+                for part in spaced:
+                    if part in block and part in QUOTED.sub("", block):
+                        return True
+                last = block[-1]
+        return False
 
     @contextmanager
     def _well_formed(self) -> Iterator[None]:
@@ -169,34 +191,52 @@ class TextSource(Source):
 
 
 class _Lines:
-    """Lines of a text file from the header on, without comments between records.
-
-    Set ``is_between`` after each record: within a quoted field, no line is a comment.
-    """
+    """Lines of a text file from the header on, without comments between records."""
 
     def __init__(
-        self, text: io.TextIOWrapper, start: int, separator: str, n_fields: int
+        self,
+        text: io.TextIOWrapper,
+        name: str,
+        start: int,
+        separator: str,
+        n_fields: int,
     ) -> None:
+        self._name = name
         self._text, self._start = text, start
         self._separator, self._n_fields = separator, n_fields
-        self.number = 0
+        self._is_between = False
+        self._number = 0
         self.n_comments = 0
-        self.has_space = self.has_mark = False
-        self.is_between = False
+        self.has_mark = False
 
-    def __iter__(self) -> Iterator[str]:
-        spaced = f"{self._separator} "
+    def records(self) -> Iterator[list[str]]:
+        """Yield the records after the header, all of which have as many fields."""
+        records = read_records(self._lines(), self._separator)
+        next(records)
+        self._is_between = True
+        for record in records:
+            # Within a quoted field, no line is a comment.
+            self._is_between = True
+            if _is_blank(record):
+                continue
+            if len(record) != self._n_fields:
+                raise InputError(
+                    f"line {self._number} of {self._name!r} has "
+                    f"{format_count(len(record), 'field')}, the first line "
+                    f"{self._n_fields}"
+                )
+            yield record
+
+    def _lines(self) -> Iterator[str]:
         for line in self._text:
-            self.number += 1
-            if self.number <= self._start:
+            self._number += 1
+            if self._number <= self._start:
                 self.n_comments += line.startswith(COMMENT)
                 continue
-            if self.is_between and line.startswith(COMMENT) and self._is_comment(line):
+            if self._is_between and line.startswith(COMMENT) and self._is_comment(line):
                 self.n_comments += 1
                 continue
-            self.is_between = False
-            if not self.has_space and (spaced in line or line[0] == " "):
-                self.has_space = spaced in f"{self._separator}{QUOTED.sub('', line)}"
+            self._is_between = False
             self.has_mark = self.has_mark or COMMENT in line
             yield line
 
@@ -214,6 +254,11 @@ def _sample(text: io.TextIOWrapper) -> Iterator[str]:
         n_characters += len(line)
         if n_plain >= SAMPLE_LINES or n_characters >= SAMPLE_CHARACTERS:
             return
+
+
+def _is_blank(record: list[str]) -> bool:
+    """Whether a record is that of a blank line."""
+    return len(record) < 2 and not "".join(record).strip()
 
 
 def _is_plain(line: str) -> bool:
