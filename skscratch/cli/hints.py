@@ -119,7 +119,8 @@ def column_notes(frame: pd.DataFrame) -> list[str]:
     identifiers = [name for name in frame if _is_identifier(name, frame[name])]
     if identifiers:
         notes.append(
-            f"identifies rows, which teaches nothing: {format_names(identifiers)}"
+            "identifiers of rows, from which nothing can be learned: "
+            f"{format_names(identifiers)}"
         )
     return notes
 
@@ -153,7 +154,7 @@ def leak_notes(
         if task == "classification" and _is_one_to_one(column, y):
             notes.append(
                 f"{name!r} tells {target!r} exactly, one value for each class: remove "
-                "it unless it is known before the target is"
+                "it unless it is known when you predict"
             )
     return notes
 

@@ -139,7 +139,9 @@ def read_table(
         plan = TargetPlan(scan.target, scan.decimal, task)
         schema = _make_schema(source, scan, plan)
         X, values, known = _read(source, schema, plan, scan.n_rows)
-        notes = [*scan.notes, *plan.notes, *scan.target.stripping_notes()]
+        notes = [*scan.notes, *plan.notes]
+        if plan.task == "classification":
+            notes += scan.target.stripping_notes()
         file_notes = source.notes
     columns = unusable_columns(X)
     X, y = _split_rows(X, values, known, plan, notes)
@@ -208,12 +210,12 @@ class _Scan:
         candidates = _last_totals(tail)
         self._add(tail.iloc[: len(tail) - len(candidates)])
         n_totals = 0
-        if candidates:
+        if candidates and self.n_rows:
             profiles = {**self.columns, target: self.target.cells}
             n_totals = count_totals(
                 source, profiles, candidates, self.n_rows, self.decimal
             )
-            self._add(tail.iloc[len(tail) - len(candidates) : len(tail) - n_totals])
+        self._add(tail.iloc[len(tail) - len(candidates) : len(tail) - n_totals])
         if n_totals:
             labels = [label[1] for row in candidates if (label := label_of(row))]
             self.notes.append(

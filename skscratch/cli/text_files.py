@@ -102,14 +102,14 @@ class TextSource(Source):
             options["skipinitialspace"] = True
         if not self._encoding.name.startswith("utf-8"):
             options["encoding"] = self._encoding.name
-        if self._n_comments and not self._has_mark:
+        # pandas takes what follows the mark in a cell for a comment, too.
+        is_comment = self._n_comments > 0 and not self._has_mark
+        n_skipped = self._start if self._n_comments else int(self._is_marked)
+        if is_comment:
             options["comment"] = COMMENT
-            options["skiprows"] = int(self._is_marked)
-        else:
-            # pandas would cut off what follows the mark in a cell.
-            options["skiprows"] = self._start
-        if not options["skiprows"]:
-            del options["skiprows"]
+            n_skipped = int(self._is_marked)
+        if n_skipped:
+            options["skiprows"] = n_skipped
         return options
 
     def chunks(self, n_rows: int) -> Iterator[pd.DataFrame]:

@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from skscratch.cli.cells import ColumnProfile, as_texts, is_number, to_numbers
+from skscratch.cli.cells import (
+    ColumnProfile,
+    UnreadableCell,
+    as_texts,
+    is_number,
+    to_numbers,
+)
 from skscratch.cli.formats import NumberFormat
 from skscratch.cli.sources import Source
 
@@ -71,7 +77,6 @@ def count_totals(
         names.index(name)
         for name, profile in profiles.items()
         if profile.kind(decimal) in ("integer", "number")
-        and not profile.format(decimal).thousands
     }
     labels = [label for row in rows if (label := label_of(row)) is not None]
     formats = {i: profiles[names[i]].format(decimal) for i in numeric}
@@ -79,17 +84,12 @@ def count_totals(
     n_totals = 0
     for row, (index, _) in zip(reversed(rows), reversed(labels), strict=True):
         cells = {i: c for i, c in enumerate(row) if i != index and c.strip()}
-        are_numbers = all(
-            i in numeric and is_number(cell, decimal) for i, cell in cells.items()
-        )
-        if body.n_labels[index] or not are_numbers:
+        values = {i: body.read(i, cell) for i, cell in cells.items()}
+        if body.n_labels[index] or None in values.values():
             break
         others = [profiles[name] for i, name in enumerate(names) if i != index]
         is_bare = len(others) > 1 and not any(p.n_missing for p in others)
-        n_equal = sum(
-            body.has_total(i, float(to_numbers([cell], decimal)[0]))
-            for i, cell in cells.items()
-        )
+        n_equal = sum(body.has_total(i, value) for i, value in values.items())
         if not (2 * n_equal >= len(cells) if cells else is_bare):
             break
         n_totals += 1
@@ -110,6 +110,7 @@ class _Body:
         formats: Mapping[int, NumberFormat],
         decimal: str,
     ) -> None:
+        self._formats, self._decimal = formats, decimal
         self.n_labels = dict.fromkeys(labels, 0)
         self._sums = dict.fromkeys(formats, 0.0)
         self._counts = dict.fromkeys(formats, 0)
@@ -126,8 +127,20 @@ class _Body:
                 self._sums[index] += float(np.nansum(numbers))
                 self._counts[index] += int(np.sum(~np.isnan(numbers)))
 
-    def has_total(self, index: int, value: float) -> bool:
+    def read(self, index: int, cell: str) -> float | None:
+        """Read a cell of a column of numbers, or return None if it is not one."""
+        if index not in self._formats:
+            return None
+        format = self._formats[index]
+        try:
+            return float(to_numbers([cell], self._decimal, format=format)[0])
+        except UnreadableCell:
+            return None
+
+    def has_total(self, index: int, value: float | None) -> bool:
         """Whether a value is sum, mean or number of the cells of a column."""
         total, count = self._sums[index], self._counts[index]
+        if value is None:
+            return False
         candidates = (total, total / max(count, 1), count)
         return any(np.isclose(value, x, rtol=TOLERANCE, atol=1e-9) for x in candidates)

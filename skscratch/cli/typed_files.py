@@ -43,9 +43,11 @@ class ExcelSource(Source):
             cells = pd.read_excel(
                 book, header=None, keep_default_na=False, na_values=[""], dtype=object
             )
-        cells = cells.dropna(how="all", ignore_index=True)
-        if cells.empty:
+        is_blank = cells.isna().all(axis=1)
+        if is_blank.all():
             raise InputError(f"the first sheet of {self.name!r} is empty")
+        self._start = int(is_blank.argmin())
+        cells = cells[~is_blank]
         names = cells.iloc[0]
         self._set_header(["" if name != name else str(name) for name in names])
         self._cells = cells.iloc[1:].reset_index(drop=True).infer_objects()
@@ -66,7 +68,8 @@ class ExcelSource(Source):
     @property
     def reading(self) -> dict[str, Any]:
         """Name of the function of pandas that reads the file, and its options."""
-        return {"function": "read_excel"}
+        options = {"skiprows": self._start} if self._start else {}
+        return {"function": "read_excel", **options}
 
     def chunks(self, n_rows: int) -> Iterator[pd.DataFrame]:
         """Yield the rows in pieces of at most ``n_rows``; the index counts them."""

@@ -343,7 +343,7 @@ def test_a_typed_file_may_follow_text_and_text_a_typed_file(tmp_path, write):
     path = tmp_path / "data.xlsx"
     cells = text.X.assign(label=text.y, when=pd.Timestamp("2020-01-01"))
     cells.loc[::2, "when"] = pd.Timestamp("2021-03-04")
-    cells.to_excel(path, index=False)
+    cells.to_excel(path, index=False, startrow=2)
     typed = read_table(path, "label")
     assert typed.schema.columns["when"].startswith("datetime64")
     pd.testing.assert_frame_equal(typed.X[list(text.X)], text.X)
@@ -351,7 +351,9 @@ def test_a_typed_file_may_follow_text_and_text_a_typed_file(tmp_path, write):
         pd.testing.assert_frame_equal(
             text.schema.features(source.read()), text.X, check_index_type=False
         )
-    assert typed.schema.reading_call() == "pandas.read_excel('new.csv')"
+    assert typed.schema.reading_call() == "pandas.read_excel('new.csv', skiprows=2)"
+    read = eval(typed.schema.reading_call(str(path)), {"pandas": pd})
+    pd.testing.assert_frame_equal(read[list(typed.X)], typed.X, check_index_type=False)
     path = write(cells.to_csv(index=False), "typed.csv")
     with open_source(path) as source:
         pd.testing.assert_frame_equal(
@@ -425,6 +427,16 @@ def test_several_totals_and_means_are_dropped(write):
     assert "2 rows of totals at the end: 'Total', 'Average'" in table.notes[0]
     table = read_table(write(to_csv([*rows, ("Totals", "", "")], "n,t,y")), "y")
     assert table.schema.columns["n"] == "integer"
+
+
+def test_totals_may_have_a_unit_and_follow_no_rows(write):
+    rows = [("u", "$1,000.50", "x"), ("v", "$20.00", "y")] * 4
+    total = ("Total", "$4,082", "")
+    table = read_table(write(to_csv([*rows, total], "t,a,label")), "label")
+    assert table.X["a"].tolist() == [1000.5, 20.0] * 4
+    assert "totals at the end: 'Total'" in table.notes[0]
+    with pytest.raises(InputError, match="'label' is empty"):
+        read_table(write("a,b,label\nTotal,,\n"), "label")
 
 
 # The target
@@ -519,6 +531,11 @@ def test_targets_that_do_not_suit_the_task_are_refused(write, values, task, mess
         read_table(write(to_csv(rows, "a,y")), "y", task=task)
 
 
+def test_spaces_in_numbers_are_no_other_class(write):
+    rows = [(str(i % 3), f"{i}.5{' ' * (i % 2)}") for i in range(20)] * 2
+    assert read_table(write(to_csv(rows, "a,y")), "y").notes == []
+
+
 def test_few_fractions_may_be_classes(write):
     rows = [(str(i % 3), ["0.5", "1", "1.5"][i % 4 % 3]) for i in range(24)]
     path = write(to_csv(rows, "a,y"))
@@ -550,7 +567,7 @@ def test_only_columns_that_teach_nothing_are_dropped(write):
     assert table.notes == [
         "dropped 1 column with a single value: 'same'",
         "dropped 1 column without values: 'void'",
-        "identifies rows, which teaches nothing: 'code_id'",
+        "identifiers of rows, from which nothing can be learned: 'code_id'",
     ]
 
 
@@ -571,7 +588,7 @@ HINTS = {
     "one to one": (["1", "2"] * 10, "'more' tells 'label' exactly, one value for each"),
     "identifier": (
         [f"{i:08x}-0000-0000-0000-000000000000" for i in range(20)],
-        "identifies rows, which teaches nothing: 'more'",
+        "identifiers of rows, from which nothing can be learned: 'more'",
     ),
     "missing": (["NA", *map(str, range(19))], "missing: 'NA' .1 cell in 'more'"),
 }
