@@ -213,6 +213,7 @@ def test_separators_are_found(separator, rows):
     [
         ("a;b,c\n1;2,5\n3;1,5\n", ";"),
         ("a,b;c\n1.5,2\n3,4\n", ","),
+        ("a;b,c\nx;y,2\n", ","),
         ("a,b,c;d\n1;2\n3;4\n", ";"),
         ("name\tLast, First\nx\ty, z\n", "\t"),
         ("a|b\n", "|"),
@@ -228,9 +229,9 @@ def test_rows_help_to_find_the_separator(text, separator):
     "start", ["sep=;\n", "SEP=;\r\n", '"sep=;"\n', "\ufeffsep=;\n"]
 )
 def test_the_separator_line_of_excel_is_obeyed(write, start):
-    path = write(start + "a,b;c\n1;2\n")
-    assert read(path)[:2] == (["a,b", "c"], [["1", "2"]])
-    assert "line 3 of" in refused(path, separator=",")
+    path = write(start + "a,b,c;d\nx,1,2;z\n")
+    assert read(path)[:2] == (["a,b,c", "d"], [["x,1,2", "z"]])
+    assert read(path, separator=",")[1] == [["x", "1", "2;z"]]
 
 
 TWO_ROWS = [["1", "2"], ["3", "4"]]
@@ -257,6 +258,7 @@ COMMENTS = {
     "all": ("#a,b\n#f,2\n#0,4\n", ["#a", "b"], [["#f", "2"], ["#0", "4"]], 0),
     "one column": ("a\n1\n# x\n2\n", ["a"], [["1"], ["2"]], 1),
     "quoted": ('a,b\n1,"x\n# y\nz"\n', ["a", "b"], [["1", "x\n# y\nz"]], 0),
+    "CR": ("a,b\r1,2\r# x\r3,4\r", ["a", "b"], TWO_ROWS, 1),
     "quotes in it": ('a,b\n# "x\n1,2\n', ["a", "b"], [["1", "2"]], 1),
     "after sep=": ("sep=;\n# x\na;b\n1;2\n", ["a", "b"], [["1", "2"]], 1),
     "blank lines": ("\n# x\n \na,b\n\n1,2\n  \n", ["a", "b"], [["1", "2"]], 1),
