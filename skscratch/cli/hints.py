@@ -12,7 +12,7 @@ from skscratch.cli.cells import ColumnProfile
 from skscratch.cli.errors import InputError
 from skscratch.cli.formats import NO_FORMAT, NumberFormat, is_formatted
 from skscratch.cli.terminal import format_count, format_names
-from skscratch.tabular.identifiers import MIN_DISTINCT, identifier_reason
+from skscratch.tabular.identifiers import identifier_reason
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,7 +133,8 @@ def _is_nearly_constant(column: pd.Series) -> bool:
 def _is_identifier(name: Any, column: pd.Series) -> bool:
     if column.dtype.kind not in "iOUT" or column.hasnans:
         return False
-    if column.nunique() < MIN_DISTINCT * len(column):
+    # Most columns repeat too much, which is found out quickly.
+    if column.nunique() < len(column) // 2:
         return False
     distinct = set(column.astype(str))
     return identifier_reason(name, distinct, len(column)) is not None

@@ -174,7 +174,9 @@ def test_types_are_decided_by_the_whole_column(
     write, monkeypatch, values, kind, chunk_rows
 ):
     monkeypatch.setattr(tables, "CHUNK_ROWS", chunk_rows)
-    rows = zip(values, "xxyy", strict=True)
+    # Each value four times, so that it fills pieces alone.
+    values = list(np.repeat(values, 4))
+    rows = zip(values, "xy" * 8, strict=True)
     table = read_table(write(to_csv(rows, "a,label")), "label")
     assert table.schema.columns == {"a": kind}
     kinds = {"integer": "i", "number": "f", "boolean": "b", "text": "OUT"}
