@@ -41,7 +41,8 @@ ZONES = {
 }
 # Beside NumPy and the standard library, as `import` names them.
 THIRD_PARTY = {
-    "__init__": {"sklearn"},
+    "__init__": set(),
+    "__main__": set(),
     "version": set(),
     "backends": {"scipy", "threadpoolctl"},
     "nn": {"scipy"},
@@ -194,23 +195,42 @@ def test_importing_the_package_needs_no_extra():
     )
 
 
-def test_importing_the_package_leaves_the_preparation_of_tables_for_later():
-    command = """
-import sys
-import sklearn.neural_network
-before = set(sys.modules)
-import skscratch
-loaded = set(sys.modules) - before
-absent = {"skscratch.tabular.recipe", "sklearn.compose", "sklearn.linear_model"}
-assert not absent & loaded
-assert set(skscratch.__all__) <= set(dir(skscratch))
-assert not hasattr(skscratch, "nothing")
-from skscratch import *
-assert make_tabular_classifier.__module__ == "skscratch.tabular.recipe"
-"""
+def run_python(command):
+    """Run a program in a process of its own, where nothing is imported yet."""
     subprocess.run(
         [sys.executable, "-W", "error", "-c", command], check=True, cwd=PACKAGE.parent
     )
+
+
+def test_importing_the_package_leaves_all_else_for_later():
+    run_python("""
+import sys
+import skscratch
+import skscratch.cli.interrupt  # Handles Ctrl-C before anything else is imported.
+assert not {"numpy", "sklearn", "skscratch.nn"} & set(sys.modules)
+assert set(skscratch.__all__) <= set(dir(skscratch))
+assert not hasattr(skscratch, "nothing")
+skscratch.Layer(2, 3, "tanh")
+assert "sklearn" not in sys.modules
+skscratch.ScratchMLPClassifier()
+assert not {"skscratch.tabular.recipe", "sklearn.compose"} & set(sys.modules)
+assert skscratch.Layer is sys.modules["skscratch.nn.layer"].Layer
+""")
+
+
+def test_all_names_can_be_imported_at_once():
+    run_python("""
+from skscratch import *
+assert make_tabular_classifier.__module__ == "skscratch.tabular.recipe"
+assert Layer.__module__ == "skscratch.nn.layer"
+""")
+
+
+@pytest.mark.parametrize(
+    "module", ["nn.layer", "backends.choice", "training.solvers", "estimators.base"]
+)
+def test_modules_are_attributes_of_the_package(module):
+    run_python(f"import skscratch; skscratch.{module}")
 
 
 # The estimator
@@ -386,7 +406,7 @@ def test_everything_offered_exists_and_is_listed_once(name):
 
 
 def test_package_offers_what_it_imports():
-    # Those of tables are imported when they are asked for, and for type checkers.
+    # They are imported when they are asked for, and for type checkers.
     offered = {
         item
         for node in ast.walk(TREES["__init__"])

@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline
 
 from skscratch.cli.demo import run_digits, run_xor
 from skscratch.cli.errors import InputError
+from skscratch.cli.interrupt import prepare_workers
 from skscratch.cli.models import save
 from skscratch.cli.options import check_options, make_parser
 from skscratch.cli.pictures import draw_learning_curve
@@ -44,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options = make_parser().parse_args(argv)
         check_options(options)
+        if options.jobs != 1:
+            prepare_workers()
         with Progress() as progress:
             run(options, progress)
     except InputError as error:
