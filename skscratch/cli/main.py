@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline
 from skscratch.cli.demo import run_digits, run_xor
 from skscratch.cli.errors import InputError
 from skscratch.cli.interrupt import prepare_workers
-from skscratch.cli.models import save
+from skscratch.cli.models import loading_instructions, save
 from skscratch.cli.options import check_options, make_parser
 from skscratch.cli.pictures import draw_learning_curve
 from skscratch.cli.study import Study
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace, progress: Progress) -> None:
     if options.csv is None:
         run_xor(progress)
         tuned = run_digits(options, progress)
-        new_data = "from sklearn.datasets import load_digits", "load_digits().data"
+        reading_call = "sklearn.datasets.load_digits().data"
     else:
         progress.set_status(f"reading {options.csv}")
         table = read_table(
@@ -77,12 +77,13 @@ def run(options: argparse.Namespace, progress: Progress) -> None:
             task="classification",
         )
         tuned = run_table(table, options, progress)
-        new_data = "import pandas", table.schema.reading_call()
+        reading_call = table.schema.reading_call()
     if options.plot is not None:
         draw_learning_curve(tuned[-1], options.plot)
         progress.write(f"\nLearning curve: {options.plot}")
     if options.save is not None:
-        progress.write(save(tuned, options.save, *new_data))
+        save(tuned, options.save)
+        progress.write(loading_instructions(options.save, reading_call))
 
 
 def run_table(

@@ -28,19 +28,28 @@ def test_after_an_error_all_is_as_it_was(tmp_path, old, error):
     path = tmp_path / "file.csv"
     if old:
         path.write_text(old)
-    with pytest.raises(error), replacing(path) as temporary:
-        temporary.write_text("half")
-        raise error
+
+    def fail():
+        with replacing(path) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        fail()
     left = [path] if old else []
     assert list(tmp_path.iterdir()) == left
     assert [found.read_text() for found in left] == ["old"] * len(left)
 
 
 def test_a_program_that_stops_discards_its_files(tmp_path):
-    with pytest.raises(FileNotFoundError), replacing(tmp_path / "file.csv") as path:
-        path.write_text("half")
-        discard_unfinished_files()
-        assert list(tmp_path.iterdir()) == []
+    def write():
+        with replacing(tmp_path / "file.csv") as path:
+            path.write_text("half")
+            discard_unfinished_files()
+            assert list(tmp_path.iterdir()) == []
+
+    with pytest.raises(FileNotFoundError):
+        write()
     assert list(tmp_path.iterdir()) == []
 
 
