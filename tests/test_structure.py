@@ -35,7 +35,7 @@ ZONES = {
     "estimators": {"_messages", "_sklearn", "backends", "nn", "training", "version"},
     "plotting": set(),
     "tabular": {"_messages", "_sklearn", "nn", "training", "estimators"},
-    "cli": {"nn", "estimators", "plotting", "tabular"},
+    "cli": {"nn", "estimators", "plotting", "tabular", "version"},
     "__main__": {"cli"},
     "__init__": {"backends", "nn", "training", "estimators", "tabular", "version"},
 }
