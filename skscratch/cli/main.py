@@ -23,6 +23,7 @@ from skscratch.cli.pictures import draw_learning_curve
 from skscratch.cli.study import Study
 from skscratch.cli.tables import Table, make_table_preprocessor, read_table
 from skscratch.cli.terminal import Progress, heading
+from skscratch.cli.xor_picture import draw_demo
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(options: argparse.Namespace, progress: Progress) -> None:
     """Train, then write the plot and the model that were asked for."""
     if options.csv is None:
-        run_xor(progress)
+        xor = run_xor(progress)
         tuned = run_digits(options, progress)
         reading_call = "sklearn.datasets.load_digits().data"
     else:
@@ -78,7 +79,10 @@ def run(options: argparse.Namespace, progress: Progress) -> None:
         )
         tuned = run_table(table, options, progress)
         reading_call = table.schema.reading_call()
-    if options.plot is not None:
+    if options.plot is not None and options.csv is None:
+        draw_demo(xor.layers, xor.costs, tuned[-1], options.plot)
+        progress.write(f"\nXOR and learning curve: {options.plot}")
+    elif options.plot is not None:
         draw_learning_curve(tuned[-1], options.plot)
         progress.write(f"\nLearning curve: {options.plot}")
     if options.save is not None:

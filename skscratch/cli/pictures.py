@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from skscratch.cli.errors import InputError
+from skscratch.cli.writing import write_figure
 from skscratch.estimators.classifier import ScratchMLPClassifier
 from skscratch.plotting import LossCurveDisplay
 
@@ -17,7 +17,4 @@ def draw_learning_curve(network: ScratchMLPClassifier, path: Path) -> None:
     figure = Figure(figsize=(7, 4.5), layout="constrained", dpi=150)
     figure.suptitle(f"{type(network).__name__}, learning curve")
     LossCurveDisplay.from_estimator(network, ax=figure.add_subplot())
-    try:
-        figure.savefig(path)
-    except OSError as error:
-        raise InputError(f"cannot write {str(path)!r}: {error.strerror}") from error
+    write_figure(figure, path)

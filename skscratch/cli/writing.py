@@ -7,6 +7,9 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from skscratch.cli.errors import InputError
 
 # For a program that is stopped without unwinding its blocks.
 _unfinished: set[Path] = set()
@@ -59,3 +62,24 @@ def discard_unfinished_files() -> None:
     for temporary in list(_unfinished):
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def write_figure(figure: Any, path: Path) -> None:
+    """Write a figure of Matplotlib, in the format of the name's ending.
+
+    Parameters
+    ----------
+    figure : Figure
+    path : Path
+        The file to write.
+
+    Raises
+    ------
+    InputError
+        If the file can't be written.
+    """
+    try:
+        with replacing(path) as temporary:
+            figure.savefig(temporary)
+    except OSError as error:
+        raise InputError(f"cannot write {str(path)!r}: {error.strerror}") from error
