@@ -58,7 +58,10 @@ EXTRAS = {
     "plotting": {"matplotlib"},
     "cli": {"matplotlib", "pandas", "rich", "skops"},
 }
-PRINTING = {"backends.__main__", "estimators.monitor", "cli.terminal", "cli.main"}
+PRINTING = {
+    *("backends.__main__", "estimators.monitor"),
+    *("cli.terminal", "cli.main", "cli.predict"),
+}
 REGISTRIES = {
     "activation": set(ACTIVATIONS),
     "loss": set(LOSSES),

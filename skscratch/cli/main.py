@@ -43,7 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace", line_buffering=True)
+    argv = sys.argv[1:] if argv is None else argv
     try:
+        if argv[:1] == ["predict"]:
+            from skscratch.cli.predict import run_predict
+
+            return run_predict(argv[1:])
         options = make_parser().parse_args(argv)
         check_options(options)
         if options.jobs != 1:

@@ -8,8 +8,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import skops.io
 
+from skscratch import ScratchMLPRegressor
 from skscratch.cli.interrupt import prepare_workers
 
 if sys.platform == "win32":
@@ -66,6 +69,20 @@ def run():
     matrix = np.ones((1000, 1000, 6)).transpose(0, 2, 1)
     ready()
     np.einsum("iaj,kaj->ik", matrix, matrix, optimize=False)
+"""
+
+# Fits that would not end, in other processes.
+JOBS = """
+def run():
+    import numpy as np
+    from sklearn.model_selection import GridSearchCV
+    from skscratch import ScratchMLPClassifier
+    X = np.random.RandomState(0).standard_normal((200, 4))
+    clf = ScratchMLPClassifier(max_iter=10**6, n_iter_no_change=10**6)
+    search = GridSearchCV(clf, {"alpha": [1, 2, 3, 4]}, cv=2, n_jobs=2)
+    interrupt.prepare_workers()
+    ready()
+    search.fit(X, X[:, 0] > 0)
 """
 
 END = """
@@ -156,6 +173,29 @@ def test_the_program_is_interrupted(start, tmp_path, program):
     assert_interrupted(process, tmp_path)
 
 
+def test_predictions_are_whole_or_not_there(start, tmp_path):
+    numbers = np.arange(20.0)[:, np.newaxis]
+    model = ScratchMLPRegressor(
+        hidden_layer_sizes=(100,) * 20, solver="lbfgs", max_iter=5, tol=1e9
+    )
+    inputs, outputs = tmp_path / "inputs", tmp_path / "outputs"
+    inputs.mkdir()
+    outputs.mkdir()
+    skops.io.dump(model.fit(numbers, numbers[:, 0]), inputs / "model.skops")
+    (inputs / "new.csv").write_text("n\n" + "1\n2\n" * 500_000)
+    process = start(
+        *("-m", "skscratch", "predict", inputs / "model.skops", inputs / "new.csv"),
+        *("--quiet", "--output", outputs / "predictions.csv"),
+    )
+    deadline = time.monotonic() + PATIENCE
+    while not any(path.stat().st_size for path in outputs.iterdir()):
+        assert time.monotonic() < deadline, "Nothing is written."
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    assert_interrupted(process, outputs)
+
+
 def test_a_second_interrupt_is_not_waited_for(start, tmp_path):
     slow = "\ninterrupt.PATIENCE = 1e6\n"
     process = start("-c", START + DEAF + slow + END)
@@ -166,15 +206,16 @@ def test_a_second_interrupt_is_not_waited_for(start, tmp_path):
     assert_interrupted(process, tmp_path)
 
 
-def test_processes_of_jobs_end_too(start, tmp_path):
-    process = start("-m", "skscratch", "--jobs", "2", "--max-iter", "3000")
-    read_until(process, "Tuning")
+@pytest.mark.parametrize("seconds", [0, 2])
+def test_processes_of_jobs_end_too(start, tmp_path, seconds):
+    process = start("-c", START + JOBS + END)
+    read_until(process, "ready")
     deadline = time.monotonic() + PATIENCE
-    # The program, its workers, and one or two that look after what they share.
-    while count_running(process) < 4:
+    # The program, two that look after what workers share, and the workers.
+    while count_running(process) < 5:
         assert time.monotonic() < deadline, "No workers are started."
         time.sleep(0.05)
-    time.sleep(0.5)
+    time.sleep(seconds)
     os.killpg(process.pid, signal.SIGINT)
     assert_interrupted(process, tmp_path)
 
