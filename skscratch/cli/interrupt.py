@@ -20,7 +20,7 @@ EXIT_STATUS = 128 + signal.SIGINT
 
 # Seconds in which the exception must have ended the program: compiled code, such as a
 # matrix product, runs to its end before Python raises it.
-PATIENCE = 1.0
+PATIENCE = 0.5
 
 CLEAR_LINE_AND_SHOW_CURSOR = "\r\x1b[K\x1b[?25h"
 
@@ -50,6 +50,10 @@ def run_interruptible(run: Callable[[], int]) -> int:
         return run()
     except (Interrupted, KeyboardInterrupt):
         _exit()
+    finally:
+        # Something may have caught the exception, or raised another in its place.
+        if _has_begun.locked():
+            _exit()
 
 
 def _handle_signals() -> None:

@@ -62,6 +62,25 @@ def run():
                 print("caught", flush=True)
 """
 
+# Other code catches the exception just before all is done.
+SWALLOWING = """
+def run():
+    try:
+        ready()
+        time.sleep(600)
+    except BaseException:
+        return 0
+"""
+
+RAISING = """
+def run():
+    try:
+        ready()
+        time.sleep(600)
+    except BaseException as error:
+        raise ImportError from error
+"""
+
 # NumPy releases the interpreter's lock, but no handler runs before it returns.
 COMPILED = """
 def run():
@@ -162,8 +181,8 @@ def test_imports_are_interrupted(start, tmp_path, seconds):
 
 @pytest.mark.parametrize(
     "program",
-    [FIT, WRITING, DEAF, COMPILED],
-    ids=["fit", "writing", "deaf", "compiled"],
+    [FIT, WRITING, DEAF, COMPILED, SWALLOWING, RAISING],
+    ids=["fit", "writing", "deaf", "compiled", "swallowing", "raising"],
 )
 def test_the_program_is_interrupted(start, tmp_path, program):
     process = start("-c", START + program + END)
