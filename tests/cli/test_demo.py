@@ -58,6 +58,7 @@ def test_cost_and_boundary_are_drawn(xor):
     low, high = n // 4, 3 * n // 4
     corners = outputs[[low, low, high, high], [low, high, low, high]]
     np.testing.assert_allclose(corners, xor.outputs[0], atol=0.02)
+    assert [contour.levels.tolist() for contour in plane_ax.collections] == [[0.5]]
     n_neurons = 3
     assert len(plane_ax.lines) == n_neurons + 2
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [

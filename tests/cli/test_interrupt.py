@@ -225,9 +225,11 @@ def test_a_second_interrupt_is_not_waited_for(start, tmp_path):
     assert_interrupted(process, tmp_path)
 
 
-@pytest.mark.parametrize("seconds", [0, 2])
-def test_processes_of_jobs_end_too(start, tmp_path, seconds):
-    process = start("-c", START + JOBS + END)
+@pytest.mark.parametrize(("seconds", "patience"), [(0, 60), (2, 0)])
+def test_processes_of_jobs_end_too(start, tmp_path, seconds, patience):
+    # Without patience, joblib has no time to end its workers.
+    patient = f"\ninterrupt.PATIENCE = {patience}\n"
+    process = start("-c", START + JOBS + patient + END)
     read_until(process, "ready")
     deadline = time.monotonic() + PATIENCE
     # The program, two that look after what workers share, and the workers.

@@ -231,9 +231,21 @@ def test_the_output_can_be_a_file(run, table, classifier, new, tmp_path, name):
         assert "50 rows" in out
         contents.append((tmp_path / name).read_bytes())
     assert contents[0] == contents[1]
+    if name.endswith(".gz"):
+        assert contents[0][4:8] == bytes(4)  # No time, with which files would differ.
     content = gzip.decompress(contents[0]) if name.endswith(".gz") else contents[0]
     assert content.decode() == expected
     assert {path.name for path in tmp_path.iterdir()} == {"new.csv", name}
+
+
+def test_separator_and_encoding_can_be_given(table, classifier, write):
+    rows = NEW.assign(id="é;ü").rename(columns={"id": "a;b"})
+    path = write(rows.to_csv(index=False, sep="~").encode("utf-16-le"))
+    options = ("--separator", "~", "--encoding", "utf-16-le")
+    found, _ = table(classifier[0], path, *options, "--keep", "a;b")
+    assert set(found["a;b"]) == {"é;ü"}
+    expected = classifier[1].predict(typed(NEW)).tolist()
+    assert found["prediction"].tolist() == expected
 
 
 def test_rows_can_come_from_standard_input_and_labels_go_out_as_utf_8(
