@@ -1,7 +1,8 @@
 """The command line program: ``python -m skscratch``.
 
-It trains on the article's XOR and scikit-learn's digits, or on the user's file. Errors
-in the command line or the file are reported in one line, with exit status 2.
+It trains on the article's XOR and scikit-learn's digits, or on the user's file; and it
+predicts for new rows. Errors in the command line or the file are reported in one line,
+with exit status 2.
 """
 
 from __future__ import annotations
@@ -11,18 +12,19 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from sklearn.pipeline import Pipeline
-
+from skscratch.cli.card import write_card
 from skscratch.cli.demo import run_digits, run_xor
 from skscratch.cli.errors import InputError
 from skscratch.cli.interrupt import prepare_workers
+from skscratch.cli.json_output import format_json, results_of
 from skscratch.cli.models import loading_instructions, save
 from skscratch.cli.options import check_options, make_parser
-from skscratch.cli.pictures import draw_learning_curve
-from skscratch.cli.study import Study
-from skscratch.cli.tables import Table, make_table_preprocessor, read_table
-from skscratch.cli.terminal import Progress, heading
+from skscratch.cli.pictures import draw_training
+from skscratch.cli.tables import Table, read_table
+from skscratch.cli.terminal import Progress
+from skscratch.cli.training import Outcome, train
 from skscratch.cli.xor_picture import draw_demo
 
 
@@ -49,12 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             from skscratch.cli.predict import run_predict
 
             return run_predict(argv[1:])
-        options = make_parser().parse_args(argv)
-        check_options(options)
-        if options.jobs != 1:
-            prepare_workers()
-        with Progress() as progress:
-            run(options, progress)
+        run_training(argv)
     except InputError as error:
         print(f"skscratch: error: {error}", file=sys.stderr)
         return 2
@@ -68,43 +65,78 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(options: argparse.Namespace, progress: Progress) -> None:
-    """Train, then write the plot and the model that were asked for."""
-    if options.csv is None:
-        xor = run_xor(progress)
-        tuned = run_digits(options, progress)
-        reading_call = "sklearn.datasets.load_digits().data"
-    else:
-        progress.set_status(f"reading {options.csv}")
-        table = read_table(
-            options.csv,
-            options.target,
-            separator=options.separator,
-            task="classification",
-        )
-        tuned = run_table(table, options, progress)
-        reading_call = table.schema.reading_call()
-    if options.plot is not None and options.csv is None:
+def run_training(argv: Sequence[str]) -> None:
+    """Run the demonstration, or train on the user's file."""
+    options = make_parser().parse_args(argv)
+    check_options(options)
+    if options.jobs != 1:
+        prepare_workers()
+    verbosity = "none" if options.json else "results" if options.quiet else "all"
+    with Progress(verbosity) as progress:
+        if options.file is None:
+            run_demo(options, progress)
+        else:
+            run_file(options, progress)
+
+
+def run_demo(options: argparse.Namespace, progress: Progress) -> None:
+    """Train on XOR and digits, then write the plot and the model."""
+    xor = run_xor(progress)
+    tuned = run_digits(options, progress)
+    if options.plot is not None:
         draw_demo(xor.layers, xor.costs, tuned[-1], options.plot)
-        progress.write(f"\nXOR and learning curve: {options.plot}")
-    elif options.plot is not None:
-        draw_learning_curve(tuned[-1], options.plot)
-        progress.write(f"\nLearning curve: {options.plot}")
+        progress.write_result(f"\nXOR and learning curve: {options.plot}")
     if options.save is not None:
         save(tuned, options.save)
-        progress.write(loading_instructions(options.save, reading_call))
+        call = "sklearn.datasets.load_digits().data"
+        progress.write_result(loading_instructions(options.save, call))
 
 
-def run_table(
-    table: Table, options: argparse.Namespace, progress: Progress
-) -> Pipeline:
-    """Run the study of the user's table."""
-    progress.write(heading(f"{options.csv.name}, target {options.target!r}"))
-    for note in table.notes:
-        progress.write(f"  {note}")
-    try:
-        study = Study(table.X, table.y, options, progress)
-        return study.run(make_table_preprocessor(table))
-    except (ValueError, MemoryError) as error:
-        reason = " ".join(str(error).split()) or "not enough memory"
-        raise InputError(f"cannot train on this table: {reason}") from error
+def run_file(options: argparse.Namespace, progress: Progress) -> None:
+    """Train on the user's table, then write all files that were asked for."""
+    progress.set_status(f"reading {options.file}")
+    table = read_file(options)
+    outcome = train(table, options, progress)
+    files = {
+        name: str(path)
+        for name in ("plot", "save", "card")
+        if (path := getattr(options, name)) is not None
+    }
+    results = results_of(table, outcome, str(options.file), options.target, files)
+    progress.set_status("writing files")
+    write_files(table, outcome, results, options, progress)
+    if options.json:
+        print(format_json(results))
+
+
+def read_file(options: argparse.Namespace) -> Table:
+    """Read the user's table, with the options that were given."""
+    given = {
+        name: value
+        for name in ("separator", "encoding", "task")
+        if (value := getattr(options, name)) is not None
+    }
+    return read_table(options.file, options.target, **given)
+
+
+def write_files(
+    table: Table,
+    outcome: Outcome,
+    results: dict[str, Any],
+    options: argparse.Namespace,
+    progress: Progress,
+) -> None:
+    """Write the model, the picture and the model card.
+
+    The model comes first: it takes the longest to make again.
+    """
+    reading_call = table.schema.reading_call()
+    if options.save is not None:
+        save(outcome.model, options.save, table.schema.as_dict(), results)
+        progress.write_result(loading_instructions(options.save, reading_call))
+    if options.plot is not None:
+        draw_training(outcome, table, options.plot)
+        progress.write_result(f"\nPicture: {options.plot}")
+    if options.card is not None:
+        write_card(results, outcome, options, reading_call)
+        progress.write_result(f"\nModel card: {options.card}")

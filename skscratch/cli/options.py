@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import math
 import os
 import re
 from collections.abc import Callable
@@ -12,24 +13,30 @@ from typing import NoReturn
 
 from skscratch.cli.errors import InputError
 from skscratch.cli.separators import SEPARATORS
+from skscratch.version import __version__
 
+STDIN = "-"
 PLOT_ENDINGS = (".png", ".svg", ".pdf")
 DESCRIPTION = """\
-Train skscratch's network and evaluate it.
-
-Without a file, it learns the article's XOR, then scikit-learn's handwritten
-digits. With a file, it learns your own table, a CSV file of numbers, text and
-missing values. The network is cross-validated, tuned with GridSearchCV and
-compared with scikit-learn's MLPClassifier on the same folds."""
+Train neural networks on a table: a CSV file of numbers, text, dates and missing
+values. Models are cross-validated and compared with scikit-learn's on the same
+folds, and the best of skscratch's is fitted on all rows. Without a file, learn
+the article's XOR, then scikit-learn's handwritten digits."""
 
 EPILOG = """\
 examples:
   python -m skscratch
-  python -m skscratch --plot curve.png
-  python -m skscratch data.csv --target label --save model.skops
+  python -m skscratch data.csv --target price --save model.skops --card card.md
+  python -m skscratch predict model.skops new.csv --output predictions.csv
 
-CSV files and --save need pip install 'skscratch[cli]',
---plot needs pip install 'skscratch[plot]'."""
+Files and --save need pip install 'skscratch[cli]', --plot 'skscratch[plot]'."""
+
+# Options that make sense only with a file, and only for some models.
+OF_A_FILE = (
+    *("target", "separator", "encoding", "task", "model"),
+    *("effort", "time_limit", "card", "json"),
+)
+OF_THE_RECIPE = ("effort", "time_limit")
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -40,42 +47,90 @@ class OneLineParser(argparse.ArgumentParser):
         raise InputError(" ".join(message.split()))
 
 
+class CompactHelp(argparse.RawDescriptionHelpFormatter):
+    """Help with a line for most options."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=23)
+
+
 def make_parser() -> OneLineParser:
     """Make the parser of the command line."""
     parser = OneLineParser(
         prog="python -m skscratch",
+        usage="python -m skscratch [FILE --target COLUMN] [options]",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=CompactHelp,
         allow_abbrev=False,
     )
-    add = parser.add_argument
-    add("csv", nargs="?", type=Path, help="CSV file (.csv or .csv.gz), with a header")
-    add("--target", metavar="COLUMN", help="the column that holds the class label")
+    _add_data(parser.add_argument)
+    _add_training(parser.add_argument)
+    _add_output(parser.add_argument)
+    return parser
+
+
+def _add_data(add: Callable[..., object]) -> None:
+    add("file", nargs="?", type=_source, metavar="FILE", help="a table; - for stdin")
+    add("--target", metavar="COLUMN", help="the column to predict")
+    tasks = ("classification", "regression")
+    add("--task", choices=tasks, metavar="TASK", help=f"{' or '.join(tasks)}")
     add(
         "--separator",
         type=_separator,
         metavar="CHAR",
-        help="field separator: a character, or "
-        f"{', '.join(SEPARATORS)} (default: detected)",
+        help=f"a character, or {', '.join(SEPARATORS)}",
     )
-    plots = " or ".join(PLOT_ENDINGS)
-    add("--plot", type=Path, metavar="FILE", help=f"draw the learning curve ({plots})")
-    add("--save", type=Path, metavar="FILE", help="save the tuned pipeline (.skops)")
+    add("--encoding", metavar="NAME", help="encoding of text, such as cp1252")
+
+
+def _add_training(add: Callable[..., object]) -> None:
+    add(
+        "--model",
+        choices=("recipe", "mlp", "both"),
+        metavar="MODEL",
+        help="recipe, mlp (a tuned plain network) or both (default: recipe)",
+    )
+    add(
+        "--effort",
+        choices=("low", "default", "high"),
+        metavar="EFFORT",
+        help="of the recipe: low, default or high",
+    )
+    add(
+        "--time-limit",
+        type=_seconds,
+        metavar="SECONDS",
+        help="of each fit of the recipe: one a fold, and a last one",
+    )
     for name, kind, default, text in (
         ("--folds", _integer(2), 5, "number of cross-validation folds"),
-        ("--max-iter", _integer(1), 300, "maximum number of epochs"),
+        ("--max-iter", _integer(1), None, "maximum number of epochs of mlp"),
         ("--jobs", _integer(1, -1), 1, "number of processes, -1 for one per core"),
-        ("--seed", _integer(0), 0, "random seed of folds and initial weights"),
+        ("--seed", _integer(0), 0, "random seed"),
     ):
+        shown = 300 if default is None else default
         add(
             name,
             type=kind,
             default=default,
             metavar="N",
-            help=f"{text} (default: {default})",
+            help=f"{text} (default: {shown})",
         )
-    return parser
+
+
+def _add_output(add: Callable[..., object]) -> None:
+    add("--save", type=Path, metavar="FILE", help="save the model (.skops)")
+    plots = " or ".join(PLOT_ENDINGS)
+    add("--plot", type=Path, metavar="FILE", help=f"draw the training ({plots})")
+    add("--card", type=Path, metavar="FILE", help="describe model and data (.md)")
+    add("--json", action="store_true", help="write results as JSON, nothing else")
+    add("--quiet", action="store_true", help="write only results and errors")
+    add("--version", action="version", version=f"skscratch {__version__}")
+
+
+def _source(text: str) -> str | Path:
+    return STDIN if text == STDIN else Path(text)
 
 
 def _integer(minimum: int, other: int | None = None) -> Callable[[str], int]:
@@ -91,6 +146,18 @@ def _integer(minimum: int, other: int | None = None) -> Callable[[str], int]:
     return convert
 
 
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a positive number of seconds"
+        )
+    return seconds
+
+
 def _separator(text: str) -> str:
     separator = SEPARATORS.get(text, text.replace("\\t", "\t"))
     if len(separator) != 1 or separator in '"\r\n ':
@@ -102,20 +169,44 @@ def _separator(text: str) -> str:
 
 def check_options(options: argparse.Namespace) -> None:
     """Check, before any work, that options are consistent and packages installed."""
-    if options.csv is None:
-        for name in ("target", "separator"):
-            if getattr(options, name) is not None:
-                raise InputError(f"--{name} needs a CSV file, got none")
+    if options.file is None:
+        for name in OF_A_FILE:
+            if getattr(options, name):
+                raise InputError(f"{_option(name)} needs a CSV file, got none")
     elif options.target is None:
-        raise InputError("a CSV file needs --target, the column of class labels")
-    if options.csv is not None:
+        raise InputError("a CSV file needs --target, the column to predict")
+    if options.json and options.quiet:
+        raise InputError("--json and --quiet exclude each other")
+    _check_model_options(options)
+    if options.file is not None:
         _require("reading a CSV file", "cli", "pandas", "rich", "skops")
-    if options.save is not None:
-        _check_output("--save", options.save, (".skops",))
-        _require("--save", "cli", "skops")
-    if options.plot is not None:
-        _check_output("--plot", options.plot, PLOT_ENDINGS)
-        _require("--plot", "plot", "matplotlib")
+    _check_outputs(options)
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _check_model_options(options: argparse.Namespace) -> None:
+    model = options.model or "recipe"
+    if options.file is not None and model == "recipe" and options.max_iter:
+        raise InputError("--max-iter needs --model mlp or both")
+    if model == "mlp":
+        for name in OF_THE_RECIPE:
+            if getattr(options, name):
+                raise InputError(f"{_option(name)} needs --model recipe or both")
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    outputs = {
+        "--save": (options.save, (".skops",), ("cli", "skops")),
+        "--plot": (options.plot, PLOT_ENDINGS, ("plot", "matplotlib")),
+        "--card": (options.card, (".md",), ("cli", "skops")),
+    }
+    for option, (path, endings, needed) in outputs.items():
+        if path is not None:
+            _check_output(option, path, endings, options.file)
+            _require(option, *needed)
 
 
 def _require(purpose: str, extra: str, *packages: str) -> None:
@@ -130,11 +221,18 @@ def _require(purpose: str, extra: str, *packages: str) -> None:
         ) from error
 
 
-def _check_output(option: str, path: Path, endings: tuple[str, ...]) -> None:
+def _check_output(
+    option: str, path: Path, endings: tuple[str, ...], source: str | Path | None
+) -> None:
     name = f"{option} {str(path)!r}"
     if path.suffix.lower() not in endings:
         raise InputError(f"{name}: the name must end in {' or '.join(endings)}")
     if not path.parent.is_dir():
         raise InputError(f"{name}: no folder {str(path.parent)!r}")
-    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+    is_there = path.exists()
+    if path.is_dir() or not os.access(path if is_there else path.parent, os.W_OK):
         raise InputError(f"{name}: cannot write there")
+    if not isinstance(source, Path) or not source.exists() or not is_there:
+        return
+    if path.samefile(source):
+        raise InputError(f"{name}: this is the file to be read")

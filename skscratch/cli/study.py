@@ -6,230 +6,320 @@ import argparse
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from joblib import effective_n_jobs
+from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import (
-    GridSearchCV,
-    ParameterGrid,
-    StratifiedKFold,
-    cross_validate,
-)
-from sklearn.neural_network import MLPClassifier
+from sklearn.model_selection import GridSearchCV, ParameterGrid
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from skscratch.cli.terminal import Progress, align, format_count, wrap
+from skscratch.cli.comparison import (
+    Candidate,
+    Fold,
+    count_folds,
+    cross_validate,
+    make_folds,
+)
+from skscratch.cli.peers import with_standardized_targets
+from skscratch.cli.report import compare_times, format_fold, format_scores
+from skscratch.cli.results import METRICS, SHOWN, Array, FoldScores, ModelScores
+from skscratch.cli.terminal import Progress, format_count, wrap
 from skscratch.estimators.classifier import ScratchMLPClassifier
+from skscratch.estimators.regressor import ScratchMLPRegressor
 
-Array = np.ndarray[Any, Any]
-Fold = tuple[Array, Array]
-Scores = dict[str, list[Any]]
-
-OURS = ScratchMLPClassifier.__name__
-THEIRS = MLPClassifier.__name__
-
-GRID = {
-    "network__alpha": [1e-4, 1e-1, 1.0],
-    "network__learning_rate_init": [1e-3, 5e-3],
-}
-
+MAX_ITER = 300
+GRID = {"alpha": [1e-4, 1e-1, 1.0], "learning_rate_init": [1e-3, 5e-3]}
 # With more rows, candidates are tuned on a sample of this size, and early stopping
 # saves most of the epochs.
 TUNING_ROWS = 10_000
 
 
 class Study:
-    """Study of a pipeline on a table: cross-validation, tuning and comparison.
+    """Study of a plain network on a table: cross-validation, tuning and comparison.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
         The features, before preprocessing.
     y : ndarray of shape (n_samples,)
-        The class labels.
+        The class labels or numbers.
     options : Namespace
         The command line's ``folds``, ``max_iter``, ``jobs`` and ``seed``.
     progress : Progress
         Output.
+    task : {"classification", "regression"}, default="classification"
+
+    Attributes
+    ----------
+    folds : list of tuple of (ndarray, ndarray)
+        Training rows and test rows of each fold.
+    models : list of ModelScores
+        After ``run``: ours when tuned, scikit-learn's with the same parameters, and
+        ours before tuning.
     """
 
     def __init__(
-        self, X: Any, y: Array, options: argparse.Namespace, progress: Progress
+        self,
+        X: Any,
+        y: Array,
+        options: argparse.Namespace,
+        progress: Progress,
+        task: str = "classification",
     ) -> None:
         self.X, self.y, self.options, self.progress = X, y, options, progress
-        self.class_sizes = np.unique(y, return_counts=True)[1]
-        self.n_folds = min(options.folds, int(np.min(self.class_sizes)))
+        self.task = task
+        self.max_iter = options.max_iter or MAX_ITER
         self.is_large = len(y) > TUNING_ROWS
-        self.folds = self.make_folds(np.arange(len(y)))
+        self.n_folds = count_folds(y, task, options.folds)
+        self.folds = make_folds(y, task, self.n_folds, options.seed)
+        self.models: list[ModelScores] = []
+        classifies = task == "classification"
+        ours: Any = ScratchMLPClassifier if classifies else ScratchMLPRegressor
+        theirs: Any = MLPClassifier if classifies else MLPRegressor
+        self.ours, self.theirs = ours, theirs
 
     def run(self, preprocessor: Any) -> Pipeline:
         """Run the study; return the best pipeline, fitted on all rows."""
         write = self.progress.write
         self.describe()
-        network = ScratchMLPClassifier(
-            max_iter=self.options.max_iter,
-            early_stopping=self.is_large,
-            random_state=self.options.seed,
-        )
-        pipeline = Pipeline([("preprocessor", preprocessor), ("network", network)])
+        pipeline = self.make_pipeline(preprocessor)
+        name, reference_name = self.ours.__name__, self.theirs.__name__
+        shown = SHOWN[self.task].title
         # The matrices are small: several threads gain little, and lose much if other
         # programs use the cores too.
         with threadpool_limits(1, "blas"), warnings.catch_warnings():
             # The number of fits that reach max_iter is reported instead.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            write(f"\nUntuned, {self.n_folds} folds: accuracy and fit time")
-            untuned = self.evaluate({OURS: pipeline})[OURS]
+            write(f"\nUntuned, {self.n_folds} folds: {shown} and fit time")
+            (untuned,) = self.evaluate([Candidate(name, pipeline)])
             tuned = self.tune(pipeline)
-            write(f"\nTuned, and {THEIRS} with the same parameters and seed")
-            reference = as_mlp_classifier(tuned)
-            ours, theirs = self.evaluate({OURS: tuned, THEIRS: reference}).values()
-        write("\nMean ± standard deviation over the folds; times with one BLAS thread")
-        write(format_scores({OURS: ours, THEIRS: theirs, "before tuning": untuned}))
-        write(f"\n{summarize(ours, theirs)}\n{self.describe_mistakes(ours)}")
+            write(
+                self.wrapped(
+                    f"\nTuned, and {reference_name} with the same parameters and seed"
+                )
+            )
+            reference = with_reference(tuned, self.theirs)
+            ours, theirs = self.evaluate(
+                [Candidate(name, tuned, True), Candidate(reference_name, reference)]
+            )
+        before = ModelScores("before tuning", False, untuned.folds)
+        self.models = [ours, theirs, before]
+        self.write_results()
         return tuned
+
+    def write_results(self) -> None:
+        """Write the table of figures, and what it shows."""
+        width, write = self.progress.width, self.progress.write_result
+        ours, theirs, _ = self.models
+        title = "Mean ± standard deviation over the folds; times with one BLAS thread"
+        write(self.wrapped(f"\n{title}"))
+        write(format_scores(self.models, self.task, width))
+        write("\n" + self.wrapped(summarize(ours, theirs, self.task)))
+        if self.task == "classification":
+            write(self.wrapped(self.describe_mistakes(ours)))
+
+    def wrapped(self, text: str) -> str:
+        """Wrap a paragraph, which may follow an empty line."""
+        start = "\n" if text.startswith("\n") else ""
+        return start + wrap(text.strip(), self.progress.width)
+
+    def make_pipeline(self, preprocessor: Any) -> Pipeline:
+        """Make the network behind its preparation; targets are standardized."""
+        network = self.ours(
+            max_iter=self.max_iter,
+            early_stopping=self.is_large,
+            random_state=self.options.seed,
+        )
+        if self.task == "regression":
+            network = with_standardized_targets(network)
+        return Pipeline([("preprocessor", preprocessor), ("network", network)])
 
     def describe(self) -> None:
         """Write the size of the table, and what follows from it."""
-        write = self.progress.write
-        counts = {
-            "row": len(self.y),
-            "column": self.X.shape[1],
-            "class": len(self.class_sizes),
-        }
-        size = ", ".join(format_count(n, noun) for noun, n in counts.items())
-        largest = np.max(self.class_sizes) / len(self.y)
-        write(f"  {size}; the largest class has {largest:.1%} of the rows")
+        for line in describe_table(self.X, self.y, self.task):
+            self.progress.write(wrap(line, self.progress.width, 2))
         if self.n_folds < self.options.folds:
-            write(
-                f"  {self.n_folds} folds instead of {self.options.folds}: "
-                f"the smallest class has {self.n_folds} rows"
-            )
+            text = describe_fewer_folds(self.n_folds, self.options.folds, self.task)
+            self.progress.write(wrap(text, self.progress.width, 2))
         if self.is_large:
-            write(f"  large table: early stopping, and tuning on {TUNING_ROWS:,} rows")
-
-    def make_folds(self, rows: Array) -> list[Fold]:
-        """Split the given rows into stratified folds."""
-        splitter = StratifiedKFold(
-            self.n_folds, shuffle=True, random_state=self.options.seed
-        )
-        return [
-            (rows[train], rows[test])
-            for train, test in splitter.split(rows, self.y[rows])
-        ]
+            text = f"large table: early stopping, and tuning on {TUNING_ROWS:,} rows"
+            self.progress.write(wrap(text, self.progress.width, 2))
 
     def sample(self) -> Array:
-        """Draw a stratified sample of about ``TUNING_ROWS`` rows, or all rows.
+        """Draw a sample of about ``TUNING_ROWS`` rows, or all rows.
 
-        It has at least one row of each class per fold.
+        It is stratified, and has at least one row of each class per fold.
         """
         if not self.is_large:
             return np.arange(len(self.y))
         random_state = np.random.RandomState(self.options.seed)
+        if self.task == "regression":
+            rows = random_state.choice(len(self.y), TUNING_ROWS, replace=False)
+            return np.sort(rows)
         fraction = TUNING_ROWS / len(self.y)
         by_class = np.argsort(self.y, kind="stable")
+        class_sizes = np.unique(self.y, return_counts=True)[1]
         drawn = [
             random_state.choice(
                 members,
                 max(self.n_folds, round(fraction * len(members))),
                 replace=False,
             )
-            for members in np.split(by_class, np.cumsum(self.class_sizes)[:-1])
+            for members in np.split(by_class, np.cumsum(class_sizes)[:-1])
         ]
         return np.sort(np.concatenate(drawn))
 
-    def evaluate(self, models: dict[str, Pipeline]) -> dict[str, Scores]:
-        """Cross-validate models in turns, fold by fold."""
-        results: dict[str, Scores] = {name: {} for name in models}
-        for number, fold in enumerate(self.folds, 1):
-            line = f"  fold {number} of {len(self.folds)}"
-            # The order alternates, so that no model always benefits from a warm cache.
-            for name in sorted(models, reverse=number % 2 == 0):
-                self.progress.set_status(f"{line.strip()}: {name}")
-                scores = cross_validate(
-                    models[name],
-                    self.X,
-                    self.y,
-                    cv=[fold],
-                    scoring=SCORING,
-                    return_estimator=True,
-                    error_score="raise",
-                )
-                for key, value in scores.items():
-                    results[name].setdefault(key, []).extend(value)
-            for name, so_far in results.items():
-                line += f"   {name} {so_far['test_accuracy'][-1]:.3f}"
-                line += f" in {so_far['fit_time'][-1]:.2f} s"
+    def tuning_folds(self) -> list[Fold]:
+        """Folds of the sample that candidates are tuned on."""
+        rows = self.sample()
+        folds = make_folds(self.y[rows], self.task, self.n_folds, self.options.seed)
+        return [(rows[train], rows[test]) for train, test in folds]
+
+    def evaluate(self, candidates: Sequence[Candidate]) -> list[ModelScores]:
+        """Cross-validate models in turns, fold by fold, in one process."""
+        names = [candidate.name for candidate in candidates]
+        fold_scores: dict[str, FoldScores] = {}
+
+        def on_start(number: int, name: str) -> None:
+            self.progress.set_status(f"fold {number + 1} of {self.n_folds}: {name}")
+
+        def on_end(number: int, name: str, scores: FoldScores) -> None:
+            fold_scores[name] = scores
+            if len(fold_scores) < len(names):
+                return
+            ordered = {name: fold_scores[name] for name in names}
+            metric, width = SHOWN[self.task], self.progress.width
+            line = format_fold(number, self.n_folds, ordered, metric, width)
             self.progress.write(line)
-        return results
+            fold_scores.clear()
+
+        return cross_validate(
+            candidates,
+            self.X,
+            self.y,
+            self.folds,
+            self.task,
+            on_start=on_start,
+            on_end=on_end,
+        )
 
     def tune(self, pipeline: Pipeline) -> Pipeline:
-        """Search the grid; fit the candidate of lowest log loss on all rows."""
-        n_candidates = len(ParameterGrid(GRID))
+        """Search the grid; fit the best candidate on all rows.
+
+        It has the lowest log loss, or the lowest RMSE.
+        """
+        prefix = (
+            "network__" if self.task == "classification" else "network__regressor__"
+        )
+        grid = {prefix + name: values for name, values in GRID.items()}
+        n_candidates = len(ParameterGrid(grid))
         self.progress.write(
             f"\nTuning, {n_candidates} candidates, {self.n_folds} folds"
         )
+        scoring = SCORING[self.task]
+        lowest = list(scoring)[1]
         search = VerboseGridSearch(
             pipeline,
-            GRID,
-            scoring={name: SCORING[name] for name in TUNING_SCORES},
-            refit="log_loss",
-            cv=self.make_folds(self.sample()),
+            grid,
+            scoring={**scoring, "reached_max_iter": _reached_max_iter},
+            refit=lowest,
+            cv=self.tuning_folds(),
             n_jobs=min(effective_n_jobs(self.options.jobs), self.n_folds),
             error_score="raise",
         )
-        search.progress = self.progress
+        search.progress, search.task = self.progress, self.task
         search.fit(self.X, self.y)
-        best = search.best_params_
-        self.progress.write(f"  lowest log loss: {candidate_name(best)}")
+        found = candidate_name(search.best_params_)
+        title = METRICS[self.task][1].title
+        self.progress.write(wrap(f"lowest {title}: {found}", self.progress.width, 2))
         fractions = search.cv_results_["mean_test_reached_max_iter"]
-        n_stopped = round(fractions.sum() * self.n_folds)
-        if n_stopped:
-            fits = format_count(n_candidates * self.n_folds, "fit")
-            self.progress.write(
-                f"  {n_stopped} of {fits} stopped at --max-iter "
-                f"{self.options.max_iter} without convergence"
-            )
+        self.describe_convergence(
+            round(fractions.sum() * self.n_folds), n_candidates * self.n_folds
+        )
         return search.best_estimator_
 
-    def describe_mistakes(self, scores: Scores, limit: int = 4) -> str:
+    def describe_convergence(self, n_stopped: int, n_fits: int) -> None:
+        """Write how many fits reached the maximum number of epochs."""
+        if n_stopped:
+            text = (
+                f"{n_stopped} of {format_count(n_fits, 'fit')} stopped at --max-iter "
+                f"{self.max_iter} without convergence"
+            )
+            self.progress.write(wrap(text, self.progress.width, 2))
+
+    def describe_mistakes(self, scores: ModelScores, limit: int = 4) -> str:
         """List the most frequent confusions of classes in the test folds."""
-        pairs: Counter[tuple[Any, Any]] = Counter()
-        for (_, test), model in zip(self.folds, scores["estimator"], strict=True):
-            rows = self.X.iloc[test] if hasattr(self.X, "iloc") else self.X[test]
-            predicted = model.predict(rows)
-            wrong = predicted != self.y[test]
-            pairs.update(zip(self.y[test][wrong], predicted[wrong], strict=True))
+        rows, predicted, *_ = scores.out_of_fold(self.folds)
+        true = self.y[rows]
+        wrong = predicted != true
+        pairs = Counter(
+            zip(true[wrong].tolist(), predicted[wrong].tolist(), strict=True)
+        )
         listed = ", ".join(
             f"{true} predicted as {predicted} ({count}x)"
             for (true, predicted), count in pairs.most_common(limit)
         )
-        return wrap(f"Most frequent mistakes: {listed or 'none'}.")
+        return f"Most frequent mistakes: {listed or 'none'}."
 
 
 class VerboseGridSearch(GridSearchCV):
     """Grid search that writes the scores of each candidate as soon as it has them."""
 
     progress: Progress
+    task: str
 
     def _run_search(self, evaluate_candidates: Callable[..., Any]) -> None:
         candidates = list(ParameterGrid(self.param_grid))
         width = max(len(candidate_name(candidate)) for candidate in candidates)
-        self.progress.write(f"  {'':{width}}   accuracy   log loss   seconds")
+        scores = list(SCORING[self.task])
+        titles = [metric.title for metric in METRICS[self.task][:2]]
+        figures = "".join(f"{title:>11}" for title in [*titles, "seconds"])
+        # Names stand on lines of their own if the terminal is narrow.
+        is_wide = 2 + width + len(figures) <= self.progress.width
+        start = " " * (2 + width if is_wide else 2)
+        self.progress.write(start + figures)
         for number, candidate in enumerate(candidates, 1):
             name = candidate_name(candidate)
             self.progress.set_status(f"candidate {number} of {len(candidates)}: {name}")
             started = time.perf_counter()
             results = evaluate_candidates([candidate])
-            self.progress.write(
-                f"  {name:{width}}   {results['mean_test_accuracy'][-1]:8.3f}"
-                f"   {-results['mean_test_log_loss'][-1]:8.3f}"
-                f"   {time.perf_counter() - started:7.1f}"
-            )
+            means = [abs(results[f"mean_test_{key}"][-1]) for key in scores[:2]]
+            figures = "".join(f"{mean:11.3f}" for mean in means)
+            figures += f"{time.perf_counter() - started:11.1f}"
+            named = f"  {name:{width}}" if is_wide else f"  {name}\n  "
+            self.progress.write(named + figures)
         self.progress.set_status("fitting the best candidate on all rows")
+
+
+def describe_table(X: Any, y: Array, task: str) -> list[str]:
+    """Describe the size of a table and its target, in a line."""
+    counts = {"row": len(y), "column": X.shape[1]}
+    if task == "classification":
+        class_sizes = np.unique(y, return_counts=True)[1]
+        counts["class"] = len(class_sizes)
+        end = f"the largest class has {np.max(class_sizes) / len(y):.1%} of the rows"
+    else:
+        end = (
+            f"the target is a number, {np.min(y):.6g} to {np.max(y):.6g}, mean "
+            f"{np.mean(y):.4g}, standard deviation {np.std(y):.4g}"
+        )
+    size = ", ".join(format_count(number, noun) for noun, number in counts.items())
+    return [f"{size}; {end}"]
+
+
+def describe_fewer_folds(n_folds: int, asked: int, task: str) -> str:
+    """Say why there are fewer folds than the user asked for."""
+    if task == "classification":
+        reason = f"the smallest class has {n_folds} rows"
+    else:
+        reason = "each needs two rows"
+    return f"{n_folds} folds instead of {asked}: {reason}"
 
 
 def candidate_name(parameters: dict[str, Any]) -> str:
@@ -240,78 +330,63 @@ def candidate_name(parameters: dict[str, Any]) -> str:
     )
 
 
+def network_of(pipeline: Pipeline) -> Any:
+    """Fitted or unfitted network of a pipeline of ``Study``."""
+    last = pipeline[-1]
+    if not isinstance(last, TransformedTargetRegressor):
+        return last
+    return getattr(last, "regressor_", last.regressor)
+
+
 def _reached_max_iter(model: Pipeline, X: Any, y: Array) -> float:
-    return float(model[-1].n_iter_ >= model[-1].max_iter)
+    network = network_of(model)
+    return float(network.n_iter_ >= network.max_iter)
 
 
-def _predict_seconds(model: Pipeline, X: Any, y: Array) -> float:
-    """Time the prediction: the best of five, for it takes about a millisecond."""
-    durations = []
-    for _ in range(5):
-        started = time.perf_counter()
-        model.predict_proba(X)
-        durations.append(time.perf_counter() - started)
-    return min(durations)
-
-
-SCORING: dict[str, Any] = {
-    "accuracy": "accuracy",
-    "log_loss": "neg_log_loss",
-    "reached_max_iter": _reached_max_iter,
-    "predict": _predict_seconds,
+# scikit-learn negates losses, so that higher scores are better.
+SCORING: dict[str, dict[str, str]] = {
+    "classification": {"accuracy": "accuracy", "log_loss": "neg_log_loss"},
+    "regression": {
+        "mae": "neg_mean_absolute_error",
+        "rmse": "neg_root_mean_squared_error",
+    },
 }
-TUNING_SCORES = ("accuracy", "log_loss", "reached_max_iter")
 
 
-def as_mlp_classifier(pipeline: Pipeline) -> Pipeline:
-    """Replace the network with an ``MLPClassifier`` of the same parameters."""
-    parameters = pipeline[-1].get_params()
-    shared = {name: parameters[name] for name in MLPClassifier().get_params()}
-    return Pipeline([pipeline.steps[0], ("network", MLPClassifier(**shared))])
+def with_reference(pipeline: Pipeline, reference: Any) -> Pipeline:
+    """Replace the network with one of scikit-learn that has the same parameters.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Of ``Study``.
+    reference : class
+        ``MLPClassifier`` or ``MLPRegressor``.
+
+    Returns
+    -------
+    Pipeline
+    """
+    parameters = network_of(pipeline).get_params()
+    network = reference(**{name: parameters[name] for name in reference().get_params()})
+    if isinstance(pipeline[-1], TransformedTargetRegressor):
+        network = with_standardized_targets(network)
+    return Pipeline([pipeline.steps[0], ("network", clone(network))])
 
 
-def format_scores(models: dict[str, Scores]) -> str:
-    """Format mean and standard deviation over the folds as a table."""
-    scores = list(models.values())
-    columns = [
-        ["", *models],
-        ["accuracy", *_cells(scores, "test_accuracy", 1, 3)],
-        # scikit-learn negates losses, so that higher scores are better.
-        ["log loss", *_cells(scores, "test_log_loss", -1, 3)],
-        _times("fit", scores, "fit_time"),
-        _times("predict", scores, "test_predict"),
-    ]
-    return align(list(zip(*columns, strict=True)))
-
-
-def _cells(models: list[Scores], key: str, factor: float, digits: int) -> list[str]:
-    folds = [factor * np.asarray(scores[key]) for scores in models]
-    return [f"{x.mean():.{digits}f} ± {x.std():.{digits}f}" for x in folds]
-
-
-def _times(title: str, models: list[Scores], key: str) -> list[str]:
-    """Format a column of times, in a unit that suits the longest."""
-    longest = max(np.mean(scores[key]) for scores in models)
-    unit, factor = ("s", 1) if longest >= 1 else ("ms", 1000)
-    digits = max(0, 3 - len(str(int(factor * longest))))
-    return [f"{title}, {unit}", *_cells(models, key, factor, digits)]
-
-
-def summarize(ours: Scores, theirs: Scores) -> str:
+def summarize(ours: ModelScores, theirs: ModelScores, task: str) -> str:
     """Describe how the two models with the same parameters differ."""
     gap = max(
-        np.abs(np.subtract(ours[key], theirs[key])).max()
-        for key in ("test_accuracy", "test_log_loss")
+        np.abs(ours.values(metric.key) - theirs.values(metric.key)).max()
+        / (1.0 if metric.digits else np.abs(theirs.values(metric.key)).max())
+        for metric in METRICS[task]
+        if ours.has(metric.key)
     )
     if gap < 1e-6:
         scores = "Same parameters, same seed, same network: the scores are the same"
     else:
         scores = f"The scores differ by at most {gap:.1g} on any fold"
-    fit, predict = (
-        np.sum(theirs[key]) / np.sum(ours[key]) for key in ("fit_time", "test_predict")
-    )
-    return wrap(
-        f"{scores}. {OURS} is {fit:.1f} times as fast to fit and {predict:.1f} times "
-        f"as fast to predict as {THEIRS}. Tuning used these folds too, so both are "
-        "slightly optimistic."
+    return (
+        f"{scores}. {compare_times(ours, theirs)} Tuning used these folds too, so both "
+        "are slightly optimistic."
     )

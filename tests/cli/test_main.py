@@ -1,11 +1,13 @@
 """The command line: its two jobs, its options and errors, and the files it writes."""
 
 import gzip
+import json
 import re
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import skops.io
 from csv_tables import make_rows, to_csv
@@ -15,15 +17,14 @@ from sklearn.preprocessing import StandardScaler
 from skscratch import ScratchMLPClassifier
 from skscratch.cli import main as cli
 from skscratch.cli.demo import run_xor
-from skscratch.cli.main import main
-from skscratch.cli.options import PLOT_ENDINGS, make_parser
-from skscratch.cli.pictures import draw_learning_curve
 from skscratch.cli.study import Study
-from skscratch.cli.tables import read_table
+from skscratch.cli.tables import Table, read_table
 from skscratch.cli.terminal import Progress
 
 EXTRAS = ("pandas", "rich", "skops", "matplotlib")
 QUICK = ("--folds", "2", "--max-iter", "8")
+PLAIN = ("--model", "mlp", *QUICK)
+RECIPE = ("--effort", "low", "--folds", "2")
 
 
 def comparison_table(out):
@@ -91,81 +92,6 @@ def test_xor_is_learned(capsys):
         assert abs(answer - xor) < 0.1
 
 
-def test_help_names_every_option(capsys):
-    with pytest.raises(SystemExit) as stopped:
-        main(["--help"])
-    assert stopped.value.code == 0
-    out = capsys.readouterr().out
-    for option in make_parser()._actions:
-        assert option.option_strings[-1:] == [] or option.option_strings[-1] in out
-    assert "skscratch[cli]" in out
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["data.csv"], "--target"),
-        (["--target", "label"], "CSV file"),
-        (["--separator", ";"], "CSV file"),
-        (["a.csv", "b.csv", "--target", "x"], "b.csv"),
-        (["--bogus"], "--bogus"),
-        (["--tar", "x"], "unrecognized .*--tar"),
-        (["--folds", "1"], "from 2"),
-        (["--folds", "five"], "'five'"),
-        (["--max-iter", "0"], "from 1"),
-        (["--jobs", "0"], "from 1 .* or -1"),
-        (["--seed", "-1"], "from 0"),
-        (["--seed", str(2**32)], "2\\*\\*32 - 1"),
-        (["data.csv", "--target", "x", "--separator", "ab"], "neither one character"),
-        (["--plot", "curve.txt"], "\\.png"),
-        (["--save", "model.pkl"], "\\.skops"),
-        (["--plot", "no-folder/curve.png"], "no folder 'no-folder'"),
-        (["--save", "no-folder/model.skops"], "no folder 'no-folder'"),
-    ],
-)
-def test_wrong_options_are_refused(refusal, arguments, message):
-    assert re.search(message, refusal(*arguments))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "missing", "message"),
-    [
-        *(
-            (
-                ["data.csv", "--target", "label"],
-                package,
-                "reading a CSV file needs pandas, rich and skops: "
-                "pip install 'skscratch[cli]'",
-            )
-            for package in ("pandas", "rich", "skops")
-        ),
-        (
-            ["--save", "m.skops"],
-            "skops",
-            "--save needs skops: pip install 'skscratch[cli]'",
-        ),
-        (
-            ["--plot", "c.png"],
-            "matplotlib",
-            "--plot needs matplotlib: pip install 'skscratch[plot]'",
-        ),
-    ],
-)
-def test_missing_packages_are_named(
-    refusal, monkeypatch, tmp_path, arguments, missing, message
-):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(sys.modules, missing, None)
-    assert refusal(*arguments) == message
-
-
-def test_paths_that_are_not_writable_are_refused(refusal, monkeypatch, tmp_path):
-    (tmp_path / "folder.png").mkdir()
-    assert "cannot write" in refusal("--plot", tmp_path / "folder.png")
-    monkeypatch.setattr("os.access", lambda path, mode: False)
-    assert "cannot write" in refusal("--save", tmp_path / "model.skops")
-
-
 def test_a_path_that_is_not_a_file_is_refused(refusal, tmp_path):
     assert "No such file" in refusal(tmp_path / "none.csv", "--target", "label")
     assert "cannot read" in refusal(tmp_path, "--target", "label")
@@ -177,7 +103,7 @@ def test_an_error_in_training_is_one_line(run, write, monkeypatch, error):
         raise error
 
     monkeypatch.setattr(Study, "run", fail)
-    status, _, err = run(write(to_csv(make_rows())), "--target", "label")
+    status, _, err = run(write(to_csv(make_rows())), "--target", "label", *PLAIN)
     assert status == 2
     assert re.fullmatch(r".*cannot train on this table: (a b|not enough memory)\n", err)
 
@@ -186,7 +112,7 @@ def test_an_interrupt_is_one_line(run, monkeypatch):
     def interrupt(options, progress):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "run", interrupt)
+    monkeypatch.setattr(cli, "run_demo", interrupt)
     assert run() == (130, "", "skscratch: interrupted\n")
 
 
@@ -202,7 +128,7 @@ def test_a_closed_pipe_is_not_an_error():
 
 def test_the_separator_can_be_set(run, write):
     path = write("a;b,c;d\n" + "1;x,2;yes\n2;y,1;no\n" * 4)
-    status, out, _ = run(path, "--target", "d", "--separator", "semicolon", *QUICK)
+    status, out, _ = run(path, "--target", "d", "--separator", "semicolon", *PLAIN)
     assert status == 0
     assert "8 rows, 2 columns" in out
 
@@ -214,10 +140,10 @@ def test_a_model_of_a_table_is_saved_and_its_curve_drawn(
     path = write(gzip.compress(text.encode()), "data.csv.gz")
     tuned = []
     monkeypatch.setattr(
-        cli, "draw_learning_curve", lambda network, path: tuned.append(network)
+        cli, "draw_training", lambda outcome, *_: tuned.append(outcome.model)
     )
     arguments = (path, "--target", "label", "--save", tmp_path / "model.skops")
-    status, out, err = run(*arguments, "--plot", tmp_path / "curve.png", *QUICK)
+    status, out, err = run(*arguments, "--plot", tmp_path / "curve.png", *PLAIN)
     assert (status, err) == (0, "")
     assert "60 rows, 2 columns, 2 classes" in out
     assert "12 of 12 fits stopped at --max-iter 8" in out
@@ -228,8 +154,7 @@ def test_a_model_of_a_table_is_saved_and_its_curve_drawn(
     names = {}
     exec(program.replace("model.predict(", "predicted = model.predict("), names)
     table = read_table(path, "label")
-    inputs = names["model"][0].transform(table.X)
-    np.testing.assert_array_equal(names["predicted"], tuned[0].predict(inputs))
+    np.testing.assert_array_equal(names["predicted"], tuned[0].predict(table.X))
     assert np.mean(names["predicted"] == table.y) > 0.6
 
 
@@ -251,21 +176,6 @@ def test_a_saved_pipeline_predicts_the_same(tmp_path, early_stopping):
     np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
 
 
-@pytest.mark.parametrize("ending", PLOT_ENDINGS)
-@pytest.mark.parametrize("early_stopping", [False, True])
-def test_learning_curves_are_drawn_without_pyplot(tmp_path, ending, early_stopping):
-    random = np.random.RandomState(0)
-    network = ScratchMLPClassifier(
-        (4,), max_iter=5, n_iter_no_change=1, tol=10, early_stopping=early_stopping
-    ).fit(random.standard_normal((40, 3)), random.randint(2, size=40))
-    path = tmp_path / f"curve{ending}"
-    loaded_before = "matplotlib.pyplot" in sys.modules
-    draw_learning_curve(network, path)
-    start = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}[ending]
-    assert path.read_bytes().startswith(start)
-    assert ("matplotlib.pyplot" in sys.modules) == loaded_before
-
-
 @pytest.mark.parametrize("option", ["--plot", "--save"])
 def test_a_full_disk_is_one_line(run, monkeypatch, tmp_path, option):
     def fail(*arguments, **keywords):
@@ -282,8 +192,80 @@ def test_a_full_disk_is_one_line(run, monkeypatch, tmp_path, option):
 
 def test_the_number_of_processes_does_not_change_the_scores(write, run):
     path = write(to_csv(make_rows()))
-    outs = [run(path, "--target", "label", "--jobs", n, *QUICK) for n in (1, 2)]
+    outs = [run(path, "--target", "label", "--jobs", n, *PLAIN) for n in (1, 2)]
     tables = [re.findall(r"(alpha.*?\d\.\d{3} +\d\.\d{3})", out) for _, out, _ in outs]
     assert tables[0] == tables[1]
     assert len(tables[0]) == 6
     assert [err for *_, err in outs] == ["", ""]
+
+
+def table_path(write, task="classification"):
+    if task == "classification":
+        return write(to_csv(make_rows()))
+    random = np.random.RandomState(0)
+    sizes = random.standard_normal(80)
+    rows = [(f"{x:.3f}", f"{i % 7}", f"{3 * x + 0.5:.3f}") for i, x in enumerate(sizes)]
+    return write(to_csv(rows))
+
+
+def test_json_is_one_object_and_nothing_else(run, write):
+    path = table_path(write)
+    arguments = ("--target", "label", "--task", "classification", *RECIPE, "--json")
+    status, out, err = run(path, *arguments)
+    assert (status, err) == (0, "")
+    results = json.loads(out, parse_constant=pytest.fail)
+    assert results["data"]["task"] == "classification"
+    assert results["data"]["source"] == str(path)
+    assert [column["name"] for column in results["columns"]] == ["size", "color"]
+    assert [len(model["folds"]) for model in results["models"]] == [2, 2, 2]
+    assert results["kept"] == "skscratch recipe"
+    assert results["files"] == {}
+
+
+def test_quiet_output_is_the_results(run, write):
+    path = table_path(write)
+    status, out, err = run(path, "--target", "label", *RECIPE, "--quiet")
+    assert (status, err) == (0, "")
+    lines = [line for line in out.splitlines() if line]
+    assert lines[0].startswith("Mean ±")
+    assert "fold 1 of" not in out
+    assert "Columns" not in out
+    assert "Best by accuracy" in out
+
+
+def test_all_files_of_a_regression_are_written(run, write, tmp_path):
+    path = table_path(write, "regression")
+    outputs = [tmp_path / name for name in ("m.skops", "p.svg", "c.md")]
+    arguments = ("--target", "label", "--task", "regression", *RECIPE)
+    options = zip(("--save", "--plot", "--card"), outputs, strict=True)
+    status, out, err = run(path, *arguments, *(x for pair in options for x in pair))
+    assert (status, err) == (0, "")
+    for output in outputs:
+        assert str(output) in out
+        assert output.stat().st_size > 500
+    card = outputs[2].read_text("utf-8")
+    assert "![Training of the networks](p.svg)" in card
+    assert "python -m skscratch predict m.skops" in card
+    types = skops.io.get_untrusted_types(file=outputs[0])
+    model = skops.io.load(outputs[0], trusted=types)
+    table = pd.read_csv(path)
+    assert model.score(table[["size", "color"]], table["label"]) > 0.5
+
+
+# The tables of the command line do not read standard input yet.
+reads_stdin = pytest.mark.skipif(
+    "schema" not in Table.__dataclass_fields__, reason="tables have no schema"
+)
+
+
+@reads_stdin
+def test_a_table_is_read_from_standard_input():
+    arguments = ["-", "--target", "label", *RECIPE, "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "skscratch", *arguments],
+        input=to_csv(make_rows()).encode(),
+        capture_output=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads(done.stdout)["data"]["source"] == "-"

@@ -1,6 +1,5 @@
 """The study of a table: folds, tuning, comparison, and output."""
 
-import io
 import re
 import subprocess
 import sys
@@ -8,19 +7,21 @@ from argparse import Namespace
 
 import numpy as np
 import pytest
-from sklearn.neural_network import MLPClassifier
+from fold_scores import make_scores
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skscratch import ScratchMLPClassifier
 from skscratch.cli import study
-from skscratch.cli.study import Study, as_mlp_classifier, summarize
-from skscratch.cli.terminal import Progress, align
+from skscratch.cli.study import Study, network_of, summarize, with_reference
+from skscratch.cli.terminal import Progress
 
 
-def make_study(X, y, **options):
+def make_study(X, y, task="classification", **options):
     defaults = {"folds": 5, "max_iter": 5, "jobs": 1, "seed": 0}
-    return Study(X, y, Namespace(**defaults | options), Progress())
+    return Study(X, y, Namespace(**defaults | options), Progress(), task)
 
 
 def test_the_smallest_class_limits_the_number_of_folds(capsys):
@@ -69,54 +70,54 @@ def test_the_mlp_classifier_has_the_same_parameters():
         (3, 2), alpha=0.5, random_state=7, early_stopping=True
     )
     pipeline = Pipeline([("preprocessor", StandardScaler()), ("network", network)])
-    reference = as_mlp_classifier(pipeline)[-1]
+    reference = with_reference(pipeline, MLPClassifier)[-1]
     assert type(reference) is MLPClassifier
     assert reference.get_params().items() <= network.get_params().items()
 
 
 def test_the_summary_reports_differences():
-    ours = {
-        "test_accuracy": [0.9, 0.8],
-        "test_log_loss": [-0.5, -0.4],
-        "fit_time": [1, 1],
-        "test_predict": [2, 2],
-    }
-    theirs = ours | {"test_accuracy": [0.9, 0.75], "fit_time": [3, 2]}
-    text = " ".join(summarize(ours, theirs).split())
+    scores = {"log_loss": [0.5, 0.4], "fit_seconds": [1, 1], "predict_seconds": [2, 2]}
+    ours = make_scores("ours", accuracy=[0.9, 0.8], **scores)
+    theirs = make_scores(
+        "theirs", accuracy=[0.9, 0.75], **scores | {"fit_seconds": [3, 2]}
+    )
+    text = summarize(ours, theirs, "classification")
     assert "differ by at most 0.05" in text
-    assert "2.5 times as fast to fit and 1.0 times as fast to predict" in text
+    assert "ours is 2.5 times as fast to fit and 1.0 times as fast to predict" in text
+    assert "the scores are the same" in summarize(ours, ours, "classification")
 
 
-def test_columns_are_align():
-    lines = align([("", "a"), ("long name", "1.25"), ("x", "10")]).split("\n")
-    assert lines == ["                a", "  long name  1.25", "  x            10"]
+def test_numbers_are_learned_as_by_the_same_network_of_scikit_learn(capsys):
+    random = np.random.RandomState(0)
+    X = random.standard_normal((60, 3))
+    y = 1e4 * X[:, 0] + 5e4
+    study = make_study(X, y, "regression", folds=2, max_iter=40)
+    tuned = study.run(StandardScaler())
+    out = " ".join(capsys.readouterr().out.split())
+    assert "the target is a number" in out
+    assert "the scores are the same" in out
+    assert "lowest RMSE: alpha=" in out
+    assert "ScratchMLPRegressor" in out
+    assert "mistakes" not in out
+    ours, theirs, before = study.models
+    np.testing.assert_allclose(ours.values("rmse"), theirs.values("rmse"), rtol=1e-6)
+    assert [m.is_ours for m in (ours, theirs, before)] == [True, False, False]
+    assert tuned.score(X, y) > 0.9
+    reference = with_reference(tuned, MLPRegressor)[-1]
+    assert type(reference) is TransformedTargetRegressor
+    assert reference.regressor.alpha == network_of(tuned).alpha
 
 
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-@pytest.mark.parametrize("with_rich", [False, True])
-def test_a_terminal_shows_a_status_line_below_the_output(monkeypatch, with_rich):
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stdout", terminal)
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "60")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    if not with_rich:
-        monkeypatch.setitem(sys.modules, "rich", None)
-    with Progress() as progress:
-        progress.set_status("fold 1 of 2")
-        progress.write("short")
-        progress.write("fold 1: [bold] :+1: " + "long " * 20)
-        progress.set_status("fold 2 of 2")
-    written = terminal.getvalue()
-    assert "fold 1: [bold] :+1: " + "long " * 20 in written
-    assert "fold 2 of 2" in written
-    assert "\x1b[2Kshort\n" in written or f"\r{'short':59}\n" in written
-    last = re.split(r"\r|\x1b\[2K", written)[-1]
-    assert last.strip() == ""
+@pytest.mark.parametrize("width", [59, 79])
+def test_lines_fit_the_width(capsys, width):
+    random = np.random.RandomState(0)
+    X, y = random.standard_normal((40, 2)), np.array(["x", "y"] * 20)
+    study = make_study(X, y, folds=2)
+    study.progress.width = width
+    study.run(StandardScaler())
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= width
+    assert len([line for line in lines if "alpha=" in line]) == 7
 
 
 def test_output_is_written_while_the_program_runs():
