@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import textwrap
+import shlex
 import warnings
 import zipfile
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from pprint import pformat
 from typing import Any
 
 from skscratch.cli.errors import InputError
@@ -223,16 +222,18 @@ def loading_instructions(path: Path, reading_call: str) -> str:
     """
     import skops.io
 
-    types = textwrap.indent(pformat(skops.io.get_untrusted_types(file=path)), "  ")
+    types = skops.io.get_untrusted_types(file=path)
+    packages = sorted({name.partition(".")[0] for name in types})
     module = reading_call.partition("(")[0].rpartition(".")[0]
     return f"""
 Saved: {path}
-To load it, review the types that it contains before you trust them:
-
+To predict for new rows:
+  python -m skscratch predict {shlex.quote(str(path))} new.csv --output predictions.csv
+or in Python, after a look at the {len(types)} types in the file, all from
+{" and ".join(packages)}:
   >>> import skops.io
   >>> types = skops.io.get_untrusted_types(file={str(path)!r})
   >>> types
-{types}
   >>> model = skops.io.load({str(path)!r}, trusted=types)
   >>> import {module}
   >>> model.predict({reading_call})"""
