@@ -102,10 +102,12 @@ PARAMETERS = """\
         or ``TimeSeriesSplit(5)``, or pairs of arrays of row indices: the network is
         trained on the training rows of the first split and validated on its test rows.
         Member i of an ensemble takes split i, counted from 0, and starts over after
-        the last; with ``share_batches`` all take the first. Rows in neither part are
-        not used. To hold out the last rows, pass
-        ``[(range(0, 80), range(80, 100))]``, or the last split of ``TimeSeriesSplit``.
-        With 'auto', ``max_iter`` is that of the first split.
+        the last; with ``share_batches`` all take the first. A splitter that walks
+        forward in time, so that no split is trained on rows that a later one holds
+        out, is read backwards: the first split is then the latest, and member 1 takes
+        the one before it. Pairs are taken as they are. Rows in neither part are not
+        used. To hold out the last rows, pass ``[(range(0, 80), range(80, 100))]``, for
+        example. With 'auto', ``max_iter`` is that of the first split.
     init : {inits}, default='glorot'
         How the initial weights are drawn: 'glorot' as in scikit-learn; 'he' from a
         normal distribution of variance ``2 / fan_in`` with biases of 0, which suits

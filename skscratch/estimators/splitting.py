@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections import deque
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -110,7 +111,10 @@ def is_splitter(validation_split):
 
 
 def read_splits(validation_split, n_splits, data, given, groups, kept):
-    """Read the first splits of the parameter ``validation_split``.
+    """Read the splits of the parameter ``validation_split`` that members take.
+
+    These are the first ones, except for a splitter that walks forward in time, such as
+    ``TimeSeriesSplit``: its last ones, from the last on.
 
     Parameters
     ----------
@@ -137,18 +141,18 @@ def read_splits(validation_split, n_splits, data, given, groups, kept):
         data, without overlap and not empty.
     """
     X, y, _ = given
-    splits = validation_split
+    n_rows = len(kept)
     if is_splitter(validation_split):
-        _check_groups(groups, len(kept))
-        splits = validation_split.split(X, y, groups)
+        _check_groups(groups, n_rows)
+        splits = _named_splits(validation_split.split(X, y, groups), n_rows)
+        chosen = _first_or_latest(splits, n_splits, n_rows)
+    else:
+        chosen = itertools.islice(_named_splits(validation_split, n_rows), n_splits)
     # Row of ``data`` for each of the user's rows.
     places = np.cumsum(kept) - 1
     read = []
-    for number, split in enumerate(itertools.islice(splits, n_splits)):
-        name = f"split {number} of validation_split"
-        train, test = (
-            places[rows[kept[rows]]] for rows in _check_split(split, len(kept), name)
-        )
+    for name, parts in chosen:
+        train, test = (places[rows[kept[rows]]] for rows in parts)
         if not (len(train) and len(test)):
             raise ValueError(
                 f"{name} needs training rows and validation rows of positive "
@@ -166,6 +170,45 @@ def read_splits(validation_split, n_splits, data, given, groups, kept):
             "iterator can be read only once: pass a list instead."
         )
     return read
+
+
+def _named_splits(splits, n_rows):
+    """Yield the name of each split and its checked parts, one split at a time."""
+    for number, split in enumerate(splits):
+        name = f"split {number} of validation_split"
+        yield name, _check_split(split, n_rows, name)
+
+
+def _first_or_latest(splits, n_splits, n_rows):
+    """Choose splits of a splitter: the first, or the latest of those that walk forward.
+
+    Splits walk forward in time if none is trained on rows that a later one holds out.
+    Then the first ones use the oldest rows alone.
+
+    Parameters
+    ----------
+    splits : iterator of (str, (ndarray, ndarray))
+        Read no further than necessary: there may be as many as rows.
+    n_splits : int
+    n_rows : int
+
+    Returns
+    -------
+    list of (str, (ndarray, ndarray))
+        At most ``n_splits``. The latest are in reverse order.
+    """
+    first, latest = [], deque(maxlen=n_splits)
+    walks_forward, is_trained_on = True, np.zeros(n_rows, bool)
+    for split in splits:
+        train, test = split[1]
+        walks_forward = walks_forward and not is_trained_on[test].any()
+        is_trained_on[train] = True
+        latest.appendleft(split)
+        if len(first) < n_splits:
+            first.append(split)
+        if len(first) == n_splits and not walks_forward:
+            break
+    return list(latest) if walks_forward else first
 
 
 def _check_groups(groups, n_samples):

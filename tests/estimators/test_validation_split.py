@@ -191,6 +191,8 @@ def test_a_member_is_what_it_is_alone_on_its_split(cls, training, splitter, back
         splits = given_splits
         if not isinstance(splits, list):
             splits = list(splits.split(X, y))
+            if splitter == "time":  # Read backwards.
+                splits.reverse()
         for number, member in enumerate(model.estimators_):
             split = splits[number % len(splits)]
             single = alone(member, split)
@@ -275,16 +277,61 @@ def test_of_a_time_series_the_later_rows_are_held_out(cls):
     X = numbered(X)
     last = list(TimeSeriesSplit(5).split(X))[-1:]
     for given_splits, expected in (
-        (TimeSeriesSplit(5), [range(5, 10), range(10, 15), range(15, 20)]),
+        (TimeSeriesSplit(5), [range(25, 30), range(20, 25), range(15, 20)]),
+        (list(TimeSeriesSplit(2).split(X)), [range(10, 20), range(20, 30)] * 2),
         (last, [range(25, 30)] * 3),
         ([(range(24), range(24, 30))], [range(24, 30)] * 3),
     ):
         watching = Watching(30)
         model = cls(**SMALL, n_estimators=3, validation_split=given_splits)
         quietly(model.set_params(scoring=watching).fit, X, y)
-        assert watching.held_out() == [list(rows) for rows in expected]
-        for member, rows in zip(model.estimators_, expected, strict=True):
+        assert watching.held_out() == [list(rows) for rows in expected[:3]]
+        for member, rows in zip(model.estimators_, expected, strict=False):
             assert member.t_ == rows.start * member.n_iter_
+
+
+@both
+@pytest.mark.parametrize("n_estimators", [1, 2, 9])
+@pytest.mark.parametrize(
+    "options", [{}, {"max_train_size": 4}, {"gap": 2}, {"test_size": 3}]
+)
+def test_the_latest_rows_are_never_left_out(cls, n_estimators, options):
+    """Of windows that grow, or that move, or with a gap behind them."""
+    X, y = data(cls)
+    X, watching = numbered(X), Watching(30)
+    splitter = TimeSeriesSplit(4, **options)
+    splits = list(splitter.split(X))[::-1]
+    model = cls(**SMALL, n_estimators=n_estimators, validation_split=splitter)
+    quietly(model.set_params(scoring=watching).fit, X, y)
+    held = [splits[i % 4][1].tolist() for i in range(n_estimators)]
+    assert watching.held_out() == held
+    assert held[0][-1] == 29
+    members = getattr(model, "estimators_", [model])
+    for number, member in enumerate(members):
+        assert member.t_ == len(splits[number % 4][0]) * member.n_iter_
+
+
+class CountedFolds(KFold):
+    """Splitter that notes how many splits were read."""
+
+    n_read = 0
+
+    def split(self, X, y=None, groups=None):
+        for split in super().split(X, y, groups):
+            self.n_read += 1
+            yield split
+
+
+def test_splits_are_read_no_further_than_needed():
+    """There may be as many as rows, each as long as the data."""
+    X, y = data(ScratchMLPRegressor)
+    for n_estimators, n_read in ((1, 2), (3, 3), (20, 10)):
+        splitter = CountedFolds(10)
+        model = ScratchMLPRegressor(
+            **SMALL, n_estimators=n_estimators, validation_split=splitter
+        )
+        quietly(model.fit, X, y)
+        assert splitter.n_read == n_read
 
 
 @both

@@ -217,8 +217,11 @@ def test_groups_and_later_rows_are_held_out(task):
     by_rows = make_hedge(task, validation_split=split)
     expected = by_rows.fit(X, y).predict(X)
     assert_array_equal(by_groups.fit(X, y, groups=groups).predict(X), expected)
-    last = make_hedge(task, validation_split=TimeSeriesSplit(3)).fit(X, y)
-    assert np.isfinite(last.predict(X)).all()
+    by_time = make_hedge(task, validation_split=TimeSeriesSplit(5)).fit(X, y)
+    # Two members each: the latest rows are held out, and those before them.
+    latest = [(range(75), range(75, 90)), (range(60), range(60, 75))]
+    by_rows = make_hedge(task, validation_split=latest).fit(X, y)
+    assert_array_equal(by_time.predict(X), by_rows.predict(X))
     with pytest.raises(ValueError, match="groups needs a splitter that uses them"):
         make_hedge(task, validation_split=KFold(3)).fit(X, y, groups=groups)
 
