@@ -230,8 +230,10 @@ class Rounds:
     def _next_splits(self, n_members: int) -> list[Any]:
         """Splits of the next members; the splits are used cyclically."""
         splits = self.data.splits
-        numbers = range(self.n_used, self.n_used + n_members)
-        self.n_used += n_members
+        # Members that share batches hold out the same rows.
+        n_different = 1 if self.template.share_batches else n_members
+        numbers = np.resize(range(self.n_used, self.n_used + n_different), n_members)
+        self.n_used += n_different
         return [splits[number % len(splits)] for number in numbers if splits]
 
     def _seed(self) -> int:

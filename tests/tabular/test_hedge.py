@@ -25,6 +25,7 @@ from skscratch.tabular.defaults import (
     with_recipe,
 )
 from skscratch.tabular.kinds import KINDS
+from skscratch.tabular.members import HeldOut
 
 HEDGES = {"classifier": HedgedClassifier, "regressor": HedgedRegressor}
 each_hedge = pytest.mark.parametrize("task", HEDGES)
@@ -205,6 +206,48 @@ def test_members_hold_out_different_rows(task):
     assert not set(last) & set(first)
     for train, held in seen[0]:
         assert not np.intersect1d(train, held).size
+
+
+@each_hedge
+@pytest.mark.parametrize("share_batches", [False, True])
+def test_held_out_predictions_are_of_rows_that_a_member_was_not_trained_on(
+    task, share_batches, monkeypatch
+):
+    X, y = draw_data(task)
+    held_out, trained_on = [], []
+
+    class Spy:
+        """Callback that notes the rows that the networks were trained on."""
+
+        def setup(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context, **data):
+            pass
+
+        def on_fit_task_end(self, estimator, context, **data):
+            pass
+
+        def teardown(self, estimator, context):
+            splits = estimator.validation_split
+            taken = splits[:1] * len(splits) if share_batches else splits
+            trained_on.extend(train for train, _ in taken)
+
+    add = HeldOut.add
+
+    def noted(self, rows, predictions):
+        held_out.append(rows)
+        add(self, rows, predictions)
+
+    monkeypatch.setattr(HeldOut, "add", noted)
+    hedge = make_hedge(task, {"effort": "high"}, share_batches=share_batches)
+    hedge.estimator.set_callbacks(Spy())
+    hedge.fit(X, y)
+    assert len(held_out) == len(trained_on)
+    for rows, train in zip(held_out, trained_on, strict=True):
+        assert not np.intersect1d(rows, train).size
+    # The next round holds out others.
+    assert not np.intersect1d(held_out[0], held_out[-1]).size
 
 
 @each_hedge
