@@ -181,7 +181,8 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
     def _scaler_of(self, name: str, prepared: Prepared) -> Any:
         if not KINDS[name].logs_targets:
             return None
-        Y = prepared.training.Y
+        # In float64: in float32, a target of 0 has a distance from zero by rounding.
+        Y = np.reshape(prepared.data.y, (len(prepared.data.y), -1))
         zero = self.scaler_.transform(np.zeros((1, Y.shape[1])))[0]
         return make_target_scaler(with_mean=True, logs_from=zero).fit(Y)
 

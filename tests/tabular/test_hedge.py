@@ -175,6 +175,15 @@ def test_logarithms_are_for_skewed_targets(y, has_logs):
     assert np.isfinite(hedge.predict(X)).all()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_targets_of_zero_do_not_scale_the_logarithms(dtype):
+    X, _ = draw_data("regressor", 200)
+    y = np.where(X[:, 3] > 0, np.exp(4 * X[:, 0]), 0.0)
+    hedge = make_hedge("regressor", {"kinds": ("log_targets",)}, dtype=dtype).fit(X, y)
+    scale = hedge.members_[0].scaler["logs"].scale_ * hedge.scaler_["scale"].scale_
+    assert_allclose(scale, np.quantile(y[y > 0], 0.05))
+
+
 # What is held out
 
 
