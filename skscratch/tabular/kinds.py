@@ -93,7 +93,9 @@ KINDS: dict[str, Kind] = {
 
 
 class KindEncoder(TransformerMixin, BaseEstimator):
-    """Encoder of the numeric inputs of one kind; other inputs pass through.
+    """Encoder of the numeric inputs of one kind.
+
+    Other inputs, of one or two values, pass through, clipped to their range in ``fit``.
 
     It works like scikit-learn's ``ColumnTransformer`` and ``FeatureUnion``, but in
     chunks of rows. They make three copies of the encoded inputs, which are ten times as
@@ -112,6 +114,8 @@ class KindEncoder(TransformerMixin, BaseEstimator):
         Fitted encoders; empty without numeric inputs.
     is_number_ : ndarray of bool of shape (n_features,)
         Mask of the numeric inputs.
+    lower_, upper_ : ndarray of shape (n_other_features,)
+        Range of the other inputs.
     """
 
     def __init__(self, encoders: Encoders, dtype: str = "float32") -> None:
@@ -134,6 +138,8 @@ class KindEncoder(TransformerMixin, BaseEstimator):
         """
         self.is_number_ = numeric_inputs(X)
         numbers = X[:, self.is_number_]
+        self.lower_ = X.min(axis=0)[~self.is_number_]
+        self.upper_ = X.max(axis=0)[~self.is_number_]
         self.encoders_ = [
             # Return arrays, whatever the global configuration.
             (name, clone(encoder).set_output(transform="default").fit(numbers))
@@ -158,7 +164,8 @@ class KindEncoder(TransformerMixin, BaseEstimator):
         for number, chunk in enumerate(chunks):
             numbers = chunk[:, self.is_number_]
             parts = [encoder.transform(numbers) for _, encoder in self.encoders_]
-            rows = np.concatenate([*parts, chunk[:, ~self.is_number_]], axis=1)
+            others = chunk[:, ~self.is_number_].clip(self.lower_, self.upper_)
+            rows = np.concatenate([*parts, others], axis=1)
             if number == 0:
                 encoded = np.empty((len(X), rows.shape[1]), self.dtype)
             start = number * CHUNK_ROWS

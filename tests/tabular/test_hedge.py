@@ -144,6 +144,22 @@ def test_a_kind_without_weight_gets_no_more_members():
     assert [n.n_estimators for n in hedge.members_[0].networks] == [2, 2, 2]
 
 
+@each_hedge
+def test_inputs_of_two_values_are_clipped(task):
+    """Numbers are clipped by their encoders."""
+    X, y = draw_data(task)
+    X[:, 3] += 1
+    X = np.c_[X, np.full(90, 3.0)]
+    hedge = make_hedge(task, max_iter=20).fit(X, y)
+    within, outside = X[:20].copy(), X[:20].copy()
+    within[:, 3], outside[:, 3] = np.repeat([1, 2], 10), np.repeat([-1e6, 1e6], 10)
+    outside[:, 4] = 1e6
+    method = "predict_proba" if task == "classifier" else "predict"
+    found, expected = (getattr(hedge, method)(rows) for rows in (outside, within))
+    assert_array_equal(found, expected)
+    assert np.ptp(expected[:10] - expected[10:]) > 0
+
+
 def test_heavy_tails_are_learned_by_ranks_and_logarithms():
     random = np.random.RandomState(0)
     logs = random.standard_normal((1200, 3))
