@@ -35,6 +35,9 @@ Splits = list[tuple[Array, Array]]
 # Parameters that differ during additional cycles.
 CYCLE_SETTINGS = ("learning_rate", "max_iter", "warm_start")
 
+# Parameters that may hold an item for each hidden layer.
+BY_LAYER = ("activation", "dropout", "init")
+
 # Relative decrease of the held-out loss in the last cycle that earns another cycle.
 MIN_GAIN = 0.08
 
@@ -192,9 +195,13 @@ class Members:
         network = clone(template)
         network.set_params(n_estimators=n_members, random_state=seed)
         recipe = recipe_of(network)
+        has_items = any(_has_items(getattr(template, name)) for name in BY_LAYER)
         for name, value in KINDS[self.name].parameters.items():
             # A kind does not override what the user has chosen.
-            if np.array_equal(getattr(template, name), recipe[name]):
+            is_chosen = not np.array_equal(getattr(template, name), recipe[name])
+            # Items for each layer fit the number of layers of the template alone.
+            is_chosen |= name == "hidden_layer_sizes" and has_items
+            if not is_chosen:
                 network.set_params(**{name: value})
         if splits:
             network.set_params(validation_split=splits)
@@ -284,6 +291,11 @@ class Members:
 
     def _scaled(self, y: Array) -> Array:
         return y if self.scaler is None else scaled(self.scaler, y)
+
+
+def _has_items(parameter: Any) -> bool:
+    """Return whether a parameter is a sequence, such as one item for each layer."""
+    return np.iterable(parameter) and not isinstance(parameter, str)
 
 
 def fit_network(network: Any, encoded: HedgeData) -> None:

@@ -413,6 +413,24 @@ def test_what_the_user_has_chosen_is_not_the_kinds_to_change(task):
     assert {m.networks[0].activation for m in chosen.members_} == {"silu"}
 
 
+@pytest.mark.parametrize(
+    "by_layer", [{"dropout": (0.1, 0.0, 0.2)}, {"activation": ["relu", "tanh", "silu"]}]
+)
+def test_the_number_of_layers_is_that_of_items_for_each_layer(by_layer):
+    X, y = draw_data("classifier")
+    parameters = QUICK | {"hidden_layer_sizes": (128, 128, 128)}
+    network = ScratchMLPClassifier(**with_recipe(CLASSIFIER_RECIPE, parameters))
+    hedge = HedgedClassifier(network, kinds=("pieces", "smooth")).fit(X, y)
+    sizes = [m.networks[0].hidden_layer_sizes for m in hedge.members_]
+    assert sizes == [(128, 128), (128, 128, 128)]
+    hedge.set_params(**{f"estimator__{k}": v for k, v in by_layer.items()}).fit(X, y)
+    sizes = {m.networks[0].hidden_layer_sizes for m in hedge.members_}
+    assert sizes == {(128, 128, 128)}
+    hedge.set_params(estimator__dropout=(0.1, 0.2))
+    with pytest.raises(ValueError, match="dropout"):
+        hedge.fit(X, y)
+
+
 @each_hedge
 def test_the_same_seed_gives_the_same_hedge(task):
     X, y = draw_data(task)
