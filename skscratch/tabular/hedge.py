@@ -148,6 +148,9 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
         effort = EFFORTS[self.effort]
         n_splits = sum(effort.members(template.n_estimators))
         prepared = self._prepare(template, given, validation, n_splits)
+        # Its splits have been read. An iterator could be neither read again nor copied.
+        template = shallow_copy(template)
+        template.validation_split = None
         members = [
             Members(
                 name,

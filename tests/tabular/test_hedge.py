@@ -295,6 +295,21 @@ def test_groups_and_later_rows_are_held_out(task):
 
 
 @each_hedge
+def test_splits_may_come_from_an_iterator(task):
+    X, y = draw_data(task)
+    own = {"intervals": True} if task == "regressor" else {}
+    hedge = make_hedge(task, validation_split=KFold(2), **own).fit(X, y)
+    again = make_hedge(task, validation_split=KFold(2).split(X), **own).fit(X, y)
+    assert_array_equal(again.predict(X), hedge.predict(X))
+    if task == "regressor":
+        bounds = [one.predict_interval(X, 0.5) for one in (hedge, again)]
+        assert_array_equal(*bounds)
+    with pytest.raises(ValueError, match="An iterator can be read only once"):
+        again.fit(X, y)
+    assert_array_equal(again.predict(X), hedge.predict(X))
+
+
+@each_hedge
 def test_validation_data_of_ones_own_decide_the_weights(task):
     X, y = draw_data(task, 200)
     X_val, y_val = X[150:], y[150:]
