@@ -194,6 +194,9 @@ class Members:
         """
         network = clone(template)
         network.set_params(n_estimators=n_members, random_state=seed)
+        if not is_classifier(network):
+            # The ensemble has a single network for intervals, not one for each kind.
+            network.set_params(intervals=False)
         recipe = recipe_of(network)
         has_items = any(_has_items(getattr(template, name)) for name in BY_LAYER)
         for name, value in KINDS[self.name].parameters.items():

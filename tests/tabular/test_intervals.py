@@ -49,6 +49,15 @@ def test_only_a_recipe_with_intervals_has_them():
         with_intervals.predict_interval(X, 90)
 
 
+def test_only_one_network_is_trained_for_intervals():
+    X, y = data()
+    hedge = make_tabular_regressor(intervals=True, **QUICK).fit(X, y)["network"]
+    assert hasattr(hedge, "interval_model_")
+    for members in hedge.members_:
+        for network in members.networks:
+            assert not hasattr(network, "interval_model_")
+
+
 @pytest.mark.parametrize("n_targets", [1, 2])
 def test_quantiles_are_in_the_units_of_the_targets(n_targets):
     X, y = data(400, n_targets)
