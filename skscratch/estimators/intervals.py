@@ -97,7 +97,7 @@ class IntervalModel(NamedTuple):
         return np.partition(outside, rank - 1, axis=0)[rank - 1]
 
 
-def fit_intervals(regressor, data, splits):
+def fit_intervals(regressor, data, splits, callbacks=()):
     """Train a network of quantiles, and calibrate it.
 
     Parameters
@@ -108,6 +108,8 @@ def fit_intervals(regressor, data, splits):
         The training data, of as many samples as ``check_n_samples`` asks for.
     splits : list of Split
         The user's own.
+    callbacks : sequence, default=()
+        Callbacks of the network.
 
     Returns
     -------
@@ -120,7 +122,7 @@ def fit_intervals(regressor, data, splits):
     """
     n_rows = data.n_samples
     n_held = min(int(CALIBRATION_SHARE * n_rows), MAX_CALIBRATION_ROWS)
-    estimator = _quantile_regressor(regressor)
+    estimator = _quantile_regressor(regressor).set_callbacks(*callbacks)
     if isinstance(estimator.batch_size, numbers.Integral):
         estimator.batch_size = min(estimator.batch_size, n_rows - n_held)
     order = check_random_state(estimator.random_state).permutation(n_rows)
@@ -208,7 +210,7 @@ def _quantile_regressor(regressor):
     # The splits are other ones, and iterators can't be cloned.
     regressor = copy.copy(regressor)
     regressor.validation_split = None
-    estimator = clone(regressor).set_callbacks()
+    estimator = clone(regressor)
     estimator.set_params(
         loss="quantile",
         quantile=LEVELS,

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 from sklearn.base import clone
@@ -52,7 +53,7 @@ class Deadline:
         """
         return [] if math.isinf(self._end) else [_StopAt(self._end)]
 
-    def plan(self, network: Any, fit: Any, n_samples: int, n_kinds: int) -> bool:
+    def plan(self, network: Any, fit: Callable[[Any], Any], n_kinds: int) -> bool:
         """Set the number of epochs of a network to fit the remaining time.
 
         Parameters
@@ -61,9 +62,8 @@ class Deadline:
             Network to train. Its ``max_iter`` is lowered if training would take too
             long.
         fit : callable
-            ``fit(network)`` trains a network on the data.
-        n_samples : int
-            Number of training samples.
+            ``fit(network)`` trains a network, or another with its parameters and
+            callbacks, and returns the trained one.
         n_kinds : int
             Number of kinds still to be trained in the remaining time.
 
@@ -72,17 +72,23 @@ class Deadline:
         bool
             Whether there is time to train the network. If not, its ``max_iter`` is set
             to 1, because an ensemble needs at least one network.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If the user interrupts the training of a few epochs that are timed.
         """
         if math.isinf(self._end):
             return True
         if self.remaining <= 0:
             network.set_params(max_iter=1)
             return False
+        seconds, n_samples = _time_epoch(network, fit)
         usual = network.max_iter
         if usual == "auto":
             solver = find_solver(network.solver)
             usual = auto_max_iter(solver, n_samples, network.batch_size)
-        affordable = self.remaining / _seconds_per_epoch(network, fit)
+        affordable = max(self.remaining, 0) / seconds
         # Fewer kinds are better than members with very little training.
         n_kinds = min(n_kinds, int(affordable / (MIN_EPOCHS_SHARE * usual)))
         n_epochs = max(int(affordable / max(n_kinds, 1)), 1)
@@ -91,11 +97,24 @@ class Deadline:
         return True
 
 
-def _seconds_per_epoch(network: Any, fit: Any) -> float:
-    """Time of the second epoch; the first may include loading of kernels."""
+def _time_epoch(network: Any, fit: Callable[[Any], Any]) -> tuple[float, int]:
+    """Train a copy of a network for two epochs.
+
+    Returns
+    -------
+    seconds : float
+        Time of the second epoch; the first may include loading of kernels.
+    n_samples : int
+        Number of samples trained on in an epoch.
+    """
     clock = _Clock()
-    fit(clone(network).set_params(max_iter=2, verbose=False).set_callbacks(clock))
-    return max(clock.times[-1] - clock.times[0], 1e-6)
+    copied = clone(network).set_params(max_iter=2, verbose=False).set_callbacks(clock)
+    fitted = fit(copied)
+    if fitted.is_interrupted_:
+        # The network has returned, but the user wants to end the whole fit.
+        raise KeyboardInterrupt
+    seconds = max(clock.times[-1] - clock.times[0], 1e-6)
+    return seconds, fitted.t_ // max(fitted.n_iter_, 1)
 
 
 class _StopAt:

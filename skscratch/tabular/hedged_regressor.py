@@ -11,6 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skscratch._messages import warn_user
+from skscratch._sklearn import callbacks_of
 from skscratch.estimators import ScratchMLPRegressor
 from skscratch.estimators.intervals import (
     IntervalModel,
@@ -199,10 +200,14 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
         }
         if not template.intervals or hedge.error is not None:
             return attributes
-        if hedge.is_interrupted:
-            warn_user("fit was interrupted before it could train the intervals.")
-            return attributes
-        return attributes | self._fit_intervals(template, prepared, hedge, deadline)
+        if not hedge.is_interrupted:
+            # Between the fits of two networks, an interruption is an exception.
+            with contextlib.suppress(KeyboardInterrupt):
+                return attributes | self._fit_intervals(
+                    template, prepared, hedge, deadline
+                )
+        warn_user("fit was interrupted before it could train the intervals.")
+        return attributes | {"is_interrupted_": True}
 
     def _fit_intervals(
         self, template: Any, prepared: Prepared, hedge: Hedge, deadline: Deadline
@@ -215,7 +220,6 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
         )
         seed = prepared.rng.randint(np.iinfo(np.int32).max)
         regressor = members.make_network(template, INTERVAL_MEMBERS, seed, [])
-        regressor.set_callbacks()
         encode = members.encoder.transform
         training = prepared.training._replace(X=encode(prepared.training.X))
         splits = []
@@ -224,16 +228,18 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
             if not split.is_drawn:  # X_val.
                 data = split.data._replace(X=encode(split.data.X))
             splits.append(split._replace(data=data))
-        y, weights = prepared.data.y, training.weights
 
-        def fit(network: Any) -> None:
-            network.fit(training.X, y, weights)
+        def fit(network: Any, callbacks: list[Any]) -> IntervalModel:
+            return fit_intervals(network, training, splits, callbacks)
 
-        if not splits:  # Given splits would have to be passed to the network.
-            deadline.plan(regressor, fit, training.n_samples, 1)
+        deadline.plan(
+            regressor, lambda copied: fit(copied, callbacks_of(copied)).estimator, 1
+        )
+        model = fit(regressor, deadline.callbacks())
         return {
-            "interval_model_": fit_intervals(regressor, training, splits),
+            "interval_model_": model,
             "interval_encoder_": members.encoder,
+            "is_interrupted_": model.estimator.is_interrupted_,
         }
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:

@@ -73,11 +73,6 @@ class HedgeData(NamedTuple):
         """Whether members are trained on all data."""
         return not self.splits and self.validation is None
 
-    @property
-    def n_training_rows(self) -> int:
-        """Number of rows that a member is trained on."""
-        return len(self.splits[0][0]) if self.splits else len(self.X)
-
 
 class HeldOut:
     """Mean prediction for each row by the members that it was held out from.
@@ -301,16 +296,21 @@ def _has_items(parameter: Any) -> bool:
     return np.iterable(parameter) and not isinstance(parameter, str)
 
 
-def fit_network(network: Any, encoded: HedgeData) -> None:
+def fit_network(network: Any, encoded: HedgeData) -> Any:
     """Fit a network to encoded data.
 
     Parameters
     ----------
     network : ScratchMLPClassifier or ScratchMLPRegressor
     encoded : HedgeData
+
+    Returns
+    -------
+    ScratchMLPClassifier or ScratchMLPRegressor
+        The network.
     """
     X_val, y_val, weights_val = encoded.validation or (None, None, None)
-    network.fit(
+    return network.fit(
         encoded.X,
         encoded.y,
         encoded.weights,

@@ -208,7 +208,7 @@ class Rounds:
         callbacks = callbacks_of(network)
         named = renamed_checkpoints(callbacks, f"{members.name}{number}")
         fit = partial(fit_network, encoded=encoded)
-        has_time = self.deadline.plan(network, fit, encoded.n_training_rows, n_left)
+        has_time = self.deadline.plan(network, fit, n_left)
         if not has_time and self._has_networks():
             return False
         network.set_callbacks(*named, *self.deadline.callbacks())

@@ -7,11 +7,12 @@ import pytest
 import sklearn
 from estimator_strategies import QUICK, table
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.model_selection import KFold
 
 from skscratch import make_tabular_classifier, make_tabular_regressor
 from skscratch._sklearn import callbacks_of
 from skscratch.estimators import config
-from skscratch.tabular import deadline, members
+from skscratch.tabular import deadline, hedged_regressor, members
 from skscratch.tabular.deadline import Deadline
 from skscratch.tabular.kinds import KINDS
 from skscratch.tabular.rounds import EFFORTS, blended
@@ -139,11 +140,11 @@ def test_epochs_are_planned_for_the_time_that_is_left(
 ):
     """Fewer epochs for each kind, but rather fewer kinds than a quarter of them."""
     monkeypatch.setattr(deadline, "auto_max_iter", lambda *args: 40)
-    monkeypatch.setattr(deadline, "_seconds_per_epoch", lambda *args: 1.0)
+    monkeypatch.setattr(deadline, "_time_epoch", lambda *args: (1.0, 1000))
     monkeypatch.setattr(deadline.time, "monotonic", lambda: 100.0)
     limit = Deadline(left / deadline.TRAINING_SHARE, 100.0)
     network = make_tabular_classifier()["network"].estimator
-    has_time = limit.plan(network, None, 1000, n_kinds)
+    has_time = limit.plan(network, None, n_kinds)
     assert has_time == (left > 0)
     assert network.max_iter == expected
 
@@ -251,6 +252,70 @@ def test_a_limit_of_time_holds_for_intervals_too():
     assert model.predict_interval(X[:5], 0.8).shape == (5, 2)
 
 
+SPLITS = {
+    "drawn": {},
+    "given": {"validation_split": KFold(5)},
+    "of X_val": {"X_val": True},
+}
+
+
+def fit_intervals(splits, **parameters):
+    """Fit one kind of two members and the network of intervals."""
+    X, y = draw_numbers(120)
+    parameters = QUICK | {"kinds": ("smooth",), "intervals": True} | parameters
+    splits = dict(SPLITS[splits])
+    if splits.pop("X_val", False):
+        model = make_tabular_regressor(**parameters)
+        return model.fit(X[:80], y[:80], X_val=X[80:], y_val=y[80:])
+    return make_tabular_regressor(**parameters, **splits).fit(X, y)
+
+
+def draw_numbers(n_samples):
+    X = np.random.RandomState(0).standard_normal((n_samples, 3))
+    return X, X[:, 0] * X[:, 1]
+
+
+@pytest.mark.parametrize("splits", SPLITS)
+def test_the_time_of_the_interval_network_is_planned(splits, monkeypatch):
+    timed = []
+
+    def time_epoch(network, fit):
+        timed.append((network.n_estimators, *honest(network, fit)))
+        return 1.0, timed[-1][-1]
+
+    honest = deadline._time_epoch
+    monkeypatch.setattr(deadline, "_time_epoch", time_epoch)
+    model = fit_intervals(splits, max_iter=500, time_limit=60)
+    assert all(seconds > 0 for _, seconds, _ in timed)
+    n_training = {"drawn": (105, 79), "given": (96, 72), "of X_val": (80, 60)}
+    assert [n for n, _, _ in timed] == [2, hedged_regressor.INTERVAL_MEMBERS]
+    for (_, _, n_samples), expected in zip(timed, n_training[splits], strict=True):
+        assert n_samples == pytest.approx(expected, abs=6)
+    # Of 60 seconds, 54 are for training, of which half are for the members.
+    members_network, interval_network = (
+        networks_of(model)[0],
+        interval_network_of(model),
+    )
+    assert 10 < members_network.max_iter < 27
+    assert members_network.max_iter < interval_network.max_iter < 54
+
+
+def interval_network_of(model):
+    return model["network"].interval_model_.estimator
+
+
+@pytest.mark.parametrize("splits", SPLITS)
+def test_time_ends_the_training_of_the_interval_network(splits, monkeypatch):
+    """Even if an epoch took longer than planned."""
+    monkeypatch.setattr(Deadline, "plan", lambda *args: True)
+    monkeypatch.setattr(deadline._StopAt, "on_fit_task_end", lambda *args, **data: True)
+    model = fit_intervals(splits, time_limit=1e6)
+    assert networks_of(model)[0].n_iter_ == 1
+    assert interval_network_of(model).n_iter_ == 1
+    assert not callbacks_of(fit_intervals(splits)["network"].estimator)
+    assert interval_network_of(fit_intervals(splits)).n_iter_ == QUICK["max_iter"]
+
+
 def test_a_limit_of_time_needs_no_routing():
     frame, y = table()
     with sklearn.config_context(enable_metadata_routing=True):
@@ -265,6 +330,52 @@ def test_an_interrupted_fit_trains_no_intervals(fail_at):
     with pytest.warns(UserWarning, match="interrupted"):
         model.fit(frame, y)
     assert not hasattr(model, "predict_interval")
+
+
+LIMIT = {"time_limit": 1e6}  # Epochs are timed, but there is time for all.
+
+
+@each_recipe
+def test_ctrl_c_ends_the_fit_while_an_epoch_is_timed(make, fail_at):
+    frame, y = table()
+    model = make(**QUICK, **LIMIT)
+    fail_at(1, KeyboardInterrupt())
+    with (
+        pytest.raises(KeyboardInterrupt),
+        pytest.warns(UserWarning, match="interrupted by user"),
+    ):
+        model.fit(frame, y)
+    assert not hasattr(model["network"], "members_")
+    # Each kind is timed for two epochs and trained for three.
+    for step in (6, 7):
+        fail_at(step, KeyboardInterrupt())
+        with pytest.warns(UserWarning, match="interrupted by user"):
+            model.fit(frame, y)
+        assert model["network"].is_interrupted_
+        assert names_of(model) == [FIRST]
+        assert np.isfinite(model.predict(frame)).all()
+
+
+@pytest.mark.parametrize("step", [6, 7])
+def test_ctrl_c_while_an_epoch_of_the_intervals_is_timed(step, fail_at):
+    fail_at(step, KeyboardInterrupt())
+    with pytest.warns(UserWarning, match="interrupted") as warned:
+        model = fit_intervals("drawn", **LIMIT)
+    assert "could train the intervals" in str(warned[-1].message)
+    assert model["network"].is_interrupted_
+    assert names_of(model) == ["smooth"]
+    assert not hasattr(model, "predict_interval")
+
+
+@pytest.mark.parametrize("limit", [{}, LIMIT])
+def test_ctrl_c_in_the_interval_network_is_reported(limit, fail_at):
+    fail_at(3 + 2 + 2 * 2 * bool(limit), KeyboardInterrupt())
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model = fit_intervals("drawn", **limit)
+    assert model["network"].is_interrupted_
+    assert interval_network_of(model).n_iter_ == 1
+    assert np.isfinite(model.predict_interval(draw_numbers(120)[0], 0.8)).all()
+    assert not fit_intervals("drawn", **limit)["network"].is_interrupted_
 
 
 # Tables to validate on
