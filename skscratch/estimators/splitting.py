@@ -197,7 +197,8 @@ def _first_or_latest(splits, n_splits, n_rows):
     list of (str, (ndarray, ndarray))
         At most ``n_splits``. The latest are in reverse order.
     """
-    first, latest = [], deque(maxlen=n_splits)
+    first: list[Any] = []
+    latest: deque[Any] = deque(maxlen=n_splits)
     walks_forward, is_trained_on = True, np.zeros(n_rows, bool)
     for split in splits:
         train, test = split[1]
