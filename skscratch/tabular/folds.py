@@ -15,7 +15,7 @@ Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 def draw_folds(
     n_rows: int, strata: Any, fraction: float, rng: np.random.RandomState
 ) -> list[Fold]:
-    """Draw stratified folds of equal size.
+    """Draw stratified folds of equal size, as many as are disjoint.
 
     scikit-learn's ``StratifiedKFold`` warns about classes with fewer rows than folds,
     and its folds differ in size, which prevents members from sharing matrix products.
@@ -28,7 +28,8 @@ def draw_folds(
         Class of each row, or its stratum by ``strata_of_numbers``. The only row of a
         stratum is in no fold, unless hardly any other rows are left.
     fraction : float
-        Approximate share of the rows in each fold.
+        Share of the rows in each fold, about; at least two rows. If it exceeds a half,
+        the training rows of the folds are disjoint instead of the held-out rows.
     rng : RandomState
 
     Returns
@@ -53,20 +54,23 @@ def draw_folds(
             order = order[~is_alone]
         # Neighbors go to different folds: sort them by class.
         order = order[np.argsort(strata[order], kind="stable")]
-    n_folds = min(_usual_number(fraction), len(order) // 2)
     if n_rows < MIN_ROWS:
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the "
             f"size of your dataset: early stopping needs at least {MIN_ROWS} samples, "
             f"got n_samples = {n_rows}. Use early_stopping=False to train on all."
         )
-    size = len(order) // n_folds
+    # A fold takes one row of every `step` rows.
+    step = min(1 / _smaller_share(fraction), len(order) // 2)
+    places = np.arange(len(order)) % step // 1
+    size = min(np.count_nonzero(places == number) for number in range(int(step)))
     folds = []
-    for number in range(n_folds):
-        held = np.sort(order[number::n_folds][:size])
+    for number in range(int(step)):
         is_held = np.zeros(n_rows, dtype=bool)
-        is_held[held] = True
-        folds.append((np.flatnonzero(~is_held), held))
+        is_held[order[places == number][:size]] = True
+        if fraction > 0.5:
+            is_held[order] = ~is_held[order]
+        folds.append((np.flatnonzero(~is_held), np.flatnonzero(is_held)))
     return folds
 
 
@@ -87,9 +91,10 @@ def strata_of_numbers(y: NDArray[Any], fraction: float) -> NDArray[np.intp]:
     ndarray of int of shape (n_rows,)
     """
     ranks = np.argsort(np.argsort(y, kind="stable"), kind="stable")
-    return ranks // _usual_number(fraction)
+    return ranks // round(1 / _smaller_share(fraction))
 
 
-def _usual_number(fraction: float) -> int:
-    """Number of folds, if there are enough rows."""
-    return max(round(1 / fraction), 2)
+def _smaller_share(fraction: float) -> float:
+    """Share of the held-out rows or of the training rows, whichever is smaller."""
+    # Rounded, because 1 - 0.9 is not 0.1, and never 0.
+    return max(min(fraction, round(1 - fraction, 9)), 1e-9)
