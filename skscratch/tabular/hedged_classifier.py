@@ -52,7 +52,8 @@ class HedgedClassifier(ClassifierMixin, BaseHedge):
     Attributes
     ----------
     members_ : list of Members
-        Trained networks, one item for each kind that was kept.
+        Trained networks, one item for each kind. With ``effort='high'``, kinds whose
+        weight was small after an earlier round have been dropped.
     weights_ : ndarray of shape (n_kinds,)
         Weights of these kinds; they sum to 1.
     temperature_ : float

@@ -31,6 +31,7 @@ class Effort(NamedTuple):
     rounds : tuple of float
         Number of members of a kind in each round, in multiples of ``n_estimators``. The
         first round trains all kinds, later ones those with at least average weight.
+        Before each later round, kinds of little weight are dropped.
     max_cycles : int
         Maximum number of cycles of the learning rate beyond the four of the recipe.
     """
@@ -58,7 +59,8 @@ EFFORTS = {
     "high": Effort((1, 1, 1), 4),
 }
 
-# Share of an equal weight below which a kind is left out after a round.
+# Share of an equal weight below which a kind is dropped before the next round. After the
+# last round it keeps its weight, however small: the weights were learned together.
 MIN_SHARE = 0.3
 
 
