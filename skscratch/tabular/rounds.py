@@ -59,8 +59,8 @@ EFFORTS = {
     "high": Effort((1, 1, 1), 4),
 }
 
-# Share of an equal weight below which a kind is dropped before the next round. After the
-# last round it keeps its weight, however small: the weights were learned together.
+# Share of an equal weight below which a kind is dropped before the next round. After
+# the last round it keeps its weight, however small: the weights were learned together.
 MIN_SHARE = 0.3
 
 
