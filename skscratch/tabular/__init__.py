@@ -15,7 +15,6 @@ if TYPE_CHECKING:
         REGRESSOR_RECIPE,
         HedgedClassifier,
         HedgedRegressor,
-        StandardizedTargets,
         TablePipeline,
         make_tabular_classifier,
         make_tabular_regressor,
@@ -28,7 +27,6 @@ __all__ = [
     "REGRESSOR_RECIPE",
     "HedgedClassifier",
     "HedgedRegressor",
-    "StandardizedTargets",
     "TablePipeline",
     "make_tabular_classifier",
     "make_tabular_regressor",
@@ -38,7 +36,6 @@ __all__ = [
 _OLD_NAMES = {
     "OF_CLASSIFIERS": "CLASSIFIER_RECIPE",
     "OF_REGRESSORS": "REGRESSOR_RECIPE",
-    "StandardisedTargets": "StandardizedTargets",
     "USELESS": "INCOMPATIBLE",
 }
 

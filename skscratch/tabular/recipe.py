@@ -35,7 +35,7 @@ from skscratch.tabular.defaults import (
 )
 from skscratch.tabular.hedged_classifier import HedgedClassifier
 from skscratch.tabular.hedged_regressor import HedgedRegressor
-from skscratch.tabular.targets import StandardizedTargets, learned_state
+from skscratch.tabular.targets import learned_state
 
 __all__ = [
     "CLASSIFIER_RECIPE",
@@ -44,7 +44,6 @@ __all__ = [
     "REGRESSOR_RECIPE",
     "HedgedClassifier",
     "HedgedRegressor",
-    "StandardizedTargets",
     "TablePipeline",
     "make_tabular_classifier",
     "make_tabular_regressor",

@@ -8,17 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from sklearn.utils.metaestimators import available_if
 
-from skscratch.estimators.attributes import one_fit_at_a_time
 from skscratch.nn.checks import as_numbers
 
 __all__ = [
     "LogTargets",
-    "StandardizedTargets",
     "TargetScaler",
     "check_finite",
     "check_scale",
@@ -32,148 +28,6 @@ __all__ = [
 # Standardizing squares the targets: beyond these limits the squares overflow, or
 # underflow to 0.
 LARGEST_TARGET, SMALLEST_SPREAD = 1e150, 1e-150
-
-
-class StandardizedTargets(TransformedTargetRegressor):
-    """Regressor with standardized targets; counts are only divided by their scale.
-
-    This is a ``TransformedTargetRegressor`` that chooses its transformer in ``fit`` by
-    the regressor's loss, unless one is given: targets get mean 0 and variance 1, but
-    for the losses 'poisson' and 'gamma' they are only divided by their standard
-    deviation, so that they stay non-negative. Sample weights have no effect on mean
-    and variance. Predictions are in the units of the targets, in float64. A target that
-    is constant in ``fit`` is predicted exactly.
-
-    Parameters and attributes are those of ``TransformedTargetRegressor``.
-    """
-
-    @one_fit_at_a_time
-    def fit(self, X: ArrayLike, y: Any, **fit_params: Any) -> Self:
-        """Standardize the targets and fit the regressor.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
-        **fit_params : dict
-            Parameters of the regressor's ``fit``.
-
-        Returns
-        -------
-        self : object
-
-        Raises
-        ------
-        ValueError
-            If targets are dates, durations, infinite or missing, or so large that their
-            variance overflows.
-        """
-        check_finite(y)
-        fitted = TransformedTargetRegressor(**self.get_params(deep=False))
-        if self.transformer is None and self.func is None:
-            check_scale(y)
-            loss = getattr(self.regressor, "loss", None)
-            has_sign = loss not in ("poisson", "gamma")
-            fitted.set_params(transformer=make_target_scaler(with_mean=has_sign))
-        error = None
-        try:
-            fitted.fit(X, y, **fit_params)
-        except Exception as caught:
-            # After an error of a callback or scorer the finished epochs are kept; if
-            # there are none, the fit changes nothing.
-            if learned_state(fitted) is None:
-                raise
-            error = caught
-        self.__dict__.update(vars(fitted) | self.get_params(deep=False))
-        if error is not None:
-            raise error
-        return self
-
-    def predict(self, X: Any, **predict_params: Any) -> NDArray[Any]:
-        """Predict targets in their own units.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples.
-        **predict_params : dict
-            Parameters of the regressor's ``predict``.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Several quantiles are one more axis, the last.
-        """
-        if not self._has_quantiles():
-            return super().predict(X, **predict_params)
-        return self._restored(self.regressor_.predict(X, **predict_params))
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Coefficient of determination R² of the predictions.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples.
-
-        Returns
-        -------
-        float
-
-        Raises
-        ------
-        ValueError
-            If several quantiles are predicted, which have no R².
-        """
-        if self._has_quantiles():
-            self.regressor_.score(X, y)  # Its error says what to do instead.
-        return float(super().score(X, y, sample_weight))
-
-    def _has_quantiles(self) -> bool:
-        """Whether several quantiles are predicted for each target."""
-        fitted: Any = getattr(self, "regressor_", None)
-        if getattr(fitted, "loss", None) != "quantile":
-            return False
-        return bool(np.size(fitted.quantile) > 1)
-
-    @available_if(lambda self: hasattr(self.regressor_, "predict_interval"))
-    def predict_interval(self, X: Any, coverage: float = 0.9) -> NDArray[Any]:
-        """Predict an interval for the targets of each sample, in their own units.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples.
-        coverage : float, default=0.9
-            As in ``ScratchMLPRegressor.predict_interval``.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, 2) or (n_samples, n_outputs, 2)
-        """
-        return self._restored(self.regressor_.predict_interval(X, coverage))
-
-    def _restored(self, predictions: NDArray[Any]) -> NDArray[Any]:
-        """Scale predictions back; the last axis may be one of quantiles or bounds."""
-        return restored(self.transformer_, predictions, self._training_dim)
-
-    def get_metadata_routing(self) -> Any:
-        """Metadata routing: ``score`` uses sample weights itself if they are requested.
-
-        ``TransformedTargetRegressor`` has none for ``score``, without which a pipeline
-        that ends in it can't be scored while metadata routing is enabled.
-
-        Returns
-        -------
-        MetadataRouter
-        """
-        return super().get_metadata_routing().add_self_request(self)
 
 
 def make_target_scaler(with_mean: bool, logs_from: Any = None) -> Pipeline:
@@ -197,7 +51,7 @@ def make_target_scaler(with_mean: bool, logs_from: Any = None) -> Pipeline:
     scaler = Pipeline(
         [*logs, ("scale", TargetScaler(with_mean=with_mean)), ("float64", as_float64)]
     )
-    # TransformedTargetRegressor needs arrays, whatever the global configuration.
+    # The estimators need arrays, whatever the global configuration.
     return scaler.set_output(transform="default")
 
 
@@ -458,7 +312,7 @@ def learned_state(step: Any) -> tuple[int, int] | None:
     Parameters
     ----------
     step : estimator
-        A network, a network with transformed targets, or a hedged ensemble.
+        A network or a hedged ensemble.
 
     Returns
     -------
@@ -466,6 +320,5 @@ def learned_state(step: Any) -> tuple[int, int] | None:
         Identity and length of the list of losses or of members; None before the first
         fit.
     """
-    learned = getattr(getattr(step, "regressor_", step), "loss_curve_", None)
-    learned = getattr(step, "members_", learned)
+    learned = getattr(step, "members_", getattr(step, "loss_curve_", None))
     return None if learned is None else (id(learned), len(learned))

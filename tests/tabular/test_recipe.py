@@ -15,7 +15,6 @@ from numpy.testing import assert_allclose, assert_array_equal, assert_equal
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes, load_wine
-from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline
 
@@ -35,7 +34,6 @@ from skscratch.tabular.recipe import (
     REGRESSOR_RECIPE,
     HedgedClassifier,
     HedgedRegressor,
-    StandardizedTargets,
 )
 
 each_recipe = pytest.mark.parametrize(
@@ -61,7 +59,6 @@ def test_the_package_has_the_names_of_the_recipe(name):
     [
         ("OF_CLASSIFIERS", "CLASSIFIER_RECIPE"),
         ("OF_REGRESSORS", "REGRESSOR_RECIPE"),
-        ("StandardisedTargets", "StandardizedTargets"),
         ("USELESS", "INCOMPATIBLE"),
     ],
 )
@@ -204,21 +201,6 @@ def test_the_loss_can_be_tuned():
     changed = clone(model).set_params(network__estimator__loss="poisson").fit(X, y)
     assert_array_equal(changed.predict(X), alone.predict(X))
     assert (changed.predict(X) > 0).all()
-
-
-def test_standardized_targets_work_with_any_regressor():
-    X, y = load_diabetes(return_X_y=True, as_frame=True)
-    y = y + 1e6
-    model = StandardizedTargets(Ridge()).fit(X, y, sample_weight=np.ones(len(y)))
-    assert_allclose(model.predict(X), Ridge().fit(X, y).predict(X))
-    assert model.feature_names_in_.tolist() == X.columns.tolist()
-    assert model.predict(X).dtype == np.float64
-    before = vars(model).copy()
-    with pytest.raises(ValueError, match="Input y contains NaN"):
-        model.fit(X, y.where(y > y.mean()))
-    assert vars(model) == before
-    two = np.column_stack([y, -y])
-    assert clone(model).fit(X, two).predict(X).shape == two.shape
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,10 @@ import sklearn
 from estimator_strategies import QUICK, table
 from numpy.testing import assert_array_equal
 from sklearn.exceptions import UnsetMetadataPassedError
-from sklearn.linear_model import Ridge
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 
 from skscratch import make_tabular_classifier, make_tabular_regressor
-from skscratch.tabular import StandardizedTargets
 
 RECIPES = {"classifier": make_tabular_classifier, "regressor": make_tabular_regressor}
 METRICS = {"classifier": accuracy_score, "regressor": r2_score}
@@ -90,13 +88,3 @@ def test_weights_that_are_not_requested_are_refused(name):
     for call in (model.fit, model.score):
         with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
             call(frame, y, sample_weight=WEIGHTS)
-
-
-def test_standardized_targets_alone_use_weights():
-    frame, y = table()
-    model = StandardizedTargets(Ridge().set_fit_request(sample_weight=True))
-    model.set_score_request(sample_weight=True)
-    found = cross_validate(
-        model, frame[["whole"]], y, cv=2, params={"sample_weight": WEIGHTS}
-    )
-    assert np.isfinite(found["test_score"]).all()
