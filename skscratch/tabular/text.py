@@ -1,6 +1,7 @@
 """Encoding of text that rarely repeats, by its n-grams."""
 
 import numbers
+from collections import Counter
 from typing import Any, Self
 
 import numpy as np
@@ -23,7 +24,7 @@ __all__ = ["TextEncoder"]
 
 # Minimum number of rows per component: with fewer, components are mostly noise.
 ROWS_PER_COMPONENT = 10
-# Text with a larger mean number of characters is split into words.
+# Text with a larger mean number of characters is split into words, if it has any.
 MAX_CHARACTERS = 100
 
 
@@ -32,9 +33,12 @@ class TextEncoder(TransformerMixin, BaseEstimator):
 
     Each column is encoded separately. The n-grams have two to four characters. If the
     mean length exceeds 100 characters, they are words and pairs of words instead, which
-    take less time. Both ignore case, and texts are padded with spaces. The components
-    are centered and divided by the largest of their standard deviations, which keeps
-    their relative size.
+    take less time. Text in a language without spaces, and emoji, have no such words:
+    words must make up at least half of the text apart from spaces, and at least half of
+    them must occur more than once in the column. Otherwise the n-grams of long text are
+    single characters and pairs. All ignore case, and texts are padded with spaces. The
+    components are centered and divided by the largest of their standard deviations,
+    which keeps their relative size.
 
     A missing value has no n-grams. A column with missing values in ``fit`` gets an
     additional output, which is 1 for a missing value and 0 otherwise.
@@ -239,14 +243,31 @@ def _padded(column: NDArray[Any]) -> list[str]:
 
 
 def _make_vectorizer(texts: list[str], n_texts: int, max_features: int) -> Any:
-    """TF-IDF of characters or, for long text, of words."""
+    """TF-IDF of characters or, for long text that has words, of words."""
     is_long = sum(map(len, texts)) > MAX_CHARACTERS * max(n_texts, 1)
-    # Both analyzers can be exported to ONNX, unlike "char_wb".
-    analyzer, ngram_range = ("word", (1, 2)) if is_long else ("char", (2, 4))
+    has_words = is_long and _has_words(texts)
     return TfidfVectorizer(
-        analyzer=analyzer,
-        ngram_range=ngram_range,
+        # Both analyzers can be exported to ONNX, unlike "char_wb".
+        analyzer="word" if has_words else "char",
+        # Longer n-grams of long text would rarely be among the most frequent.
+        ngram_range=(1, 2) if is_long else (2, 4),
         max_features=max_features,
         sublinear_tf=True,
         dtype=np.float32,
     )
+
+
+def _has_words(texts: list[str]) -> bool:
+    """Return whether most characters belong to words, and most words repeat.
+
+    Without spaces, a whole sentence counts as a word, which hardly ever repeats.
+    """
+    tokenize = TfidfVectorizer().build_tokenizer()
+    counts: Counter[str] = Counter()
+    n_characters = 0
+    for text in texts:
+        counts.update(tokenize(text.lower()))
+        n_characters += sum(map(len, text.split()))
+    in_words = sum(len(word) * count for word, count in counts.items())
+    n_repeated = sum(count for count in counts.values() if count > 1)
+    return 2 * in_words >= n_characters and 2 * n_repeated >= counts.total() > 0

@@ -1,5 +1,7 @@
 """Encoding of text by its n-grams."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -79,6 +81,51 @@ def test_long_text_is_split_into_words():
     assert len(encoder.vectorizers_[0].vocabulary_) == 100
     model = LogisticRegression(C=100).fit(inputs[:200], y[:200])
     assert model.score(inputs[200:], y[200:]) > 0.9
+
+
+def spaceless(alphabet, length, n_rows=400):
+    """Texts without words, and labels that four kinds of characters tell apart."""
+    random = np.random.RandomState(0)
+    letters = [chr(code) for code in alphabet]
+    special = np.array(letters[:8]).reshape(2, 4)
+    y = np.arange(n_rows) % 2
+    rows = []
+    for label in y:
+        neutral = random.choice(letters[8:], length - 8)
+        rows.append("".join(random.permutation([*neutral, *list(special[label]) * 2])))
+    return np.array(rows, dtype=object)[:, np.newaxis], y
+
+
+SCRIPTS = {
+    "Chinese": range(0x4E00, 0x4E00 + 200),
+    "Japanese": range(0x3041, 0x3097),
+    "emoji": range(0x1F600, 0x1F650),
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("length", [60, 140])
+@pytest.mark.parametrize("separator", ["", "， "])
+def test_text_without_spaces_is_split_into_characters(script, length, separator):
+    texts, y = spaceless(SCRIPTS[script], length)
+    if separator:  # After every seventh character, as between phrases.
+        texts[:, 0] = [re.sub("(.{7})", rf"\1{separator}", t) for t in texts[:, 0]]
+    encoder = TextEncoder(random_state=0)
+    inputs = encoder.fit_transform(texts)
+    assert encoder.vectorizers_[0].analyzer == "char"
+    assert inputs.shape == (400, 20)
+    model = LogisticRegression(C=100, max_iter=2000).fit(inputs[:300], y[:300])
+    assert model.score(inputs[300:], y[300:]) > 0.85
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a b c d " * 30, "\U0001f600 \U0001f603 \U0001f604 hi " * 30, "- . ; " * 40],
+)
+def test_long_text_with_few_words_is_split_into_characters(text):
+    texts = np.array([[text + str(i)] for i in range(20)], dtype=object)
+    encoder = TextEncoder(random_state=0).fit(texts)
+    assert encoder.vectorizers_[0].analyzer == "char"
 
 
 @pytest.mark.parametrize(
