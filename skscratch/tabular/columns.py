@@ -121,7 +121,8 @@ class TableColumns(ColumnTransformer):
         Raises
         ------
         ValueError
-            If the table is invalid. All attributes stay as they were.
+            If the table is invalid, or if no column is left because parts are set to
+            "drop". All attributes stay as they were.
         """
         check_table(X)
         if not isinstance(self.numbers_in_text, (bool, np.bool_)):
@@ -144,6 +145,8 @@ class TableColumns(ColumnTransformer):
         with np.errstate(invalid="ignore"):  # Infinities may cancel out.
             outputs = super(TableColumns, fitted).fit_transform(X, y, **params)
         if parts:
+            if not outputs.shape[1]:
+                raise ValueError(_nothing_left(roles, self.transformers))
             names = {name for name, *_ in parts}
             fitted.roles_ = _counted(fitted, roles, names)
         if folds is not None:
@@ -167,18 +170,46 @@ class TableColumns(ColumnTransformer):
         return _with_rows(self.transform(X), kept, learned)
 
     def transform(self, X: Any, **params: Any) -> Any:
-        """Check the table, then call ``ColumnTransformer.transform``."""
+        """Check the table, and apply all parts.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            The table. If ``fit`` has seen the names of its columns, a DataFrame needs
+            only those that a part uses. An array needs all columns.
+        **params : dict
+            As in ``ColumnTransformer``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs)
+
+        Raises
+        ------
+        ValueError
+            If the table is invalid, or if a column is missing.
+        """
         check_table(X)
         # scikit-learn checks this only if all names are strings.
         if hasattr(type(X), "columns") and hasattr(self, "feature_names_in_"):
-            missing = set(self.feature_names_in_) - set(X.columns)
+            missing = self._used_names() - set(X.columns)
             if missing:
                 raise ValueError(
-                    "a table must have all columns seen in fit, but these are missing: "
-                    f"{', '.join(map(repr, sorted(missing)))}."
+                    "a table must have all columns that were used in fit, but these "
+                    f"are missing: {', '.join(map(repr, sorted(missing)))}."
                 )
         with np.errstate(invalid="ignore"):
             return super().transform(X, **params)
+
+    def _used_names(self) -> set[str]:
+        """Names of the columns that parts use."""
+        names: set[str] = set()
+        fitted = self.named_transformers_
+        # ColumnTransformer makes the same check, with another message.
+        for part, indices in self._transformer_to_input_indices.items():
+            if fitted.get(part, "drop") != "drop":
+                names.update(self.feature_names_in_[indices])
+        return names
 
     def describe(self) -> ColumnRoles:
         """Tell what each column was taken for, why, and what became of it.
@@ -274,6 +305,17 @@ def _with_columns(parts: Any, roles: list[ColumnRole]) -> list[Any]:
         (part[0], part[1], chosen(part[0])) if _is_auto(part) else part
         for part in parts
     ]
+
+
+def _nothing_left(roles: list[ColumnRole], parts: Any) -> str:
+    """Error message for a table of which no column becomes an input."""
+    dropped = {name for name, transformer, _ in parts if transformer == "drop"}
+    used = dict.fromkeys(part for role in roles for part in role.inputs or {})
+    names = ", ".join(repr(part) for part in used if part in dropped)
+    return (
+        "no column of the table is left: all are dropped, or only used by parts that "
+        f"are set to 'drop' ({names})."
+    )
 
 
 def _counted(

@@ -229,7 +229,7 @@ TABLES_TO_FIT = {
 TABLES_TO_PREDICT_FOR = {
     "columns are missing": Refused(
         lambda t: t.model().predict(t.mixed.drop(columns=["a", "s"])),
-        "must have all columns seen in fit, but these are missing: 'a', 's'",
+        "must have all columns that were used in fit, but these are missing: 'a', 's'",
     ),
     "numbered columns": Refused(
         lambda t: t.model().predict(t.mixed.set_axis(range(6), axis=1)),

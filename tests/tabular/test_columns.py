@@ -12,10 +12,15 @@ from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_html_repr
 
 from skscratch import make_tabular_classifier
-from skscratch.tabular.columns import make_preprocessor, make_table_columns
+from skscratch.tabular.columns import (
+    TableColumns,
+    make_preprocessor,
+    make_table_columns,
+)
 from skscratch.tabular.encoders import SmoothClipScaler
 
 DATES = pd.date_range("2020-01-01", periods=30, freq="31h")
@@ -423,10 +428,68 @@ def test_every_part_has_named_outputs_and_is_shown(library):
     assert "TextEncoder" in estimator_html_repr(columns)
 
 
-def test_dropped_columns_have_no_effect_but_must_be_there():
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_dropped_columns_have_no_effect_and_may_be_missing(library):
     frame, classes, _ = many_kinds()
     columns = make_table_columns(random_state=0).fit(frame, classes)
+    expected = columns.transform(frame)
     changed = frame.assign(row_id="other", constant=None)
-    assert_array_equal(columns.transform(changed), columns.transform(frame))
-    with pytest.raises(ValueError, match="these are missing: 'constant'"):
-        columns.transform(frame.drop(columns="constant"))
+    assert_array_equal(columns.transform(changed), expected)
+    without = frame[[name for name in frame if name not in ("row_id", "constant")]]
+    if library == "polars":
+        without = pytest.importorskip("polars").from_pandas(without)
+    assert_array_equal(columns.transform(without), expected)
+
+
+def test_columns_of_dropped_parts_may_be_missing():
+    frame, classes, _ = many_kinds()
+    columns = make_table_columns(random_state=0).set_params(dates="drop", text="drop")
+    columns.fit(frame, classes)
+    roles = {role.name: role.role for role in columns.describe()}
+    unused = [name for name, role in roles.items() if role in ("date", "text")]
+    assert len(unused) > 1
+    assert_array_equal(
+        columns.transform(frame.drop(columns=unused)), columns.transform(frame)
+    )
+
+
+def test_columns_that_a_part_uses_must_be_there():
+    frame, classes, _ = many_kinds()
+    columns = make_table_columns(random_state=0).fit(frame, classes)
+    used = [role.name for role in columns.describe() if role.role != "dropped"]
+    for name in used:
+        with pytest.raises(ValueError, match=f"these are missing: '{name}'"):
+            columns.transform(frame.drop(columns=name))
+    # Without names, columns are told apart by their positions.
+    unnamed = frame.set_axis(range(frame.shape[1]), axis=1)
+    columns = make_table_columns(random_state=0).fit(unnamed, classes)
+    dropped = [role.name for role in columns.describe() if role.role == "dropped"]
+    with pytest.raises(ValueError, match="TableColumns is expecting"):
+        columns.transform(unnamed.drop(columns=dropped))
+
+
+@pytest.mark.parametrize("remainder", ["drop", "passthrough"])
+def test_given_columns_may_be_missing_only_if_nothing_uses_them(remainder):
+    frame = pd.DataFrame({"a": [1.0, 2.0, 4.0], "b": [1, 0, 1], "c": [1, 2, 3]})
+    parts = [("one", StandardScaler(), slice("a", "a")), ("two", "drop", ["b"])]
+    columns = TableColumns(parts, remainder=remainder).fit(frame)
+    expected = columns.transform(frame)
+    assert_array_equal(columns.transform(frame.drop(columns="b")), expected)
+    if remainder == "drop":
+        assert_array_equal(columns.transform(frame[["a"]]), expected)
+    else:
+        with pytest.raises(ValueError, match="these are missing: 'c'"):
+            columns.transform(frame[["a"]])
+
+
+def test_a_table_of_which_no_column_is_left_is_refused():
+    dates = pd.DataFrame({"day": pd.date_range("2024-01-01", periods=40)})
+    columns = make_table_columns().fit(dates)
+    before = vars(columns).copy()
+    columns.set_params(dates="drop")
+    with pytest.raises(ValueError, match=r"no column of the table is left: .*'dates'"):
+        columns.fit(dates)
+    assert vars(columns) == before | {"transformers": columns.transformers}
+    # Another column is enough.
+    columns.fit(dates.assign(x=range(40)))
+    assert columns.get_feature_names_out().tolist() == ["numbers__x"]
