@@ -21,6 +21,7 @@ from skscratch.tabular.date_text import (
     unreadable_texts,
 )
 from skscratch.tabular.numeric_text import MISSING_TEXT, MISSING_TYPES, is_missing
+from skscratch.tabular.tables import dtype_name, is_categorical_dtype
 
 __all__ = [
     "DateFormat",
@@ -97,7 +98,7 @@ def find_format(column: Any) -> DateFormat | None:
     >>> find_format(["1/2", "3/4"]) is None
     True
     """
-    if _dtype_name(column).startswith(("categor", "enum")):
+    if is_categorical_dtype(column):
         return None
     zone = _column_zone(column)
     values, _ = _column_values(column)
@@ -142,9 +143,7 @@ def _find_format_of_objects(values: list[Any]) -> DateFormat | None:
 def _kind_of_dtype(column: Any, values: NDArray[Any]) -> str:
     kinds = {"M": "dates", "m": "durations"}
     # Polars converts it to objects.
-    return (
-        "times" if _dtype_name(column) == "time" else kinds.get(values.dtype.kind, "")
-    )
+    return "times" if dtype_name(column) == "time" else kinds.get(values.dtype.kind, "")
 
 
 def _kind_of_type(kind: type) -> str:
@@ -194,10 +193,6 @@ def _column_zone(column: Any) -> str:
     return "" if zone is None else str(zone)
 
 
-def _dtype_name(column: Any) -> str:
-    return str(getattr(column, "dtype", "")).lower()
-
-
 def _load_zone(name: str) -> datetime.tzinfo | None:
     """Time zone of a name; None if it is unknown here."""
     fixed = FIXED_ZONE.fullmatch(name)
@@ -215,7 +210,8 @@ def read_column(name: Any, column: Any, format: DateFormat) -> Reading:
     """Read a column.
 
     Dates may be of any type and resolution, or text in the format's layout or in ISO
-    8601. All other values count as missing.
+    8601. All other values count as missing, but at least one must be readable unless
+    all are missing: otherwise the layout has probably changed.
 
     If the format has a time zone, dates are converted to it; dates without a time zone
     are local dates in it. Otherwise each date keeps its own time zone.
@@ -234,7 +230,8 @@ def read_column(name: Any, column: Any, format: DateFormat) -> Reading:
     Raises
     ------
     ValueError
-        If the whole column is of another type, such as numbers, and not missing.
+        If the column has values but none can be read, because they are of another type
+        or in another layout.
     """
     values, utc = _column_values(column)
     if values.ndim != 1:
@@ -243,7 +240,10 @@ def read_column(name: Any, column: Any, format: DateFormat) -> Reading:
             f"{values.shape[1:]}."
         )
     if values.dtype.kind in "OUST":
-        reading = _read_objects(values.tolist(), format)
+        listed = values.tolist()
+        reading = _read_objects(listed, format)
+        if not reading.valid.any() and not holds_nothing(values):
+            raise ValueError(_unreadable(name, listed, format))
     elif _is_all_missing(values):
         reading = _nothing(len(values))
     elif _kind_of_dtype(column, values) == format.kind:
@@ -254,6 +254,21 @@ def read_column(name: Any, column: Any, format: DateFormat) -> Reading:
             f"{values.dtype}: convert it to {format.kind}, or to text in ISO 8601."
         )
     return _localize(reading, format.zone) if format.kind == "dates" else reading
+
+
+def _unreadable(name: Any, values: list[Any], format: DateFormat) -> str:
+    """Error message for a column of which no value can be read."""
+    first = next(
+        v for v in values if _distinct_texts([v]) or not _is_text_or_missing(v)
+    )
+    layouts = "ISO 8601"
+    if format.layout:
+        layouts = f"the layout {format.layout!r} or in {layouts}"
+    return (
+        f"column {name!r} held {format.kind} in fit, but now none of its values can be "
+        f"read as such, for example {first!r}: convert it to {format.kind}, or to text "
+        f"in {layouts}."
+    )
 
 
 def _column_values(column: Any) -> tuple[NDArray[Any], NDArray[Any] | None]:
@@ -285,7 +300,7 @@ def unreadable_dates(column: Any) -> list[str]:
     if values.ndim != 1 or values.dtype.kind not in "OUST":
         return []
     listed = values.tolist()
-    if not all(isinstance(v, TEXT_TYPES) or is_missing(v) for v in listed):
+    if not all(map(_is_text_or_missing, listed)):
         return []
     return unreadable_texts(list(_distinct_texts(listed)))
 
@@ -305,8 +320,12 @@ def holds_nothing(column: Any) -> bool:
     if values.dtype.kind not in "OUST":
         return _is_all_missing(values)
     listed = values.ravel().tolist()
-    others = [value for value in listed if not isinstance(value, TEXT_TYPES)]
-    return not _distinct_texts(listed) and all(map(is_missing, others))
+    return not _distinct_texts(listed) and all(map(_is_text_or_missing, listed))
+
+
+def _is_text_or_missing(value: Any) -> bool:
+    """Return whether a value is text, even an empty one, or missing."""
+    return isinstance(value, TEXT_TYPES) or is_missing(value)
 
 
 def _is_all_missing(values: NDArray[Any]) -> bool:

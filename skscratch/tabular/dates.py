@@ -23,6 +23,7 @@ from skscratch.tabular.date_values import (
     read_column,
     unreadable_dates,
 )
+from skscratch.tabular.tables import table_columns
 
 __all__ = ["DateEncoder", "DateFormat", "find_format", "unreadable_dates"]
 
@@ -83,9 +84,9 @@ class DateEncoder(TransformerMixin, BaseEstimator):
     durations and differences is 1e6.
 
     Missing values are imputed with the median, and so are values that ``transform``
-    can't read. Dates are compared in UTC. Their parts are in local time: in the time
-    zone of the column if it has one, and otherwise in that of each date. Dates without
-    a time zone are local dates of the column.
+    can't read, if it can read others of the column. Dates are compared in UTC. Their
+    parts are in local time: in the time zone of the column if it has one, and otherwise
+    in that of each date. Dates without a time zone are local dates of the column.
 
     ``fit`` finds the kind of values, the layout of text and the time zone. In
     ``transform``, dates may be of any type, or text in the same layout or in ISO 8601.
@@ -187,7 +188,7 @@ class DateEncoder(TransformerMixin, BaseEstimator):
         columns, readings, notes = [], [], {}
         with rollback_on_error(self):
             validate_data(self, X, skip_check_array=True)
-            table = _table_columns(X)
+            table = table_columns(X)
             for name, values in table:
                 format = _format_of(name, values)
                 reading = read_column(name, values, format)
@@ -223,7 +224,8 @@ class DateEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a whole column is of another type than in ``fit``, such as numbers.
+            If a column has values but none can be read, because they are of another
+            type than in ``fit``, such as numbers, or in another layout.
         """
         check_is_fitted(self)
         validate_data(self, X, skip_check_array=True, reset=False)
@@ -235,7 +237,7 @@ class DateEncoder(TransformerMixin, BaseEstimator):
                     DateFormat(column["kind"], column["layout"], column["zone"]),
                 )
                 for (name, values), column in zip(
-                    _table_columns(X), self.columns_, strict=True
+                    table_columns(X), self.columns_, strict=True
                 )
             ]
         )
@@ -275,19 +277,6 @@ class DateEncoder(TransformerMixin, BaseEstimator):
             )
         ]
         return np.asarray(names, dtype=object)
-
-
-def _table_columns(X: Any) -> list[tuple[Any, Any]]:
-    """Name and values of each column; the name is the index in an array."""
-    if hasattr(X, "columns"):
-        return [(name, X[name]) for name in X.columns]
-    X = np.asarray(X)
-    if X.ndim != 2 or not X.shape[1]:
-        raise ValueError(
-            "X must be two-dimensional and have columns, got an array of shape "
-            f"{X.shape}."
-        )
-    return list(enumerate(X.T))
 
 
 def _format_of(name: Any, column: Any) -> DateFormat:

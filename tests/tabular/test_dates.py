@@ -468,10 +468,39 @@ def test_values_of_another_kind_are_missing_and_columns_refused():
         as_column([dt.date(2024, 1, 31), dt.date(2024, 2, 1), None])
     )
     others = [5, 1.5, True, dt.time(12, 30), dt.timedelta(1), "12:30", (1,), [2]]
-    assert encoder.transform(as_column(others))[:, -1].all()
+    mixed = encoder.transform(as_column([*others, dt.date(2024, 3, 1)]))
+    assert mixed[:, -1].tolist() == [1] * len(others) + [0]
     with pytest.raises(ValueError, match="column 0 held dates in fit, but now has"):
         encoder.transform(np.arange(3.0)[:, np.newaxis])
     assert encoder.transform(np.full((3, 1), np.nan))[:, -1].all()
+
+
+@pytest.mark.parametrize(
+    ("in_fit", "later", "message"),
+    [
+        (
+            ["31.01.2024", "01.02.2024"],
+            [None, " NA", "1/31/24", "x"],
+            r"column 0 held dates in fit, .* for example '1/31/24': convert it to "
+            r"dates, or to text in the layout 'day\.month\.year' or in ISO 8601\.$",
+        ),
+        (["31.01.2024", "01.02.2024"], [np.nan, 5, "x"], "for example 5: convert"),
+        (
+            [dt.date(2024, 1, 31), dt.date(2024, 2, 1)],
+            [b"31.01.2024"],
+            "for example b'31.01.2024': convert it to dates, or to text in ISO 8601",
+        ),
+        ([dt.time(1), dt.time(2)], ["noon"], "held times in fit.*'noon'"),
+        ([dt.timedelta(1), dt.timedelta(2)], [dt.time(2)], "held durations in fit"),
+    ],
+)
+def test_a_column_of_which_nothing_can_be_read_later_is_refused(in_fit, later, message):
+    encoder = DateEncoder().fit(as_column(in_fit))
+    with pytest.raises(ValueError, match=message):
+        encoder.transform(as_column(later))
+    # One readable value is enough, and so are missing values alone.
+    assert len(encoder.transform(as_column([*later, in_fit[0]]))) == len(later) + 1
+    assert len(encoder.transform(as_column([None, "", "NaT", np.nan]))) == 4
 
 
 @pytest.mark.parametrize(
@@ -492,7 +521,7 @@ def test_a_column_without_dates_has_no_outputs(column):
     assert "left out" in encoder.notes_["a"]
     assert "no outputs" in encoder.descriptions_["a"]
     for later in (["2024-01-31"], np.array(["2024-01-31"], "M8[D]"), [None]):
-        if np.asarray(column).dtype.kind != "m" or not isinstance(later, np.ndarray):
+        if np.asarray(column).dtype.kind != "m" or later == [None]:  # Not of dates.
             assert encoder.transform(as_frame(later)).shape == (1, 0)
 
 
@@ -537,7 +566,8 @@ def test_rows_are_encoded_independently(column, data):
     encoder = DateEncoder().fit(as_column([*texts, *missing[:0]]))
     values = as_column([*texts, *missing])
     expected = encoder.transform(values)
-    rows = data.draw(st.lists(st.integers(0, len(values) - 1)))
+    # Without any readable value, the column is refused.
+    rows = [0, *data.draw(st.lists(st.integers(0, len(values) - 1)))]
     assert_array_equal(encoder.transform(values[rows]), expected[rows])
     order = np.array(data.draw(st.permutations(range(len(texts)))))
     other = DateEncoder().fit(as_column(texts)[order])
