@@ -308,7 +308,7 @@ def category_name(feature: str, category: str | None) -> str:
 
     Examples
     --------
-    >>> from skscratch.tabular.columns import category_name
+    >>> from skscratch.tabular.categories import category_name
     >>> [category_name("city", c) for c in ("Bern", None, "None", "Le_Mans")]
     ['city_Bern', 'city_None', "city_'None'", "city_'Le_Mans'"]
     """

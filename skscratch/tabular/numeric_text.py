@@ -1,6 +1,6 @@
 """Numbers that a table holds as text: how they are recognized and read.
 
-Which columns are numeric is decided in ``columns``, which uses these functions.
+Which columns are numeric is decided in ``roles``.
 """
 
 import numbers
