@@ -133,7 +133,7 @@ def to_floats(name: Any, column: Any, *, is_text: bool = False) -> NDArray[np.fl
     Raises
     ------
     ValueError
-        If a value is infinite or not a number, or as in ``column_values``.
+        If a value is infinite, too large or not a number, or as in ``column_values``.
     """
     values: Any = column_values(name, column)[0]
     if values.dtype.kind not in "biuf":
@@ -144,7 +144,12 @@ def to_floats(name: Any, column: Any, *, is_text: bool = False) -> NDArray[np.fl
         floats = np.asarray(values, dtype=np.float64)
         if floats.ndim != 1:
             raise ValueError("several numbers per row")
-    except (TypeError, ValueError, OverflowError) as error:
+    except OverflowError:
+        raise ValueError(
+            f"column {name!r} contains a number too large for float64: replace it with "
+            "a smaller number or a missing value."
+        ) from None
+    except (TypeError, ValueError) as error:
         raise ValueError(
             f"column {name!r} was numeric in fit, but has a value that is not: {error}"
         ) from None
@@ -191,10 +196,13 @@ def to_category(value: Any) -> str | None:
     Returns
     -------
     str or None
-        An integer that is stored as a float is written as an integer.
+        An integer that is stored as a float is written as an integer. Bytes are decoded
+        as Latin-1.
     """
     if is_missing(value):
         return None
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
     is_float = isinstance(value, float | np.floating)
     # Missing values turn a column of integers into one of floats.
     return str(int(value)) if is_float and value == value // 1 else str(value)

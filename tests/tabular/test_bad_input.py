@@ -155,7 +155,7 @@ TABLES_TO_FIT = {
     ),
     "an integer that no float holds": Refused(
         lambda t: t.model().fit(t.mixed.assign(z=10**400), t.target),
-        "column 'z' was numeric in fit, but has a value that is not: int too",
+        "column 'z' contains a number too large for float64: replace it with",
     ),
     "too few rows to validate on some": Refused(
         lambda t: t.model().fit(t.mixed[:2], t.target[:2]),

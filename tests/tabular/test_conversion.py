@@ -4,11 +4,13 @@ from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import pytest
 from estimator_strategies import table
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
+from skscratch.tabular.columns import make_table_columns
 from skscratch.tabular.conversion import (
     NumberConverter,
     is_numeric,
@@ -45,6 +47,27 @@ def test_missing_values_of_every_kind_are_found():
     ]
     assert to_categories(frame[["category"]])[6, 0] is None
     assert set(to_categories(frame[["category"]])[:6, 0]) == {"1", "2"}
+
+
+@pytest.mark.parametrize("dtype", [object, "S3"])
+def test_bytes_are_text(dtype):
+    array = np.array([[b"a"], [b"\xe9"], [b"b 1"]], dtype=dtype)
+    assert to_categories(array).ravel().tolist() == ["a", "\xe9", "b 1"]
+    text = array.astype(object)
+    text[:, 0] = [value.decode("latin-1") for value in array[:, 0]]
+    columns = make_table_columns().fit(np.repeat(array, 4, axis=0))
+    assert columns.get_feature_names_out()[0] == "categories__x0_a"
+    assert_array_equal(columns.transform(text), columns.transform(array))
+
+
+def test_numbers_too_large_are_refused_in_fit_and_later():
+    message = "column 'a' contains a number too large for float64"
+    huge = pd.DataFrame({"a": [10**400, 1, 2]})
+    with pytest.raises(ValueError, match=message):
+        make_table_columns().fit(huge)
+    columns = make_table_columns().fit(pd.DataFrame({"a": [0, 1, 2]}))
+    with pytest.raises(ValueError, match=message):
+        columns.transform(huge)
 
 
 @given(st.lists(st.none() | st.floats(allow_infinity=False), min_size=1, max_size=9))
