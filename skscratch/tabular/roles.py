@@ -162,7 +162,7 @@ def find_roles(
         else:
             found.append(_find_category(name, column, min_frequency))
             if not is_categorical_dtype(column):
-                _warn_about_text(name, column, numbers_in_text)
+                _warn_about_text(name, column, numbers_in_text, found[-1].role.role)
     return _drop(found)
 
 
@@ -283,13 +283,14 @@ def _drop(found: list[_Found]) -> list[ColumnRole]:
     return roles
 
 
-def _warn_about_text(name: Any, column: Any, numbers_in_text: bool) -> None:
+def _warn_about_text(name: Any, column: Any, numbers_in_text: bool, role: str) -> None:
     """Warn about the values that keep a column from being numbers or dates."""
+    kind = "text" if role == "text" else "categorical"
     others = in_the_way(column_values(name, column)[0]) if numbers_in_text else []
     if others:
         warn_user(
-            f"column {name!r} is treated as categorical, although most of its values "
-            "are numbers or look like numbers. These values can't be read as numbers: "
+            f"column {name!r} is treated as {kind}, although most of its values are "
+            "numbers or look like numbers. These values can't be read as numbers: "
             f"{_shown(others)}. If the column is numeric, convert them to plain "
             "numbers such as 1234.5, or to missing values. If it is categorical, "
             "convert it with astype('category'), or pass numbers_in_text=False to "
@@ -299,7 +300,7 @@ def _warn_about_text(name: Any, column: Any, numbers_in_text: bool) -> None:
     others = unreadable_dates(column)
     if others:
         warn_user(
-            f"column {name!r} is treated as text, although most of its values are "
+            f"column {name!r} is treated as {kind}, although most of its values are "
             "dates, times of day or durations. These values can't be read like the "
             f"others: {_shown(others)}. Convert them to the layout of the others, or "
             "to missing values. If the column is categorical, convert it with "

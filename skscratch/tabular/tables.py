@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from skscratch.estimators.validation import is_of_dates
-from skscratch.tabular.numeric_text import MISSING_TYPES
+from skscratch.tabular.numeric_text import MISSING_TYPES, is_missing
 
 __all__ = [
     "check_table",
@@ -93,9 +93,12 @@ def column_values(name: Any, column: Any) -> tuple[NDArray[Any], set[type]]:
     ------
     ValueError
         If the column holds dates, durations, complex numbers, lists or records. Columns
-        of dates alone are read by ``date_values``.
+        of dates alone are read by ``date_values``, and dates that are the categories of
+        a categorical dtype are converted to text.
     """
     values = np.asarray(column)
+    if is_categorical_dtype(column):
+        values = _without_dates(column, values)
     types = {values.dtype.type}
     if values.dtype == object:
         types = set(map(type, values))
@@ -115,6 +118,19 @@ def column_values(name: Any, column: Any) -> tuple[NDArray[Any], set[type]]:
             "part."
         )
     return values, types
+
+
+def _without_dates(column: Any, values: NDArray[Any]) -> NDArray[Any]:
+    """Convert dates and durations of a categorical column to text."""
+    if not any(map(is_of_dates, {values.dtype, *map(type, values)})):
+        return values
+    # Unlike the text of datetime64, that of objects doesn't depend on the resolution.
+    values = np.array(column, dtype=object)
+    values[:] = [
+        str(value) if is_of_dates(type(value)) and not is_missing(value) else value
+        for value in values
+    ]
+    return values
 
 
 def dtype_name(column: Any) -> str:

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
 
+from skscratch.tabular.columns import make_table_columns
 from skscratch.tabular.roles import ColumnRole, ColumnRoles, find_roles
 
 N = 60
@@ -164,18 +166,28 @@ def test_text_of_numbers_may_be_left_as_it_is():
         (["01/02/2024", "03/04/2024"], "'a' holds dates: ambiguous day and month"),
         (
             ["2024-01-02", "2024-01-03", "unknown"],
-            "'a' is treated as text, .*: 'unknown'",
+            "'a' is treated as categorical, although .*: 'unknown'",
+        ),
+        (
+            [f"2024-01-{i:02}" for i in range(1, 31)] + ["unknown"],
+            "'a' is treated as text, although .*dates.*: 'unknown'",
+        ),
+        (
+            [f"{i / 7:.4f}" for i in range(30)] + ["high"],
+            "'a' is treated as text, although .*numbers.*: 'high'",
         ),
         (["1.5%", "2", "3"], "'a' is treated as categorical, although .*: '1.5%'"),
     ],
 )
 def test_what_is_doubtful_causes_one_warning(column, message):
+    # Values that repeat make a category, others text.
+    frame = pd.DataFrame({"a": column * 10 if len(column) < 20 else column})
     with pytest.warns(UserWarning, match=message) as caught:
-        found = find_roles(pd.DataFrame({"a": column * 10}))[0]
+        found = find_roles(frame)[0]
     assert len(caught) == 1
     assert caught[0].filename == __file__
     assert (found.role == "date") == bool(found.notes)
-    find_roles(pd.DataFrame({"a": column * 10}, dtype="category"))
+    find_roles(frame.astype("category"))
 
 
 def test_roles_print_as_a_table():
@@ -196,3 +208,41 @@ def test_roles_print_as_a_table():
     assert str(roles[0]) == "city: category with 10 inputs (text)"
     assert str(roles[1]) == "7: dropped with 0 inputs (constant; a note)"
     assert str(roles[2]) == "x: number (numbers)"
+
+
+DATES = pd.date_range("2024-01-01", periods=4).to_series(index=range(4))
+CATEGORIES = {
+    "dates": DATES,
+    "coarse dates": DATES.astype("M8[s]"),
+    "dates with zones": DATES.dt.tz_localize("Europe/Zurich"),
+    "durations": DATES - DATES[0],
+    "periods": DATES.dt.to_period("D"),
+    "days": DATES.dt.date,
+    "text of dates": DATES.astype(str),
+    "text of numbers": DATES.dt.day.astype(str),
+    "numbers": DATES.dt.day,
+}
+
+
+@pytest.mark.parametrize("kind", CATEGORIES)
+@pytest.mark.parametrize("has_missing", [False, True])
+def test_a_categorical_dtype_is_categorical_whatever_its_values(kind, has_missing):
+    rows = np.array([0, 1, 2, 3] * 10)
+    values = CATEGORIES[kind][rows].reset_index(drop=True)
+    if has_missing:
+        values = values.where(rows != 3)
+    frame = pd.DataFrame({"a": values.astype("category"), "x": range(40)})
+    columns = make_table_columns().fit(frame)
+    role = columns.describe()[0]
+    assert (role.role, role.inputs) == ("category", {"categories": 4})
+    inputs = columns.transform(frame)
+    # Each category has the input of its own that pandas gives it.
+    expected = pd.get_dummies(frame["a"], dummy_na=has_missing).to_numpy(float)
+    ones = inputs[:, 1:5]
+    order = [ones[i].argmax() for i in range(4)]
+    assert_array_equal(ones[:, order], expected[:, :4])
+    # The resolution and unused categories have no effect.
+    if kind == "dates":
+        other = frame.assign(a=values.astype("M8[s]").astype("category"))
+        assert_array_equal(columns.transform(other), inputs)
+    assert_array_equal(columns.transform(frame[:2]), inputs[:2])
