@@ -215,7 +215,7 @@ def test_a_column_of_another_type_than_in_fit_is_refused_by_name():
         (pd.DataFrame(index=range(30)), "at least one column, got none"),
         (
             np.array([[10**400]] * 30, dtype=object),
-            "column 0 was numeric in fit, but has a value that is not",
+            "column 0 contains a number too large for float64",
         ),
         (np.full((30, 1), np.inf), "column 0 contains infinity"),
         ([], "list of rows of equal length, got an empty list"),
