@@ -87,7 +87,7 @@ def unusable_columns(frame: pd.DataFrame) -> dict[str, list[str]]:
             found.setdefault("without a name, which number the rows", []).append(name)
         elif not column.notna().any():
             found.setdefault("without values", []).append(name)
-        elif column.notna().all() and (column == column.iloc[0]).all():
+        elif (column == column.iloc[0]).all():  # A missing value equals none.
             found.setdefault("with a single value", []).append(name)
     return found
 

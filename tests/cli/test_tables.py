@@ -431,6 +431,20 @@ def test_several_totals_and_means_are_dropped(write):
     assert table.schema.columns["n"] == "integer"
 
 
+@pytest.mark.parametrize(
+    "last",
+    [("sum", "3", "8.5"), ("total", "5", ""), ("mean", "", ""), ("total", "", "9")],
+)
+def test_rows_of_words_are_no_totals(write, last):
+    rows = [(f"word{i}", str(i % 7 + 4), f"{i}.5" if i % 9 else "") for i in range(40)]
+    table = read_table(write(to_csv([*rows, last], "word,length,y")), "y")
+    assert not any("totals" in note for note in table.notes)
+    assert table.schema.columns == {
+        "word": "text",
+        "length": "integer" if last[1] else "number",
+    }
+
+
 def test_totals_may_have_a_unit_and_follow_no_rows(write):
     rows = [("u", "$1,000.50", "x"), ("v", "$20.00", "y")] * 4
     total = ("Total", "$4,082", "")
@@ -557,14 +571,22 @@ def test_a_near_name_of_the_target_is_found(write, name):
 
 def test_only_columns_that_teach_nothing_are_dropped(write):
     rows = [
-        ("1", "", f"name {i} {i * i}", f"2020-01-{i % 28 + 1:02}", f"{i:05}", *row)
+        (
+            "1",
+            "",
+            "7" * (i % 2),
+            f"name {i} {i * i}",
+            f"2020-01-{i % 28 + 1:02}",
+            f"{i:05}",
+            *row,
+        )
         for i, row in enumerate(make_rows())
     ]
-    header = "same,void,name,day,code_id,size,color,label"
+    header = "same,void,half,name,day,code_id,size,color,label"
     table = read_table(write(to_csv(rows, header)), "label")
-    assert list(table.X) == ["name", "day", "code_id", "size", "color"]
+    assert list(table.X) == ["half", "name", "day", "code_id", "size", "color"]
     assert list(table.schema.columns) == list(table.X)
-    assert table.numeric == ["size"]
+    assert table.numeric == ["half", "size"]
     assert table.categorical == ["color"]
     assert table.notes == [
         "dropped 1 column with a single value: 'same'",
