@@ -51,8 +51,8 @@ def draw_loss_curve(path: Path) -> None:
 
 def draw_xor(path: Path) -> None:
     """Draw the cost of each epoch of the README's program, and what it has learned."""
-    from skscratch.cli import xor_picture
     from skscratch.cli.demo import learn_xor
+    from skscratch.cli.output import xor_picture
 
     xor = learn_xor()
     figure = new_figure(width=7.6, height=3.7)

@@ -60,7 +60,7 @@ EXTRAS = {
 }
 PRINTING = {
     *("backends.__main__", "estimators.monitor"),
-    *("cli.terminal", "cli.main", "cli.predict"),
+    *("cli.output.terminal", "cli.main", "cli.predict"),
 }
 REGISTRIES = {
     "activation": set(ACTIVATIONS),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skscratch.cli.terminal import Progress, align, heading
+from skscratch.cli.output.terminal import Progress, align, heading
 from skscratch.nn.layer import Layer
 from skscratch.nn.losses import d_logloss, logloss
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-from skscratch.cli.writing import discard_unfinished_files
+from skscratch.cli.output.writing import discard_unfinished_files
 
 EXIT_STATUS = 128 + signal.SIGINT
 

@@ -14,18 +14,18 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from skscratch.cli.card import write_card
 from skscratch.cli.demo import run_digits, run_xor
 from skscratch.cli.errors import InputError
 from skscratch.cli.interrupt import prepare_workers
-from skscratch.cli.json_output import format_json, results_of
 from skscratch.cli.models import loading_instructions, save
 from skscratch.cli.options import check_options, make_parser
-from skscratch.cli.pictures import draw_training
-from skscratch.cli.tables import Table, read_table
-from skscratch.cli.terminal import Progress
+from skscratch.cli.output.card import write_card
+from skscratch.cli.output.json_output import format_json, results_of
+from skscratch.cli.output.pictures import draw_training
+from skscratch.cli.output.terminal import Progress
+from skscratch.cli.output.xor_picture import draw_demo
+from skscratch.cli.reading.tables import Table, read_table
 from skscratch.cli.training import Outcome, train
-from skscratch.cli.xor_picture import draw_demo
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from skscratch.cli.errors import InputError
-from skscratch.cli.terminal import format_names
-from skscratch.cli.writing import replacing
+from skscratch.cli.output.terminal import format_names
+from skscratch.cli.output.writing import replacing
 from skscratch.version import __version__
 
 # Types that models of this package are made of and skops does not trust by itself, by

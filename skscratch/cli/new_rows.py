@@ -12,8 +12,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from skscratch.cli.errors import InputError
-from skscratch.cli.tables import Schema
-from skscratch.cli.terminal import format_count, format_names
+from skscratch.cli.output.terminal import format_count, format_names
+from skscratch.cli.reading.tables import Schema
 from skscratch.tabular.roles import ColumnRole
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from skscratch.cli.errors import InputError
-from skscratch.cli.separators import SEPARATORS
+from skscratch.cli.reading.separators import SEPARATORS
 from skscratch.version import __version__
 
 STDIN = "-"

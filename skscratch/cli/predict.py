@@ -22,7 +22,7 @@ from skscratch.cli.errors import InputError
 from skscratch.cli.options import OneLineParser, _separator
 
 if TYPE_CHECKING:
-    from skscratch.cli.files import Source
+    from skscratch.cli.reading.files import Source
 
 STANDARD_STREAM = "-"
 ENDINGS = (".csv", ".csv.gz")
@@ -122,7 +122,7 @@ def run_predict(argv: Sequence[str]) -> int:
         tell("warning", warning)
     outputs = Outputs(model, with_proba=options.proba, coverage=options.interval)
     schema = (information or {}).get("schema")
-    from skscratch.cli.files import open_source
+    from skscratch.cli.reading.files import open_source
 
     source = open_source(
         options.file, separator=options.separator, encoding=options.encoding
@@ -179,7 +179,7 @@ def predict_table(
     stream : text stream
         Where to write CSV.
     tell : callable
-        Takes "note" and a line.
+        Takes "note" or "warning", and a line.
 
     Returns
     -------
@@ -191,7 +191,7 @@ def predict_table(
     _check_kept(kept, source)
     rows = NewRows(outputs.model, schema, source.header, kept)
     writer = csv.writer(stream, lineterminator="\n")
-    n_rows = 0
+    n_rows, told = 0, set[str]()
     with _progress_bar(source, stream) as advance:
         for cells in source.chunks(CHUNK_ROWS):
             converted = rows.convert(cells)
@@ -199,7 +199,11 @@ def predict_table(
                 for note in rows.first_notes():
                     tell("note", note)
                 writer.writerow(_unique([*kept, *outputs.names], len(kept)))
-            predicted = _predict(outputs, converted, n_rows)
+            predicted, warned = _predict(outputs, converted, n_rows)
+            for text in warned:
+                if text not in told:
+                    tell("warning", text)
+            told.update(warned)
             texts = [_as_written(cells[name]) for name in kept]
             writer.writerows(zip(*texts, *predicted, strict=True))
             stream.flush()
@@ -220,17 +224,22 @@ def _check_kept(kept: Sequence[str], source: Source) -> None:
             raise InputError(f"--keep: {source.name!r} has no column {name!r}{hint}")
 
 
-def _predict(outputs: Outputs, rows: Any, n_before: int) -> list[list[Any]]:
+def _predict(
+    outputs: Outputs, rows: Any, n_before: int
+) -> tuple[list[list[Any]], list[str]]:
+    """Predict rows; also return what the model warned of."""
     try:
-        with warnings.catch_warnings():
-            # Of unknown categories, which are counted instead.
-            warnings.simplefilter("ignore")
-            return outputs.predict(rows)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            # They are counted instead.
+            warnings.filterwarnings("ignore", "Found unknown categories")
+            predicted = outputs.predict(rows)
     except (ValueError, TypeError) as error:
         raise InputError(
             f"cannot predict rows {n_before + 1:,} to {n_before + len(rows):,}: "
             + " ".join(str(error).split())
         ) from error
+    return predicted, [" ".join(str(warning.message).split()) for warning in caught]
 
 
 class Outputs:
@@ -326,7 +335,7 @@ def _open_output(name: str) -> Iterator[TextIO]:
             with contextlib.suppress(BrokenPipeError):
                 stream.detach()
         return
-    from skscratch.cli.writing import replacing
+    from skscratch.cli.output.writing import replacing
 
     try:
         with replacing(Path(name)) as path, open(path, "wb") as raw:

@@ -26,10 +26,10 @@ from skscratch.cli.comparison import (
     cross_validate,
     make_folds,
 )
+from skscratch.cli.output.report import compare_times, format_fold, format_scores
+from skscratch.cli.output.terminal import Progress, format_count, wrap
 from skscratch.cli.peers import with_standardized_targets
-from skscratch.cli.report import compare_times, format_fold, format_scores
 from skscratch.cli.results import METRICS, SHOWN, Array, FoldScores, ModelScores
-from skscratch.cli.terminal import Progress, format_count, wrap
 from skscratch.estimators.classifier import ScratchMLPClassifier
 from skscratch.estimators.regressor import ScratchMLPRegressor
 

@@ -12,7 +12,6 @@ from typing import Any
 from joblib import effective_n_jobs
 from threadpoolctl import threadpool_limits
 
-from skscratch.cli.column_report import describe_roles, format_roles
 from skscratch.cli.comparison import (
     Candidate,
     Fold,
@@ -21,14 +20,8 @@ from skscratch.cli.comparison import (
     make_folds,
 )
 from skscratch.cli.errors import InputError
-from skscratch.cli.peers import (
-    RECIPE,
-    describe_preparations,
-    make_network_columns,
-    make_peers,
-    make_recipe,
-)
-from skscratch.cli.report import (
+from skscratch.cli.output.column_report import describe_roles, format_roles
+from skscratch.cli.output.report import (
     describe_coverage,
     format_fold,
     format_kept,
@@ -36,11 +29,18 @@ from skscratch.cli.report import (
     format_winner,
     short_name,
 )
+from skscratch.cli.output.terminal import Progress, heading, wrap
+from skscratch.cli.output.time_left import TimeLeft
+from skscratch.cli.peers import (
+    RECIPE,
+    describe_preparations,
+    make_network_columns,
+    make_peers,
+    make_recipe,
+)
+from skscratch.cli.reading.tables import Table
 from skscratch.cli.results import SHOWN, FoldScores, ModelScores, best_of
 from skscratch.cli.study import Study, describe_fewer_folds, describe_table
-from skscratch.cli.tables import Table
-from skscratch.cli.terminal import Progress, heading, wrap
-from skscratch.cli.time_left import TimeLeft
 from skscratch.tabular.roles import ColumnRole
 
 PLAIN = "skscratch plain network"

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from skscratch._messages import warn_user
 from skscratch.tabular.date_text import (
     UNIT_SECONDS,
     Reading,
@@ -210,8 +211,7 @@ def read_column(name: Any, column: Any, format: DateFormat) -> Reading:
     """Read a column.
 
     Dates may be of any type and resolution, or text in the format's layout or in ISO
-    8601. All other values count as missing, but at least one must be readable unless
-    all are missing: otherwise the layout has probably changed.
+    8601. All other values count as missing.
 
     If the format has a time zone, dates are converted to it; dates without a time zone
     are local dates in it. Otherwise each date keeps its own time zone.
@@ -230,8 +230,12 @@ def read_column(name: Any, column: Any, format: DateFormat) -> Reading:
     Raises
     ------
     ValueError
-        If the column has values but none can be read, because they are of another type
-        or in another layout.
+        If the dtype of the column is of other values, such as numbers.
+
+    Warns
+    -----
+    UserWarning
+        If there are values but none can be read: the layout has probably changed.
     """
     values, utc = _column_values(column)
     if values.ndim != 1:
@@ -243,7 +247,7 @@ def read_column(name: Any, column: Any, format: DateFormat) -> Reading:
         listed = values.tolist()
         reading = _read_objects(listed, format)
         if not reading.valid.any() and not holds_nothing(values):
-            raise ValueError(_unreadable(name, listed, format))
+            warn_user(_unreadable(name, listed, format))
     elif _is_all_missing(values):
         reading = _nothing(len(values))
     elif _kind_of_dtype(column, values) == format.kind:
@@ -257,7 +261,7 @@ def read_column(name: Any, column: Any, format: DateFormat) -> Reading:
 
 
 def _unreadable(name: Any, values: list[Any], format: DateFormat) -> str:
-    """Error message for a column of which no value can be read."""
+    """Warning about a column of which no value can be read."""
     first = next(
         v for v in values if _distinct_texts([v]) or not _is_text_or_missing(v)
     )
@@ -266,8 +270,8 @@ def _unreadable(name: Any, values: list[Any], format: DateFormat) -> str:
         layouts = f"the layout {format.layout!r} or in {layouts}"
     return (
         f"column {name!r} held {format.kind} in fit, but now none of its values can be "
-        f"read as such, for example {first!r}: convert it to {format.kind}, or to text "
-        f"in {layouts}."
+        f"read as such, for example {first!r}, and all count as missing: convert it to "
+        f"{format.kind}, or to text in {layouts}."
     )
 
 

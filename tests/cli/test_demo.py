@@ -10,9 +10,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from skscratch import ScratchMLPClassifier
-from skscratch.cli import xor_picture
 from skscratch.cli.demo import XOR_TARGETS, learn_xor
-from skscratch.cli.xor_picture import draw_demo, draw_xor
+from skscratch.cli.output import xor_picture
+from skscratch.cli.output.xor_picture import draw_demo, draw_xor
 
 README = Path(__file__).parents[2] / "README.md"
 

@@ -41,7 +41,7 @@ def run():
 WRITING = """
 def run():
     from pathlib import Path
-    from skscratch.cli.writing import replacing
+    from skscratch.cli.output.writing import replacing
     with replacing(Path("file.csv")) as path:
         path.write_text("half of i")
         ready()
@@ -52,7 +52,7 @@ def run():
 DEAF = """
 def run():
     from pathlib import Path
-    from skscratch.cli.writing import replacing
+    from skscratch.cli.output.writing import replacing
     with replacing(Path("file.csv")) as path:
         ready()
         while True:

@@ -17,9 +17,9 @@ from sklearn.preprocessing import StandardScaler
 from skscratch import ScratchMLPClassifier
 from skscratch.cli import main as cli
 from skscratch.cli.demo import run_xor
+from skscratch.cli.output.terminal import Progress
+from skscratch.cli.reading.tables import Table, read_table
 from skscratch.cli.study import Study
-from skscratch.cli.tables import Table, read_table
-from skscratch.cli.terminal import Progress
 
 EXTRAS = ("pandas", "rich", "skops", "matplotlib")
 QUICK = ("--folds", "2", "--max-iter", "8")

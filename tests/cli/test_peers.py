@@ -132,7 +132,9 @@ def test_all_models_learn_a_table_of_all_kinds_of_columns(task):
         else:
             model = candidate.pipeline.fit(X, y)
         assert model.score(X, y) > 0.3
-        assert model.predict(X.assign(color="green", day="no date")).shape == y.shape
+        with pytest.warns(match="none of its values can be read"):
+            predicted = model.predict(X.assign(color="green", day="no date"))
+        assert predicted.shape == y.shape
 
 
 def test_the_recipe_has_the_options_of_the_command_line():

@@ -22,7 +22,7 @@ from skscratch import (
 )
 from skscratch.cli import predict
 from skscratch.cli.models import save
-from skscratch.cli.tables import Schema
+from skscratch.cli.reading.tables import Schema
 from skscratch.tabular.columns import make_preprocessor
 
 # The models need not be good.
@@ -200,6 +200,16 @@ def test_values_that_are_unknown_or_count_as_missing_are_counted(
     assert "missing: 2 in 'size' (such as 'NA')" in err
     assert "not in the training data: 3 in 'zip' (such as '9999')" in err
     assert err.count("\n") == 2
+
+
+def test_what_the_model_warns_of_is_said_once(table, classifier, write, monkeypatch):
+    monkeypatch.setattr(predict, "CHUNK_ROWS", 10)
+    rows = NEW.assign(day="soon")
+    found, err = table(classifier[0], write(rows.to_csv(index=False)))
+    assert len(found) == len(NEW)
+    assert err.count("none of its values can be read as such, for example 'soon'") == 1
+    assert err.startswith("skscratch: warning: column 'day' held dates in fit")
+    assert err.count("\n") == 1
 
 
 def test_a_word_in_a_column_of_numbers_is_refused(

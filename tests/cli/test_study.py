@@ -15,8 +15,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skscratch import ScratchMLPClassifier
 from skscratch.cli import study
+from skscratch.cli.output.terminal import Progress
 from skscratch.cli.study import Study, network_of, summarize, with_reference
-from skscratch.cli.terminal import Progress
 
 
 def make_study(X, y, task="classification", **options):

@@ -11,9 +11,9 @@ from skscratch.cli import comparison, study, training
 from skscratch.cli.comparison import Candidate
 from skscratch.cli.errors import InputError
 from skscratch.cli.options import make_parser
+from skscratch.cli.output.terminal import Progress
 from skscratch.cli.peers import RECIPE
-from skscratch.cli.tables import Schema, Table
-from skscratch.cli.terminal import Progress
+from skscratch.cli.reading.tables import Schema, Table
 from skscratch.cli.training import PLAIN, train
 
 QUICK = ("--effort", "low", "--folds", "2")

@@ -481,23 +481,29 @@ def test_values_of_another_kind_are_missing_and_columns_refused():
         (
             ["31.01.2024", "01.02.2024"],
             [None, " NA", "1/31/24", "x"],
-            r"column 0 held dates in fit, .* for example '1/31/24': convert it to "
-            r"dates, or to text in the layout 'day\.month\.year' or in ISO 8601\.$",
+            r"column 0 held dates in fit, .* for example '1/31/24', and all count as "
+            r"missing: convert it to dates, or to text in the layout "
+            r"'day\.month\.year' or in ISO 8601\.$",
         ),
-        (["31.01.2024", "01.02.2024"], [np.nan, 5, "x"], "for example 5: convert"),
+        (
+            ["31.01.2024", "01.02.2024"],
+            [np.nan, 5, "x"],
+            "for example 5, and all count",
+        ),
         (
             [dt.date(2024, 1, 31), dt.date(2024, 2, 1)],
             [b"31.01.2024"],
-            "for example b'31.01.2024': convert it to dates, or to text in ISO 8601",
+            "for example b'31.01.2024', .* convert it to dates, or to text in ISO 8601",
         ),
         ([dt.time(1), dt.time(2)], ["noon"], "held times in fit.*'noon'"),
         ([dt.timedelta(1), dt.timedelta(2)], [dt.time(2)], "held durations in fit"),
     ],
 )
-def test_a_column_of_which_nothing_can_be_read_later_is_refused(in_fit, later, message):
+def test_a_column_of_which_nothing_can_be_read_later_is_named(in_fit, later, message):
     encoder = DateEncoder().fit(as_column(in_fit))
-    with pytest.raises(ValueError, match=message):
-        encoder.transform(as_column(later))
+    with pytest.warns(UserWarning, match=message):
+        encoded = encoder.transform(as_column(later))
+    assert_array_equal(encoded, encoder.transform(as_column([None] * len(later))))
     # One readable value is enough, and so are missing values alone.
     assert len(encoder.transform(as_column([*later, in_fit[0]]))) == len(later) + 1
     assert len(encoder.transform(as_column([None, "", "NaT", np.nan]))) == 4
@@ -566,7 +572,7 @@ def test_rows_are_encoded_independently(column, data):
     encoder = DateEncoder().fit(as_column([*texts, *missing[:0]]))
     values = as_column([*texts, *missing])
     expected = encoder.transform(values)
-    # Without any readable value, the column is refused.
+    # Without any readable value, there is a warning.
     rows = [0, *data.draw(st.lists(st.integers(0, len(values) - 1)))]
     assert_array_equal(encoder.transform(values[rows]), expected[rows])
     order = np.array(data.draw(st.permutations(range(len(texts)))))
