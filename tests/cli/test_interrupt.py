@@ -54,9 +54,9 @@ def run():
     from pathlib import Path
     from skscratch.cli.output.writing import replacing
     with replacing(Path("file.csv")) as path:
-        ready()
         while True:
             try:
+                ready()
                 time.sleep(600)
             except BaseException:
                 print("caught", flush=True)

@@ -653,6 +653,7 @@ cells = st.one_of(
 )
 
 
+@pytest.mark.filterwarnings("ignore:column 'mixed' is treated as")
 @given(data=st.data(), n_rows=st.integers(4, 12))
 @settings(max_examples=25, deadline=None)
 def test_preprocessed_columns_are_finite_numbers(tmp_path_factory, data, n_rows):
