@@ -1707,7 +1707,7 @@ def test_routing_offers_what_mlp_classifier_offers():
 
 
 @pytest.mark.parametrize(
-    "requests", [{"fit"}, {"score"}, {"fit", "score"}], ids=" and ".join
+    "requests", [("fit",), ("score",), ("fit", "score")], ids=" and ".join
 )
 def test_weights_are_routed_to_where_they_are_requested(requests):
     X, y = make_data("two classes", 60)
