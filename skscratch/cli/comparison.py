@@ -62,7 +62,8 @@ def count_folds(y: Array, task: str, n_folds: int) -> int:
     Returns
     -------
     int
-        At most as many as the smallest class has rows, or as leave two test rows each.
+        At most as many as the smallest class has rows, or as leave ten test rows each;
+        but two, if there are four rows.
 
     Raises
     ------
@@ -72,7 +73,7 @@ def count_folds(y: Array, task: str, n_folds: int) -> int:
     if task == "classification":
         limit = int(np.min(np.unique(y, return_counts=True)[1]))
     else:
-        limit = len(y) // 2
+        limit = min(max(len(y) // 10, 2), len(y) // 2)
     if limit < 2:
         raise InputError(f"cannot evaluate on {len(y)} rows: at least 4 are needed")
     return min(n_folds, limit)

@@ -137,6 +137,8 @@ def write_files(
     if options.plot is not None:
         draw_training(outcome, table, options.plot)
         progress.write_result(f"\nPicture: {options.plot}")
+    if options.save is None:
+        progress.write_result("\nNothing was saved: add --save model.skops to do so.")
     if options.card is not None:
         write_card(results, outcome, options, reading_call)
         progress.write_result(f"\nModel card: {options.card}")

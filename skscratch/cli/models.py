@@ -229,8 +229,7 @@ def loading_instructions(path: Path, reading_call: str) -> str:
 Saved: {path}
 To predict for new rows:
   python -m skscratch predict {shlex.quote(str(path))} new.csv --output predictions.csv
-or in Python, after a look at the {len(types)} types in the file, all from
-{" and ".join(packages)}:
+or in Python (the {len(types)} types in the file are of {" and ".join(packages)}):
   >>> import skops.io
   >>> types = skops.io.get_untrusted_types(file={str(path)!r})
   >>> types

@@ -7,6 +7,7 @@ import importlib
 import math
 import os
 import re
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -47,11 +48,18 @@ class OneLineParser(argparse.ArgumentParser):
         raise InputError(" ".join(message.split()))
 
 
-class CompactHelp(argparse.RawDescriptionHelpFormatter):
-    """Help with a line for most options."""
+class CompactHelp(argparse.HelpFormatter):
+    """Help with a line for most options; indented lines of other text are kept."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=23)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        blocks = re.split(r"(\n(?:  .*\n?)+|\n\n)", text)
+        return "".join(
+            block if block.startswith("\n") else textwrap.fill(block, width)
+            for block in blocks
+        )
 
 
 def make_parser() -> OneLineParser:
@@ -77,7 +85,7 @@ def _add_data(add: Callable[..., object]) -> None:
     add("--task", choices=tasks, metavar="TASK", help=f"{' or '.join(tasks)}")
     add(
         "--separator",
-        type=_separator,
+        type=separator_character,
         metavar="CHAR",
         help=f"a character, or {', '.join(SEPARATORS)}",
     )
@@ -95,13 +103,13 @@ def _add_training(add: Callable[..., object]) -> None:
         "--effort",
         choices=("low", "default", "high"),
         metavar="EFFORT",
-        help="of the recipe: low, default or high",
+        help="how long the recipe trains: low, default or high",
     )
     add(
         "--time-limit",
         type=_seconds,
         metavar="SECONDS",
-        help="of each fit of the recipe: one a fold, and a last one",
+        help="of each fit of the recipe: one per fold, one more",
     )
     for name, kind, default, text in (
         ("--folds", _integer(2), 5, "number of cross-validation folds"),
@@ -122,8 +130,15 @@ def _add_training(add: Callable[..., object]) -> None:
 def _add_output(add: Callable[..., object]) -> None:
     add("--save", type=Path, metavar="FILE", help="save the model (.skops)")
     plots = " or ".join(PLOT_ENDINGS)
-    add("--plot", type=Path, metavar="FILE", help=f"draw the training ({plots})")
-    add("--card", type=Path, metavar="FILE", help="describe model and data (.md)")
+    add(
+        "--plot", type=Path, metavar="FILE", help=f"a picture of the training ({plots})"
+    )
+    add(
+        "--card",
+        type=Path,
+        metavar="FILE",
+        help="a description of model and data (.md)",
+    )
     add("--json", action="store_true", help="write results as JSON, nothing else")
     add("--quiet", action="store_true", help="write only results and errors")
     add("--version", action="version", version=f"skscratch {__version__}")
@@ -136,11 +151,13 @@ def _source(text: str) -> str | Path:
 def _integer(minimum: int, other: int | None = None) -> Callable[[str], int]:
     def convert(text: str) -> int:
         number = int(text) if re.fullmatch("-?[0-9]+", text) else None
-        if number is None or not (number == other or minimum <= number < 2**32):
-            alternative = "" if other is None else f" or {other}"
+        if number is None or not (number == other or minimum <= number):
+            alternative = "" if other is None else f", or {other}"
             raise argparse.ArgumentTypeError(
-                f"{text!r} is not an integer from {minimum} to 2**32 - 1{alternative}"
+                f"{text!r} is not a whole number, {minimum} or more{alternative}"
             )
+        if number >= 2**32:
+            raise argparse.ArgumentTypeError(f"{text} is above 2**32 - 1")
         return number
 
     return convert
@@ -158,7 +175,8 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _separator(text: str) -> str:
+def separator_character(text: str) -> str:
+    """Convert the argument of ``--separator``; for ``argparse``."""
     separator = SEPARATORS.get(text, text.replace("\\t", "\t"))
     if len(separator) != 1 or separator in '"\r\n ':
         raise argparse.ArgumentTypeError(
@@ -172,14 +190,14 @@ def check_options(options: argparse.Namespace) -> None:
     if options.file is None:
         for name in OF_A_FILE:
             if getattr(options, name):
-                raise InputError(f"{_option(name)} needs a CSV file, got none")
+                raise InputError(
+                    f"{_option(name)} needs a file: name it first, or - for stdin"
+                )
     elif options.target is None:
-        raise InputError("a CSV file needs --target, the column to predict")
-    if options.json and options.quiet:
-        raise InputError("--json and --quiet exclude each other")
+        raise InputError("a file needs --target, the column to predict")
     _check_model_options(options)
     if options.file is not None:
-        _require("reading a CSV file", "cli", "pandas", "rich", "skops")
+        _require("reading a file", "cli", "pandas", "rich", "skops")
     _check_outputs(options)
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from skscratch.cli.errors import InputError
-from skscratch.cli.options import OneLineParser, _separator
+from skscratch.cli.options import CompactHelp, OneLineParser, separator_character
 
 if TYPE_CHECKING:
     from skscratch.cli.reading.files import Source
@@ -31,15 +31,15 @@ ENDINGS = (".csv", ".csv.gz")
 CHUNK_ROWS = 8192
 
 DESCRIPTION = """\
-Predict new rows with a model that --save has written, or skops.
+Predict new rows with a model saved by --save (or by skops).
 
-The output is a CSV file (UTF-8, commas) with a row for each row of the file,
-in the same order: kept columns, "prediction", and what else is asked for."""
+The output is a CSV file (UTF-8, commas) with a row for each row of the file, in the
+same order: the kept columns, "prediction", and what else is asked for."""
 
 EPILOG = """\
 examples:
   python -m skscratch predict model.skops new.csv --output predictions.csv
-  python -m skscratch predict model.skops new.csv --proba --keep ID name
+  python -m skscratch predict model.skops new.csv --proba --keep ID --keep name
   python -m skscratch predict model.skops - --interval 0.9 < new.csv | head"""
 
 
@@ -50,7 +50,7 @@ def make_parser() -> OneLineParser:
         description=DESCRIPTION,
         epilog=EPILOG,
         usage="python -m skscratch predict MODEL FILE [options]",
-        formatter_class=_CompactHelp,
+        formatter_class=CompactHelp,
         allow_abbrev=False,
     )
     add = parser.add_argument
@@ -64,22 +64,16 @@ def make_parser() -> OneLineParser:
     add("--interval", type=_coverage, metavar="COVERAGE", help=text)
     add(
         "--keep",
-        nargs="+",
-        action="extend",
+        action="append",
         default=[],
         metavar="COLUMN",
-        help="repeat columns of the file, such as an ID",
+        help="repeat a column of the file, such as an ID",
     )
     text = "field separator (default: detected)"
-    add("--separator", type=_separator, metavar="CHAR", help=text)
+    add("--separator", type=separator_character, metavar="CHAR", help=text)
     add("--encoding", metavar="NAME", help="such as cp1252 (default: detected)")
     add("--quiet", action="store_true", help="write no notes, only errors")
     return parser
-
-
-class _CompactHelp(argparse.RawDescriptionHelpFormatter):
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=24)
 
 
 def _coverage(text: str) -> float:

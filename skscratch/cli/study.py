@@ -318,7 +318,7 @@ def describe_fewer_folds(n_folds: int, asked: int, task: str) -> str:
     if task == "classification":
         reason = f"the smallest class has {n_folds} rows"
     else:
-        reason = "each needs two rows"
+        reason = "each needs ten rows to test on"
     return f"{n_folds} folds instead of {asked}: {reason}"
 
 

@@ -109,7 +109,7 @@ def fit_intervals(regressor, data, splits, callbacks=()):
     splits : list of Split
         The user's own.
     callbacks : sequence, default=()
-        Callbacks of the network.
+        Callbacks of the network during its training.
 
     Returns
     -------
@@ -144,7 +144,7 @@ def fit_intervals(regressor, data, splits, callbacks=()):
         _column((data.Y[rest] - mean) / scale),
         None if data.weights is None else data.weights[rest],
         **validation,
-    )
+    ).set_callbacks()
     quantiles = _quantiles(estimator, data.X[held], len(mean))
     targets = (data.Y[held] - mean) / scale
     least = 0.0 if regressor.loss in ("poisson", "gamma") else -math.inf

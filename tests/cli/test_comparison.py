@@ -53,11 +53,12 @@ def test_folds_of_classes_are_a_partition_with_all_classes(sizes, asked, seed):
         assert set(y[train]) == set(y)
 
 
-def test_folds_of_numbers_are_shuffled_and_have_two_rows():
-    y = np.arange(11.0)
+def test_folds_of_numbers_are_shuffled_and_have_ten_rows():
+    assert count_folds(np.arange(11.0), "regression", 20) == 2
+    y = np.arange(57.0)
     assert count_folds(y, "regression", 20) == 5
     folds = make_folds(y, "regression", 5, 0)
-    assert all(len(test) >= 2 for _, test in folds)
+    assert all(len(test) >= 10 for _, test in folds)
     assert any(np.diff(test).max() > 1 for _, test in folds)
     with pytest.raises(InputError, match="3 rows: at least 4"):
         count_folds(y[:3], "regression", 5)

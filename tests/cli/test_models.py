@@ -75,6 +75,9 @@ MODELS = {
     "intervals": lambda: make_tabular_regressor(**QUICK, intervals=True).fit(
         TABLE, AMOUNTS
     ),
+    "time limits": lambda: make_tabular_regressor(
+        **QUICK, intervals=True, time_limit=60
+    ).fit(TABLE, AMOUNTS),
     "booleans": lambda: make_tabular_classifier(**QUICK).fit(TABLE, CLASSES == "yes"),
     "constant": lambda: make_tabular_regressor(**QUICK).fit(TABLE, np.ones(N_ROWS)),
     "groups": lambda: make_tabular_classifier(

@@ -150,7 +150,7 @@ def test_kept_columns_stay_as_they_are(table, classifier, write):
     )
     found, err = table(
         *(classifier[0], write(rows.to_csv(index=False), "new.csv")),
-        *("--keep", "id", "prediction", "--keep", "zip"),
+        *("--keep", "id", "--keep", "prediction", "--keep", "zip"),
     )
     assert list(found) == ["id", "prediction", "zip", "prediction 2"]
     assert found["id"].tolist() == rows["id"].tolist()

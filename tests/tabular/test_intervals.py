@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
 from skscratch import make_tabular_classifier, make_tabular_regressor
+from skscratch._sklearn import callbacks_of
 
 TRAINED = QUICK | {"max_iter": 60, "learning_rate_init": 0.03}
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -47,6 +48,15 @@ def test_only_a_recipe_with_intervals_has_them():
     assert_array_equal(with_intervals.predict(X), model.predict(X))
     with pytest.raises(ValueError, match="coverage must be a number above 0"):
         with_intervals.predict_interval(X, 90)
+
+
+def test_a_fitted_model_keeps_no_time_limit():
+    X, y = data()
+    model = make_tabular_regressor(intervals=True, **QUICK, time_limit=60).fit(X, y)
+    hedge = model["network"]
+    networks = [network for members in hedge.members_ for network in members.networks]
+    for network in (*networks, hedge.interval_model_.estimator):
+        assert callbacks_of(network) == []
 
 
 def test_only_one_network_is_trained_for_intervals():

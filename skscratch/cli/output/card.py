@@ -132,7 +132,7 @@ def _data(results: Mapping[str, Any]) -> str:
     lines = [
         f"- file: {escape(Path(data['source']).name)}",
         f"- rows: {data['rows']:,}",
-        f"- columns: {data['columns']:,}, beside the target",
+        f"- columns: {data['columns']:,}, besides the target",
         f"- target: {escape(data['target'])} ({data['task']})",
         *(f"- {escape(note)}" for note in data["notes"]),
     ]
@@ -143,11 +143,11 @@ def _columns(results: Mapping[str, Any]) -> dict[str, list[str]]:
     listed = results["columns"][:MAX_COLUMNS]
     table = {
         key: [escape(column[key]) for column in listed]
-        for key in ("name", "role", "reason")
+        for key in ("name", "role", "contents")
     }
     more = len(results["columns"]) - len(listed)
     if more:
-        for key, cell in (("name", "…"), ("role", ""), ("reason", f"{more} more")):
+        for key, cell in (("name", "…"), ("role", ""), ("contents", f"{more} more")):
             table[key].append(cell)
     return table
 
@@ -189,12 +189,12 @@ def _limitations(
     results: Mapping[str, Any], outcome: Outcome, options: argparse.Namespace
 ) -> str:
     lines = [
-        "The figures hold for new rows that come about like those in the file. They "
-        "say nothing about other times, places or groups.",
+        "The figures hold for new rows that arise in the same way as those in the "
+        "file. They say nothing about other times, places or groups.",
         "Each fold was drawn at random. If rows depend on each other, such as several "
         "rows of one person, the figures are too good.",
-        "The model that is saved is fitted on all rows, so it was not evaluated "
-        "itself: the figures are of models fitted on the other folds.",
+        "The saved model was trained on all rows and was not itself evaluated: the "
+        "figures come from models trained on the other folds.",
         "The model finds associations, not causes.",
     ]
     if any(model.is_ours and model.name != RECIPE for model in outcome.models):
@@ -205,6 +205,6 @@ def _limitations(
     if options.time_limit is not None:
         lines.append(
             f"Each fit was limited to {options.time_limit:g} seconds. Another run or "
-            "computer gives another model."
+            "computer may give a different model."
         )
     return "\n".join(f"- {line}" for line in lines)

@@ -93,8 +93,7 @@ def _role_lines(roles: Sequence[ColumnRole], width: int) -> list[str]:
     role_width = max(len(role.role) for role in roles)
     lines = []
     for name, role in zip(names, roles, strict=True):
-        separator = ":" if role.role == "dropped" else ""
-        start = f"  {name:{name_width}}  {role.role + separator:{role_width + 1}} "
+        start = f"  {name:{name_width}}  {role.role:{role_width}}  "
         reason = wrap("; ".join((role.reason, *role.notes)), width - len(start))
         lines += (start + reason).replace("\n", "\n" + " " * len(start)).split("\n")
     return lines

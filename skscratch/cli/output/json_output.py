@@ -51,7 +51,7 @@ def results_of(
             {
                 "name": str(role.name),
                 "role": role.role,
-                "reason": "; ".join((role.reason, *role.notes)),
+                "contents": "; ".join((role.reason, *role.notes)),
             }
             for role in outcome.roles
         ],

@@ -91,11 +91,11 @@ def draw_curves(model: Pipeline, ax: Any) -> None:
             label += ", loss of log-like values"
         name = _draw_kind(members.networks, ax, color, dashes, label)
     if ax.lines[-1].get_marker() == KEPT:
-        ax.plot([], [], KEPT, color="black", label="epoch that is kept")
+        ax.plot([], [], KEPT, color="black", label="epoch kept")
     losses = np.concatenate([line.get_ydata() for line in ax.lines])
     if losses[losses > 0].min() * MAX_RATIO < losses.max():
         ax.set_yscale("log")
-    ax.set(xlabel="Epoch", ylabel=name, title=f"{name} of each kind of networks")
+    ax.set(xlabel="Epoch", ylabel=name, title=f"{name} of each kind of network")
     ax.legend(fontsize="small", frameon=False)
 
 

@@ -186,13 +186,15 @@ def describe_lead(lead: Lead) -> str:
         if digits is None
         else f"{lead.difference:,.{digits + 1}f}"
     )
-    verdict = "more than" if lead.is_clear else "within"
-    folds = "all" if lead.n_better == n_folds else str(lead.n_better)
+    verdict = "larger than" if lead.is_clear else "within"
+    folds = f"{lead.n_better} of {n_folds}"
+    if lead.n_better == n_folds:
+        folds = "both" if n_folds == 2 else f"all {n_folds}"
     return (
         f"{start}. Next: {lead.next.name}, {ends[1]}. The difference of {difference} "
-        f"is {verdict} the spread over the folds; it is better on {folds} of "
-        f"{n_folds} folds."
-    ).replace("on all of", "on all")
+        f"is {verdict} its variation from fold to fold; {lead.best.name} is better on "
+        f"{folds} folds."
+    )
 
 
 def _with_spread(model: ModelScores, metric: Metric) -> str:
@@ -222,8 +224,8 @@ def format_kept(models: Sequence[ModelScores], task: str, width: int) -> str:
         text = f"{kept.name} is best by {title}, and is fitted on all rows."
     else:
         text = (
-            f"{best.name} is best by {title}; skscratch can't save it. "
-            f"{kept.name} is fitted on all rows."
+            f"{best.name} is best by {title}, but only models of skscratch can be "
+            f"saved: {kept.name} is fitted on all rows."
         )
     return wrap(text, width)
 
@@ -233,20 +235,20 @@ def describe_coverage(models: Sequence[ModelScores], task: str) -> str:
     if task == "classification":
         return ""
     if not any(model.has(COVERAGE.key) for model in models):
-        return "There are too few rows to calibrate intervals for 90 %."
+        return "There are too few rows to calibrate intervals."
     return (
-        "Coverage is the share of rows whose value is in our 90 % interval, and width "
+        "Coverage is the share of rows whose value is in our 90% interval, and width "
         "the mean width of these intervals."
     )
 
 
 def compare_times(ours: ModelScores, theirs: ModelScores) -> str:
     """Say how many times as fast ours is, unless times are too short to compare."""
-    ratios, too_short = [], []
+    ratios, too_short = [], list[str]()
     for key, name in (("fit_seconds", "fit"), ("predict_seconds", "predict")):
         seconds = [float(np.mean(model.values(key))) for model in (ours, theirs)]
         if min(seconds) < SHORT_SECONDS:
-            too_short.append(f"the times to {name} are too short to compare")
+            too_short.append(name)
         else:
             ratios.append(f"{seconds[1] / seconds[0]:.1f} times as fast to {name}")
     sentences = []
@@ -254,5 +256,5 @@ def compare_times(ours: ModelScores, theirs: ModelScores) -> str:
         sentences.append(f"{ours.name} is {' and '.join(ratios)} as {theirs.name}.")
     if too_short:
         text = " and ".join(too_short)
-        sentences.append(f"{text[0].upper()}{text[1:]}.")
+        sentences.append(f"The times to {text} are too short to compare.")
     return " ".join(sentences)

@@ -64,7 +64,7 @@ def test_the_card_holds_data_figures_and_instructions():
     assert "all 40 rows" in text
     assert "- file: data.csv\n" in text
     assert "3 rows \\| lost" in text
-    assert re.search(r"\| +x\\_1 +\| number \| numbers \|", text)
+    assert re.search(r"\| +x\\_1 +\| number \| +numbers +\|", text)
     assert re.search(r"skscratch recipe +\| 0.850 ± 0.050 \| 0.300 ± 0.050", text)
     assert "- Best by log loss: skscratch recipe, 0.300 ± 0.050" in text
     assert "python -m skscratch predict m.skops new.csv --output" in text

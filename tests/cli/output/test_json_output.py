@@ -44,8 +44,8 @@ def test_results_name_data_columns_models_and_files():
         "notes": ["a note", "é"],
     }
     assert results["columns"] == [
-        {"name": "size", "role": "number", "reason": "numbers; a note"},
-        {"name": "3", "role": "dropped", "reason": "constant"},
+        {"name": "size", "role": "number", "contents": "numbers; a note"},
+        {"name": "3", "role": "dropped", "contents": "constant"},
     ]
     assert results["winner"] == {"rmse": "theirs"}
     assert results["kept"] == "ours"
