@@ -69,6 +69,7 @@ class NewRows:
         # Of cells that count as missing, and of unknown categories, by column.
         self._words: dict[str, Counter[str]] = {}
         self._unseen: dict[str, Counter[str]] = {}
+        self._n_empty = 0
 
     def _choose_columns(
         self, model: Any, header: Sequence[str], kept: Collection[str]
@@ -115,6 +116,12 @@ class NewRows:
     def last_notes(self) -> list[str]:
         """Notes on the cells of all rows so far; one line each."""
         notes = []
+        if self._n_empty:
+            notes.append(
+                f"{format_count(self._n_empty, 'row')} without a value in any column "
+                "that the model takes: predicted all the same, so that no row is left "
+                "out"
+            )
         if self._words:
             notes.append(f"cells that count as missing: {_counts(self._words)}")
         if self._unseen:
@@ -140,6 +147,7 @@ class NewRows:
             If columns are missing, or a cell is not a number where one is needed.
         """
         features = self._schema.features(cells)
+        self._n_empty += int(features.isna().all(axis=1).sum())
         self._count_words(cells, features)
         rows = features if self._has_names else _as_array(features)
         self._count_unseen(rows)

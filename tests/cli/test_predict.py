@@ -202,6 +202,18 @@ def test_values_that_are_unknown_or_count_as_missing_are_counted(
     assert err.count("\n") == 2
 
 
+def test_empty_rows_are_predicted_and_those_at_the_end_left_out(
+    table, classifier, write, monkeypatch
+):
+    monkeypatch.setattr(predict, "CHUNK_ROWS", 10)
+    rows = NEW.assign(id="x").copy()
+    rows.loc[[3, 17], ["size", "zip", "day"]] = ""
+    found, err = table(classifier[0], write(rows.to_csv(index=False) + ",,,\n,,,\n"))
+    assert len(found) == len(NEW)
+    assert "note: 2 rows without a value in any column that the model takes" in err
+    assert "note: left out 2 rows without any value at the end" in err
+
+
 def test_what_the_model_warns_of_is_said_once(table, classifier, write, monkeypatch):
     monkeypatch.setattr(predict, "CHUNK_ROWS", 10)
     rows = NEW.assign(day="soon")

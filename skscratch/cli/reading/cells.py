@@ -39,7 +39,9 @@ BOOLEANS = {
 NUMBER_STARTS = frozenset("+-.,0123456789iI \t")
 # Codes, such as postal codes.
 LEADING_ZEROS = re.compile(r"^\s*[-+]?0\d", re.MULTILINE)
-INTEGERS = re.compile(r"\s*[-+]?\d{1,19}\s*(\n\s*[-+]?\d{1,19}\s*)*")
+# Spaces must not match line feeds: an empty line is a missing cell.
+INTEGER = r"[^\S\n]*[-+]?\d{1,19}[^\S\n]*"
+INTEGERS = re.compile(rf"{INTEGER}(\n{INTEGER})*")
 # Signs such as those of currencies and "%" may stand around a number.
 WITH_COMMA = re.compile(r"^[^\w\n]*\d[\d.' ]*,\d+[^\w\n]*$", re.MULTILINE)
 WITH_POINT = re.compile(r"^[^\w\n]*\d[\d,' ]*\.\d+[^\w\n]*$", re.MULTILINE)

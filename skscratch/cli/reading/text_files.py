@@ -47,6 +47,9 @@ class TextSource(Source):
     - one among the rows that has as many fields as the header, of which there are
       several: it may be a row whose first cell begins with "#", and no row gets lost.
 
+    Rows without any value at the end, such as the lines of commas that Excel leaves
+    there, are no rows.
+
     Parameters
     ----------
     storage : Storage
@@ -65,7 +68,7 @@ class TextSource(Source):
     ) -> None:
         super().__init__(storage)
         self._encoding = find_encoding(storage, encoding)
-        self._n_comments = 0
+        self._n_comments = self._n_empty = 0
         self._has_mark = False
         with self._open_text() as text:
             lines = list(_sample(text))
@@ -90,6 +93,9 @@ class TextSource(Source):
             notes.append(f"skipped {lines} beginning with {COMMENT}")
         if self.header[0].startswith(COMMENT):
             notes.append(f"the header begins with {COMMENT}: it is not a comment")
+        if self._n_empty:
+            rows = format_count(self._n_empty, "row")
+            notes.append(f"left out {rows} without any value at the end")
         return notes + self._header_notes()
 
     @property
@@ -119,7 +125,7 @@ class TextSource(Source):
 
         n_read = 0
         read = self._records if self._encoding.has_comments else self._plain_records
-        for rows in read(n_rows):
+        for rows in self._until_last_value(read(n_rows)):
             yield pd.DataFrame(
                 np.array(rows, dtype=object).reshape(len(rows), len(self.header)),
                 columns=self.header,
@@ -129,6 +135,32 @@ class TextSource(Source):
             n_read += len(rows)
         if not n_read:
             raise InputError(f"{self.name!r} has a header but no rows")
+
+    def _until_last_value(
+        self, pieces: Iterator[list[list[str]]]
+    ) -> Iterator[list[list[str]]]:
+        """Yield pieces up to the last row with a value."""
+        # What may be the end: a piece whose last rows are empty, and how long the
+        # pieces of empty rows are that follow.
+        held: list[list[str]] = []
+        n_empty, lengths = 0, list[int]()
+        for rows in pieces:
+            filled = (i for i, row in enumerate(reversed(rows)) if any(row))
+            n_last = next(filled, None)
+            if n_last is None:
+                lengths.append(len(rows))
+                continue
+            if held:
+                yield held
+            for length in lengths:
+                yield [[""] * len(self.header)] * length
+            lengths = []
+            held, n_empty = (rows, n_last) if n_last else ([], 0)
+            if not held:
+                yield rows
+        if held:
+            yield held[:-n_empty]
+        self._n_empty = n_empty + sum(lengths)
 
     @contextmanager
     def _open_text(self) -> Iterator[io.TextIOWrapper]:

@@ -451,3 +451,19 @@ def test_the_extra_that_is_missing_is_named(
 ):
     monkeypatch.setitem(sys.modules, missing, None)
     assert refused(write(content)) == message
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 3, 100])
+@pytest.mark.parametrize("comment", ["", "# made by hand\n"])
+def test_rows_without_values_are_left_out_at_the_end_only(write, n_rows, comment):
+    path = write(f"{comment}a,b\n1,2\n,\n,\n, \n3,\n,\n ,\n,\n")
+    with open_source(path) as source:
+        pieces = list(source.chunks(n_rows))
+        note = "left out 3 rows without any value at the end"
+        assert source.notes[-1] == note
+    assert max(map(len, pieces)) <= n_rows
+    frame = pd.concat(pieces)
+    assert frame.index.tolist() == [0, 1, 2, 3, 4]
+    expected = [["1", "2"], ["", ""], ["", ""], ["", ""], ["3", ""]]
+    assert frame.to_numpy().tolist() == expected
+    assert "no rows" in refused(write("a,b\n,\n,\n"))

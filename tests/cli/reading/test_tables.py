@@ -103,6 +103,7 @@ FORMATS = {
         ",Total,", f"{TOTAL:.2f},Total,"
     ),
     "UTF-16": to_csv(make_rows()).encode("utf-16"),
+    "empty rows": to_csv(make_rows()) + ",,\n" * 5,
 }
 # What is said about them.
 NOTES = {
@@ -116,6 +117,7 @@ NOTES = {
     "comments": "skipped 1 comment line beginning with #",
     "total": "dropped 1 row of totals at the end: 'Total'",
     "UTF-16": "read as UTF-16 text",
+    "empty rows": "left out 5 rows without any value at the end",
 }
 
 
@@ -319,6 +321,17 @@ def test_features_are_in_order_and_others_are_ignored():
     np.testing.assert_array_equal(features["x"], [1.5, np.nan])
     assert features["f"][0] is True
     assert features.isna().to_numpy().tolist()[1] == [False, True, True, True]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("word", ["", "NA"])
+def test_integers_may_be_missing_in_new_rows(place, word):
+    cells = pd.DataFrame({"n": ["1", "2", "3"]}, dtype=object)
+    cells.loc[place, "n"] = word
+    read = Schema("y", "regression", {"n": "integer"}).features(cells)["n"]
+    expected = [1.0, 2.0, 3.0]
+    expected[place] = np.nan
+    np.testing.assert_array_equal(read, expected)
 
 
 @pytest.mark.parametrize("kind", ["n", "x", "f"])
