@@ -13,6 +13,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from skscratch.cli.errors import InputError
 from skscratch.cli.output.terminal import format_count, format_names
+from skscratch.cli.reading.sources import Source
 from skscratch.cli.reading.tables import Schema
 from skscratch.tabular.roles import ColumnRole
 
@@ -24,6 +25,7 @@ TEXT_ENCODERS = (
     *("OneHotEncoder", "OrdinalEncoder", "TargetEncoder"),
     *("DateEncoder", "TargetMeans", "TextEncoder"),
 )
+DECIMALS = {".": "decimal points", ",": "decimal commas"}
 
 
 class NewRows:
@@ -35,8 +37,8 @@ class NewRows:
         A fitted model.
     schema : dict or None
         ``Schema.as_dict()`` of the training data, if it was saved with the model.
-    header : list of str
-        Names of the columns of the new rows.
+    source : Source
+        The new rows.
     kept : collection of str, default=()
         Columns that are for the user only, if there are more than the model takes.
 
@@ -50,9 +52,10 @@ class NewRows:
         self,
         model: Any,
         schema: dict[str, Any] | None,
-        header: Sequence[str],
+        source: Source,
         kept: Collection[str] = (),
     ) -> None:
+        header = source.header
         self._notes: list[str] = []
         self._has_names = schema is not None or hasattr(model, "feature_names_in_")
         self._schema = (
@@ -64,6 +67,12 @@ class NewRows:
         self._note_others(
             [name for name in header if name not in taken and name not in kept]
         )
+        self._decimal = self._schema.find_decimal(source)
+        if self._decimal != self._schema.decimal:
+            self._notes.append(
+                f"the numbers are read with {DECIMALS[self._decimal]}; those of the "
+                f"training data had {DECIMALS[self._schema.decimal]}"
+            )
         self._categories = list(_known_categories(model))
         self._positions = dict(enumerate(taken))
         # Of cells that count as missing, and of unknown categories, by column.
@@ -146,7 +155,7 @@ class NewRows:
         InputError
             If columns are missing, or a cell is not a number where one is needed.
         """
-        features = self._schema.features(cells)
+        features = self._schema.features(cells, self._decimal)
         self._n_empty += int(features.isna().all(axis=1).sum())
         self._count_words(cells, features)
         rows = features if self._has_names else _as_array(features)

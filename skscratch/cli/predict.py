@@ -183,7 +183,7 @@ def predict_table(
     from skscratch.cli.new_rows import NewRows
 
     _check_kept(kept, source)
-    rows = NewRows(outputs.model, schema, source.header, kept)
+    rows = NewRows(outputs.model, schema, source, kept)
     writer = csv.writer(stream, lineterminator="\n")
     n_rows, told = 0, set[str]()
     with _progress_bar(source, stream) as advance:

@@ -22,7 +22,8 @@ from skscratch import (
 )
 from skscratch.cli import predict
 from skscratch.cli.models import save
-from skscratch.cli.reading.tables import Schema
+from skscratch.cli.reading import schema
+from skscratch.cli.reading.tables import Schema, read_table
 from skscratch.tabular.columns import make_preprocessor
 
 # The models need not be good.
@@ -200,6 +201,52 @@ def test_values_that_are_unknown_or_count_as_missing_are_counted(
     assert "missing: 2 in 'size' (such as 'NA')" in err
     assert "not in the training data: 3 in 'zip' (such as '9999')" in err
     assert err.count("\n") == 2
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 1000])
+def test_the_decimal_separator_is_that_of_the_new_file(
+    tmp_path, table, write, monkeypatch, chunk_rows
+):
+    monkeypatch.setattr(schema, "CHUNK_ROWS", chunk_rows)
+    price = [f"${1000 + abs(size):,.2f}" for size in SIZES]
+    points = pd.DataFrame({"size": TRAINING["size"], "price": price})
+    # Rows without fractions come first.
+    points.loc[:2, "size"] = ["3", "", "NA"]
+    swapped = str.maketrans(".,", ",.")
+    commas = points.apply(lambda column: column.str.translate(swapped))
+    texts = {
+        ".": points.to_csv(index=False, sep="\t"),
+        ",": commas.to_csv(index=False, sep=";"),
+    }
+    paths = {mark: write(text, f"{ord(mark)}.csv") for mark, text in texts.items()}
+    for trained, new in (".,", ",."):
+        data = pd.read_csv(io.StringIO(texts[trained]), sep=None, engine="python")
+        y = list(LABELS)
+        text = data.astype(str).assign(label=y).replace("nan", "")
+        separator = {".": "\t", ",": ";"}[trained]
+        read = read_table(
+            write(text.to_csv(index=False, sep=separator), "training.csv"), "label"
+        )
+        assert read.schema.decimal == trained
+        assert read.schema.formats["price"].thousands == new
+        model = make_tabular_classifier(**QUICK).fit(read.X, read.y)
+        save(model, tmp_path / "model.skops", read.schema.as_dict())
+        found, err = table(tmp_path / "model.skops", paths[new], "--proba")
+        same, silence = table(tmp_path / "model.skops", paths[trained], "--proba")
+        pd.testing.assert_frame_equal(found, same)
+        kinds = {".": "points", ",": "commas"}
+        assert f"read with decimal {kinds[new]}; those of the training" in err
+        assert f"data had decimal {kinds[trained]}" in err
+        assert "decimal" not in silence
+
+
+def test_without_fractions_the_decimal_separator_is_that_of_training(
+    table, classifier, write
+):
+    rows = NEW.assign(size="7")
+    for separator in ",;":
+        _, err = table(classifier[0], write(rows.to_csv(index=False, sep=separator)))
+        assert err == ""
 
 
 def test_empty_rows_are_predicted_and_those_at_the_end_left_out(

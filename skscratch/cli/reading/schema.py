@@ -13,6 +13,7 @@ from skscratch.cli.errors import InputError
 from skscratch.cli.output.terminal import format_count, format_names
 from skscratch.cli.reading.cells import (
     MISSING_WORDS,
+    ColumnProfile,
     UnreadableCell,
     as_texts,
     to_booleans,
@@ -21,12 +22,15 @@ from skscratch.cli.reading.cells import (
     to_words,
 )
 from skscratch.cli.reading.formats import NO_FORMAT, NumberFormat
+from skscratch.cli.reading.sources import Source
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # Text by its words that mean missing.
 TEXTS = {"text": MISSING_WORDS, "string": frozenset({""})}
+# Rows that are looked at together to find the decimal separator.
+CHUNK_ROWS = 1 << 13
 EXPECTED = {"number": "a number", "integer": "a number", "boolean": "true or false"}
 
 
@@ -61,13 +65,52 @@ class Schema:
     formats: dict[str, NumberFormat] = field(default_factory=dict)
     reading: dict[str, Any] = field(default_factory=dict)
 
-    def features(self, cells: pd.DataFrame) -> pd.DataFrame:
+    def find_decimal(self, source: Source) -> str:
+        """Find the decimal separator of a file of new rows.
+
+        As in training, it is the one that most numbers have; a comma only if the fields
+        have another separator, or if the training data had decimal commas. The file is
+        read up to the first rows that tell.
+
+        Parameters
+        ----------
+        source : Source
+            The file.
+
+        Returns
+        -------
+        str
+            That of the training data if the file has no fractions.
+        """
+        is_text = source.separator not in (None, ",")
+        if self.decimal == "." and not is_text:
+            return "."
+        names = [name for name in source.header if self._may_tell_decimal(name)]
+        if not names:
+            return self.decimal
+        for cells in source.chunks(CHUNK_ROWS):
+            profile = ColumnProfile(".,")
+            for name in names:
+                if cells[name].dtype.kind not in "iufmM":
+                    profile.add(as_texts(cells[name]))
+            if profile.n_commas != profile.n_points:
+                return "," if profile.n_commas > profile.n_points else "."
+        return self.decimal
+
+    def _may_tell_decimal(self, name: str) -> bool:
+        # In other columns, commas and points may stand between thousands.
+        is_number = self.columns.get(name) in ("number", "integer")
+        return is_number and not self.formats.get(name, NO_FORMAT).thousands
+
+    def features(self, cells: pd.DataFrame, decimal: str | None = None) -> pd.DataFrame:
         """Convert raw cells to the features that the model takes, in its order.
 
         Parameters
         ----------
         cells : DataFrame of shape (n_samples, n_columns)
             Cells of a ``Source``. Its index counts the rows. Other columns are ignored.
+        decimal : str, default=None
+            The decimal separator of the source; None for that of the training data.
 
         Returns
         -------
@@ -82,7 +125,7 @@ class Schema:
 
         self._check_columns(list(cells))
         converted = {
-            name: self._convert(cells[name], name, kind)
+            name: self._convert(cells[name], name, kind, decimal or self.decimal)
             for name, kind in self.columns.items()
         }
         return pd.DataFrame(converted, index=cells.index)
@@ -104,7 +147,7 @@ class Schema:
             f"{format_names(missing, len(missing))}{hint}"
         )
 
-    def _convert(self, column: pd.Series, name: str, kind: str) -> Any:
+    def _convert(self, column: pd.Series, name: str, kind: str, decimal: str) -> Any:
         import pandas as pd
 
         try:
@@ -113,7 +156,7 @@ class Schema:
             if kind in EXPECTED and column.dtype.kind in "iuf":
                 return _typed_numbers(column, kind)
             if kind in (*EXPECTED, *TEXTS):
-                return self._convert_texts(as_texts(column), name, kind)
+                return self._convert_texts(as_texts(column), name, kind, decimal)
             return column.replace("", None).astype(kind)
         except UnreadableCell as error:
             self._refuse(column, name, EXPECTED[kind], error.index)
@@ -121,7 +164,9 @@ class Schema:
             reason = " ".join(str(error).split())
             raise InputError(f"column {name!r} must hold {kind}: {reason}") from error
 
-    def _convert_texts(self, texts: list[str], name: str, kind: str) -> Any:
+    def _convert_texts(
+        self, texts: list[str], name: str, kind: str, decimal: str
+    ) -> Any:
         import pandas as pd
 
         if kind in TEXTS:
@@ -132,7 +177,10 @@ class Schema:
         if integers is not None:
             return integers
         format = self.formats.get(name, NO_FORMAT)
-        return to_numbers(texts, self.decimal, format=format)
+        if format.thousands == decimal:
+            # The file is written by the customs of another country.
+            format = format._replace(thousands=self.decimal)
+        return to_numbers(texts, decimal, format=format)
 
     def _refuse(self, column: pd.Series, name: str, expected: str, i: int) -> None:
         cell = str(column.iloc[i])
