@@ -106,9 +106,12 @@ class ColumnProfile:
         Number of cells that are not numbers.
     n_commas, n_points : int
         Numbers of cells with a decimal comma and a decimal point; cells that are equal
-        may be counted once.
+        may be counted once. If there are no decimal commas, points are not counted
+        further than the first.
     has_codes : bool
         Whether there are numbers with leading zeros.
+    is_decimal_shown : bool
+        Whether other columns have fractions after the decimal separator. To be set.
     """
 
     def __init__(self, decimals: str) -> None:
@@ -117,7 +120,7 @@ class ColumnProfile:
         self.words: Counter[str] = Counter()
         self.n_words = 0
         self.n_commas = self.n_points = 0
-        self.has_codes = False
+        self.has_codes = self.is_decimal_shown = False
         self._are_numbers = dict.fromkeys(decimals, True)
         self._are_integers = self._are_booleans = True
         self._formats = {decimal: FormatFinder(decimal) for decimal in decimals}
@@ -150,6 +153,8 @@ class ColumnProfile:
         if "," in self._are_numbers:
             self.n_commas += len(WITH_COMMA.findall(joined))
             self.n_points += len(WITH_POINT.findall(joined))
+        elif not self.n_points and "." in joined:
+            self.n_points = int(WITH_POINT.search(joined) is not None)
         fits = {
             decimal: _parse(present, decimal) is not None
             for decimal in self._are_numbers
@@ -208,7 +213,23 @@ class ColumnProfile:
         """How all numbers are written, if not plainly."""
         if self.has_codes or self._are_numbers[decimal]:
             return NO_FORMAT
-        return self._formats[decimal].result()
+        return self._formats[decimal].result(self.is_decimal_shown)
+
+    def shows_decimal(self, decimal: str) -> bool:
+        """Whether the cells are plain numbers, of which some have fractions."""
+        return self._are_numbers[decimal] and self.n_fractions(decimal) > 0
+
+    def n_fractions(self, decimal: str) -> int:
+        """Return ``n_commas`` or ``n_points``."""
+        return self.n_points if decimal == "." else self.n_commas
+
+    def may_hold_thousands(self, decimal: str) -> bool:
+        """Whether the other decimal separator may stand between thousands."""
+        return self._formats[decimal].may_be_thousands
+
+    def example(self, decimal: str) -> str:
+        """Return a cell that holds the other decimal separator, or ""."""
+        return self._formats[decimal].example
 
     @property
     def is_ambiguous(self) -> bool:

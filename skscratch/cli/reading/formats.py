@@ -6,7 +6,7 @@ They are read as numbers only if all cells of a column are written alike.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import NamedTuple
 
 UNIT = "CHF|EUR|USD|GBP|[%\u2030$€£¥₹₽₺₩₪฿₫₱₴₦¢]"
@@ -63,6 +63,11 @@ def compile_format(decimal: str) -> re.Pattern[str]:
 PATTERNS = {decimal: compile_format(decimal) for decimal in ".,"}
 
 
+OTHER = {".": ",", ",": "."}
+# Negative numbers as in accounting.
+PARENTHESES = re.compile(r"\((.*\d.*)\)")
+
+
 def is_formatted(text: str, decimal: str) -> bool:
     """Whether text is a number with or without unit and separators of thousands."""
     return PATTERNS[decimal].fullmatch(text.strip()) is not None
@@ -75,9 +80,16 @@ class FormatFinder:
     ----------
     decimal : str
         The decimal separator.
+
+    Attributes
+    ----------
+    example : str
+        A cell that holds the other decimal separator, or "".
     """
 
     def __init__(self, decimal: str) -> None:
+        self.example = ""
+        self._other = OTHER[decimal]
         self._pattern = PATTERNS[decimal]
         self._is_possible = True
         self._units: set[str] = set()
@@ -85,8 +97,10 @@ class FormatFinder:
         self._lengths: set[int] = set()
         self._has_fractions = self._has_long = False
 
-    def add(self, texts: Iterable[str]) -> None:
+    def add(self, texts: Collection[str]) -> None:
         """Take further cells into account."""
+        if not self.example:
+            self.example = min((t for t in texts if self._other in t), default="")
         for text in texts:
             if self._is_possible:
                 self._is_possible = self._fits(text)
@@ -114,13 +128,32 @@ class FormatFinder:
             self._has_long = True
         return len(self._units) == 1 and len(self._thousands) <= 1
 
-    def result(self) -> NumberFormat:
-        """Return the format, ``NO_FORMAT`` if there is none or it is ambiguous."""
+    @property
+    def may_be_thousands(self) -> bool:
+        """Whether the other decimal separator stands where thousands end in all."""
+        return self._is_possible and self._thousands == {self._other}
+
+    def result(self, is_decimal_shown: bool = False) -> NumberFormat:
+        """Return the format, ``NO_FORMAT`` if there is none or it is ambiguous.
+
+        Parameters
+        ----------
+        is_decimal_shown : bool, default=False
+            Whether other columns have fractions after the decimal separator, so that
+            the other one stands between thousands.
+
+        Returns
+        -------
+        NumberFormat
+        """
         if not self._is_possible or len(self._units) != 1:
             return NO_FORMAT
         found = NumberFormat("".join(self._units), "".join(self._thousands))
+        is_sure = is_decimal_shown and self.may_be_thousands
         # Numbers of equal length may be codes, such as those of telephones.
-        is_amount = found.unit or self._has_fractions or len(self._lengths) > 1
+        is_amount = (
+            is_sure or found.unit or self._has_fractions or len(self._lengths) > 1
+        )
         if found.thousands and (self._has_long or not is_amount):
             return NO_FORMAT
         return found

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from skscratch.cli.errors import InputError
 from skscratch.cli.output.terminal import format_count, format_names
 from skscratch.cli.reading.cells import ColumnProfile
-from skscratch.cli.reading.formats import NO_FORMAT, NumberFormat, is_formatted
+from skscratch.cli.reading.formats import (
+    NO_FORMAT,
+    OTHER,
+    PARENTHESES,
+    NumberFormat,
+    is_formatted,
+)
 from skscratch.tabular.identifiers import identifier_reason
 
 if TYPE_CHECKING:
@@ -44,15 +50,21 @@ def _text_notes(name: str, profile: ColumnProfile, decimal: str) -> list[str]:
     if not profile.n_present or profile.has_codes:
         return []
     if not profile.n_words:
-        return [
-            f"{name!r} is text because its numbers have different decimal separators: "
-            f"write them all with {decimal!r}"
-        ]
+        return [f"{name!r} is text because {_decimal_reason(profile, decimal)}"]
     formatted = [word for word in profile.words if is_formatted(word, decimal)]
     if len(formatted) == len(profile.words):
         return [
             f"{name!r} is text because of values such as {formatted[0]!r}: write plain "
             "numbers, without units and thousands separators"
+        ]
+    if all(is_formatted(word, OTHER[decimal]) for word in profile.words):
+        reason = _other_decimal(profile.example(decimal), decimal)
+        return [f"{name!r} is text because {reason}"]
+    inside = [match[1] for w in profile.words if (match := PARENTHESES.fullmatch(w))]
+    if inside and len(inside) + len(formatted) == len(profile.words):
+        return [
+            f"{name!r} is text because of parentheses around negative numbers: write "
+            f"{'-' + inside[0]!r} instead of {f'({inside[0]})'!r}"
         ]
     if profile.n_words <= FEW_WORDS * profile.n_present:
         word = profile.words.most_common(1)[0][0]
@@ -61,6 +73,29 @@ def _text_notes(name: str, profile: ColumnProfile, decimal: str) -> list[str]:
             "leave these cells empty to make it numeric"
         ]
     return []
+
+
+def _decimal_reason(profile: ColumnProfile, decimal: str) -> str:
+    """Say why cells, each of which is a number with "." or ",", are no numbers."""
+    example = profile.example(decimal)
+    if profile.may_hold_thousands(decimal):
+        first, second = (example.replace(OTHER[decimal], part) for part in ("", "."))
+        return (
+            f"{example!r} could be {first.strip()} or {second.strip()}: write numbers "
+            "without thousands separators"
+        )
+    if not profile.n_fractions(decimal):
+        return _other_decimal(example, decimal)
+    return (
+        "its numbers have different decimal separators: write them all with "
+        f"{decimal!r}"
+    )
+
+
+def _other_decimal(example: str, decimal: str) -> str:
+    other = OTHER[decimal]
+    plain = example.replace(decimal, "").replace(other, decimal)
+    return f"its decimal separator is {other!r}, as in {example!r}: write {plain!r}"
 
 
 def missing_notes(profiles: Mapping[str, ColumnProfile]) -> list[str]:

@@ -153,12 +153,14 @@ class _Scan:
         candidates = _last_totals(tail)
         self._add(tail.iloc[: len(tail) - len(candidates)])
         n_totals = 0
+        self._look_for_fractions()
         if candidates and self.n_rows:
             profiles = {**self.columns, target: self.target.cells}
             n_totals = count_totals(
                 source, profiles, candidates, self.n_rows, self.decimal
             )
         self._add(tail.iloc[len(tail) - len(candidates) : len(tail) - n_totals])
+        self._look_for_fractions()
         if n_totals:
             labels = [label[1] for row in candidates if (label := label_of(row))]
             self.notes.append(
@@ -186,6 +188,13 @@ class _Scan:
         for name, profile in self.columns.items():
             self._dtypes[name].add(cells[name].dtype)
             profile.add_column(cells[name])
+
+    def _look_for_fractions(self) -> None:
+        """Tell each column whether others show what the decimal separator is."""
+        profiles = [*self.columns.values(), self.target.cells]
+        is_shown = any(profile.shows_decimal(self.decimal) for profile in profiles)
+        for profile in profiles:
+            profile.is_decimal_shown = is_shown
 
     @property
     def decimal(self) -> str:

@@ -210,6 +210,32 @@ def test_decimal_commas_are_found_where_fields_have_another_separator(
     assert (schema.decimal, list(schema.columns.values())) == (decimal, kinds)
 
 
+@pytest.mark.parametrize("chunk_rows", [2, 1000])
+@pytest.mark.parametrize("other", ["a", "label"])
+def test_fractions_of_other_columns_show_what_a_comma_means(
+    write, monkeypatch, other, chunk_rows
+):
+    monkeypatch.setattr(tables, "CHUNK_ROWS", chunk_rows)
+    rows = [(str(i % 3), f"{i},694", str(i % 4)) for i in range(200, 220)]
+    header = "a,more,label"
+    path = write(to_csv(rows, header))
+    table = read_table(path, "label")
+    assert table.schema.columns["more"] == "text"
+    assert any(
+        note.startswith("'more' is text because '200,694' could be 200694 or 200.694:")
+        for note in table.notes
+    )
+    place = header.split(",").index(other)
+    rows[11] = tuple("1.5" if i == place else cell for i, cell in enumerate(rows[11]))
+    table = read_table(write(to_csv(rows, header)), "label")
+    assert table.X["more"].tolist() == [i * 1000 + 694 for i in range(200, 220)]
+    assert any("with ',' between thousands: 'more'" in note for note in table.notes)
+    # A long number shows that commas are not between all thousands.
+    rows[3] = (rows[3][0], "203694", rows[3][2])
+    table = read_table(write(to_csv(rows, header)), "label")
+    assert table.schema.columns["more"] == "text"
+
+
 def column_of(cells):
     return st.lists(cells, min_size=6, max_size=12)
 
@@ -227,6 +253,8 @@ COLUMNS = st.one_of(
     column_of(st.sampled_from(["5%", "17%", "", "NA"])),
     column_of(st.sampled_from(["$1,250.50", "$3", ""])),
     column_of(st.sampled_from(["1,5", "2", ""])),
+    column_of(st.sampled_from(["219,694", "100,001", ""])),
+    column_of(st.sampled_from(["219.694", "100.001", ""])),
     column_of(st.sampled_from(["#a", "b", "# c"])),
 )
 
@@ -616,6 +644,18 @@ HINTS = {
     "decimals": (
         ["5.5", *(f"{i},5" for i in range(1, 20))],
         "'more' is text because its numbers have different decimal separators: .*'.'",
+    ),
+    "decimal commas": (
+        [f"{i},5" for i in range(20)],
+        "'more' is text because its decimal .* ',', as in '0,5': write '0.5'$",
+    ),
+    "thousands with decimal commas": (
+        [f"1.0{i},50" for i in range(10, 30)],
+        "'more' is text because .* ',', as in '1.010,50': write '1010.50'$",
+    ),
+    "parentheses": (
+        ["(102.00)", *(f"{i}.50" for i in range(20))],
+        "'more' is text because of parentheses .*: write '-102.00' instead of '.102",
     ),
     "codes": (["one", "two"] * 10, None),
     "one to one": (["1", "2"] * 10, "'more' tells 'label' exactly, one value for each"),
