@@ -12,7 +12,7 @@ from pathlib import Path
 
 from skscratch.cli.errors import InputError
 from skscratch.cli.reading.sources import Source
-from skscratch.cli.reading.storage import open_storage
+from skscratch.cli.reading.storage import Storage, open_storage
 from skscratch.cli.reading.text_files import TextSource
 from skscratch.cli.reading.typed_files import PARQUET, ExcelSource, ParquetSource
 
@@ -47,10 +47,11 @@ def open_source(
         If the file can't be read, or is not a table.
     """
     with open_storage(path) as storage:
-        if storage.is_excel:
-            yield ExcelSource(storage)
-        elif storage.form.startswith(PARQUET):
-            yield ParquetSource(storage)
+        typed = _open_typed(storage)
+        if typed is not None:
+            options = {"--separator": separator, "--encoding": encoding}
+            typed.ignored = [name for name, given in options.items() if given]
+            yield typed
         elif storage.form.startswith(OLD_EXCEL):
             raise InputError(
                 f"{storage.name!r} is a file of old Microsoft Office: save it as .xlsx "
@@ -58,3 +59,12 @@ def open_source(
             )
         else:
             yield TextSource(storage, separator, encoding)
+
+
+def _open_typed(storage: Storage) -> Source | None:
+    """Open a file whose cells have types, or return None."""
+    if storage.is_excel:
+        return ExcelSource(storage)
+    if storage.form.startswith(PARQUET):
+        return ParquetSource(storage)
+    return None

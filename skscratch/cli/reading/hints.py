@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 FEW_WORDS = 0.2
 # Share of rows with the same value in a column that is nearly constant.
 NEARLY_ALL = 0.995
+# Rows from which on integers that count up by one are no accident.
+MIN_COUNTED = 20
 
 
 def type_notes(profiles: Mapping[str, ColumnProfile], decimal: str) -> list[str]:
@@ -132,8 +134,11 @@ def _is_unnamed(name: str) -> bool:
 
 
 def _counts_rows(column: pd.Series) -> bool:
-    is_integer = column.dtype.kind == "i" and len(column) > 1
-    return is_integer and bool((np.diff(column.to_numpy()) == 1).all())
+    if column.dtype.kind != "i" or len(column) < 2:
+        return False
+    # Some rows may have been left out.
+    steps = np.diff(column.index.to_numpy())
+    return bool((np.diff(column.to_numpy()) == steps).all())
 
 
 def column_notes(frame: pd.DataFrame) -> list[str]:
@@ -157,6 +162,13 @@ def column_notes(frame: pd.DataFrame) -> list[str]:
             "identifiers of rows, from which nothing can be learned: "
             f"{format_names(identifiers)}"
         )
+    notes += [
+        f"{name!r} counts the rows: leave it out unless it is a time step"
+        for name in frame
+        if len(frame) >= MIN_COUNTED
+        and name not in (*unnamed, *identifiers)
+        and _counts_rows(frame[name])
+    ]
     return notes
 
 

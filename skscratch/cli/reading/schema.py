@@ -22,6 +22,7 @@ from skscratch.cli.reading.cells import (
     to_words,
 )
 from skscratch.cli.reading.formats import NO_FORMAT, NumberFormat
+from skscratch.cli.reading.separators import separator_hint
 from skscratch.cli.reading.sources import Source
 
 if TYPE_CHECKING:
@@ -134,6 +135,8 @@ class Schema:
         missing = [name for name in self.columns if name not in names]
         if not missing:
             return
+        if hint := separator_hint(names):
+            raise InputError(f"columns of the training data are missing: {hint}")
         others = [name for name in names if name not in self.columns]
         hints = []
         for name in missing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 NUMBER = re.compile(r"[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?")
@@ -28,6 +29,50 @@ def split_line(line: str, separator: str) -> list[str]:
 def is_number(field: str) -> bool:
     """Whether a field is a number, with a decimal point or a decimal comma."""
     return NUMBER.fullmatch(field.strip()) is not None
+
+
+def separator_hint(header: Sequence[str]) -> str | None:
+    """Return a question for the user if the only column looks like several.
+
+    Parameters
+    ----------
+    header : sequence of str
+        Names of the columns.
+
+    Returns
+    -------
+    str or None
+    """
+    if len(header) != 1:
+        return None
+    found = find_separator(header)
+    if len(split_line(header[0], found)) < 2:
+        return None
+    return f"only one column was found: is the separator {found!r}?"
+
+
+def looks_like_data(header: Sequence[str]) -> bool:
+    """Whether names of columns look like a row of data.
+
+    At least half of them are numbers. Integers at equal distances are names, such as
+    those of years.
+
+    Parameters
+    ----------
+    header : sequence of str
+
+    Returns
+    -------
+    bool
+    """
+    # The second column "5" is called "5.1", and one without a name "Unnamed: 3".
+    numbers = [
+        float(name.strip().replace(",", ".")) for name in header if is_number(name)
+    ]
+    if not numbers or 2 * len(numbers) < len(header):
+        return False
+    steps = {second - first for first, second in pairwise(numbers)}
+    return len(steps) > 1 or any(number % 1 for number in numbers)
 
 
 def find_separator(lines: Sequence[str]) -> str:

@@ -39,6 +39,8 @@ class Source(ABC):
         Size of the file.
     strings : frozenset of str
         Columns of text in which no word means missing.
+    ignored : list of str
+        Options of the user that don't apply to such a file.
     """
 
     separator: str | None = None
@@ -50,6 +52,7 @@ class Source(ABC):
         self.n_bytes: int | None = storage.n_bytes
         self.header: list[str] = []
         self.repeated: dict[str, int] = {}
+        self.ignored: list[str] = []
 
     @property
     @abstractmethod
@@ -91,6 +94,8 @@ class Source(ABC):
 
     def _header_notes(self) -> list[str]:
         notes = []
+        if self.ignored:
+            notes.append(f"{' and '.join(self.ignored)} ignored: for text files only")
         for name, count in self.repeated.items():
             last = f"{name}.{count - 1}"
             notes.append(

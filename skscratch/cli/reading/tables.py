@@ -8,6 +8,8 @@ preprocessed later, inside the pipeline that is trained.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +30,7 @@ from skscratch.cli.reading.hints import (
     unusable_columns,
 )
 from skscratch.cli.reading.schema import Schema
-from skscratch.cli.reading.separators import SEPARATORS
+from skscratch.cli.reading.separators import SEPARATORS, looks_like_data
 from skscratch.cli.reading.targets import (
     LARGEST_NUMBER,
     TargetPlan,
@@ -110,16 +112,46 @@ def read_table(
         If the file is not such a table, or the target does not exist or does not suit
         the task.
     """
-    with open_source(path, separator=separator, encoding=encoding) as source:
-        check_target_name(source, target)
-        scan = _Scan(source, target)
-        plan = TargetPlan(scan.target, scan.decimal, task)
-        schema = _make_schema(source, scan, plan)
-        X, values, known = _read(source, schema, plan, scan.n_rows)
-        notes = [*scan.notes, *plan.notes]
-        if plan.task == "classification":
-            notes += scan.target.stripping_notes()
-        file_notes = source.notes
+    with (
+        open_source(path, separator=separator, encoding=encoding) as source,
+        _named_columns(source),
+    ):
+        return _read_source(source, target, task)
+
+
+@contextmanager
+def _named_columns(source: Source) -> Iterator[None]:
+    """Add to a refusal that the file may have no header."""
+    try:
+        yield
+    except InputError as error:
+        if not looks_like_data(source.header):
+            raise
+        raise InputError(f"{error}; {_header_hint(source)}") from error
+
+
+def _header_hint(source: Source) -> str:
+    return (
+        "the first line must hold the names of the columns, but holds "
+        f"{format_names(source.header)}"
+    )
+
+
+def _read_source(source: Source, target: str, task: str | None) -> Table:
+    """Read an open file, see ``read_table``."""
+    check_target_name(source, target)
+    scan = _Scan(source, target)
+    plan = TargetPlan(scan.target, scan.decimal, task)
+    schema = _make_schema(source, scan, plan)
+    X, values, known = _read(source, schema, plan, scan.n_rows)
+    notes = [*scan.notes, *plan.notes]
+    if plan.task == "classification":
+        notes += scan.target.stripping_notes()
+    if plan.has_words:
+        notes += scan.target.case_notes()
+    file_notes = source.notes
+    if looks_like_data(source.header):
+        notes.insert(0, _header_hint(source))
     columns = unusable_columns(X)
     X, y = _split_rows(X, values, known, plan, notes)
     X = _drop_columns(X, columns, target, notes)

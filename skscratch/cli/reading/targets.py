@@ -21,6 +21,7 @@ from skscratch.cli.reading.cells import (
     ColumnProfile,
     to_numbers,
 )
+from skscratch.cli.reading.separators import separator_hint
 from skscratch.cli.reading.sources import Source
 
 TASKS = ("classification", "regression")
@@ -40,6 +41,8 @@ def check_target_name(source: Source, target: str) -> None:
             "only one can be the target"
         )
     if target not in header:
+        if source.separator and (hint := separator_hint(header)):
+            raise InputError(f"{source.name!r} has no column {target!r}: {hint}")
         lowered = {name.lower(): name for name in header}
         near = difflib.get_close_matches(target.lower(), lowered, n=1)
         hint = f"did you mean {lowered[near[0]]!r}? " if near else ""
@@ -101,6 +104,19 @@ class TargetProfile:
             for text, written in merged[:3]
         ]
 
+    def case_notes(self) -> list[str]:
+        """Notes on classes that differ only in upper and lower case."""
+        alike: dict[str, list[str]] = {}
+        for text, _ in self.values.most_common():
+            alike.setdefault(text.casefold(), []).append(text)
+        groups = [texts for texts in alike.values() if len(texts) > 1]
+        return [
+            f"{' and '.join(map(repr, texts))} are "
+            f"{'two' if len(texts) == 2 else len(texts)} classes of {self.name!r}: "
+            "write them alike if they are one"
+            for texts in groups[:3]
+        ]
+
 
 class TargetPlan:
     """What the target is taken for: the task, and how its cells are read.
@@ -149,6 +165,11 @@ class TargetPlan:
                 f"{self.name!r}: {format_names(profile.words)} read as missing"
             )
 
+    @property
+    def has_words(self) -> bool:
+        """Whether the target has classes of text."""
+        return self.task == "classification" and self._kind == "text"
+
     def _decide(self, present: dict[str, int]) -> str:
         """Choose the task by the values, see ``are_classes``."""
         if self._kind not in ("integer", "number"):
@@ -192,7 +213,7 @@ class TargetPlan:
         """Return the values of cells, and which cells have one."""
         stripped = [text.strip() for text in texts]
         known = np.array([text not in self._missing for text in stripped], dtype=bool)
-        if self._kind == "text" and self.task == "classification":
+        if self.has_words:
             shared = {text: text for text in stripped}
             return np.array([shared[t] for t in stripped], dtype=object), known
         if self._kind == "boolean":

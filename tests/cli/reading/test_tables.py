@@ -676,6 +676,73 @@ def test_hints_say_what_can_be_done(write, case):
     assert re.search(hint or "", "".join(notes))
 
 
+@pytest.mark.parametrize("start", [0, 1, 17])
+def test_a_column_that_counts_the_rows_is_named(write, start):
+    rows = [(str(start + i), *row) for i, row in enumerate(make_rows())]
+    # The row is dropped.
+    rows[7] = (*rows[7][:3], "")
+    header = "Nr,size,color,label"
+    hint = "'Nr' counts the rows: leave it out unless it is a time step"
+    assert read_table(write(to_csv(rows, header)), "label").notes[-1] == hint
+    for few in (rows[:19], [*rows[:30], *rows[31:]], rows[::-1]):
+        notes = read_table(write(to_csv(few, header)), "label").notes
+        assert not any("counts" in note for note in notes)
+    notes = read_table(write(to_csv(rows, header.replace("Nr", "id"))), "label").notes
+    assert sum("'id'" in note for note in notes) == 1
+
+
+def test_classes_that_differ_in_case_are_named(write):
+    values = ["yes", "no", "YES", "no", "yes"] * 4
+    notes = read_table(write(with_column(values)), "more").notes
+    hint = "'yes' and 'YES' are two classes of 'more': write them alike if they are one"
+    assert hint in notes
+    values[3] = values[8] = "Yes"
+    notes = read_table(write(with_column(values)), "more").notes
+    assert any("and 'Yes' are 3 classes" in note for note in notes)
+    for values in (["true", "TRUE", "false"] * 7, ["yes", "no", "no"] * 7):
+        notes = read_table(write(with_column(values)), "more").notes
+        assert not any("alike" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("header", "is_data"),
+    [
+        ("5.1,3.5,x", True),
+        ("5,7,4,x", True),
+        ("2019,2020,2021,x", False),
+        ("5,a,b,x", False),
+        ("x", False),
+    ],
+)
+def test_a_header_of_numbers_may_be_a_row(write, header, is_data):
+    hint = "the first line must hold the names of the columns, but holds '5"
+    n_columns = header.count(",") + 1
+    rows = [[str(i * j % 7) for j in range(n_columns - 1)] + ["c"] for i in range(9)]
+    path = write(to_csv(rows, header))
+    for target in ("x", "y"):
+        with pytest.raises(InputError) as error:
+            read_table(path, target)
+        assert (hint in str(error.value)) == is_data
+    if n_columns > 1:
+        rows[::2] = [[*row[:-1], "d"] for row in rows[::2]]
+        notes = read_table(write(to_csv(rows, header)), "x").notes
+        assert any(hint in note for note in notes) == is_data
+
+
+def test_another_separator_is_proposed_for_a_single_column(write):
+    path = write(to_csv(make_rows()))
+    hint = "only one column was found: is the separator ','?"
+    with pytest.raises(InputError, match=f"no column 'label': {re.escape(hint)}"):
+        read_table(path, "label", separator=";")
+    schema = read_table(path, "label").schema
+    with open_source(path, separator=";") as source:
+        cells = source.read()
+    with pytest.raises(InputError, match=re.escape(hint)):
+        schema.features(cells)
+    with pytest.raises(InputError, match=r"its columns are 'a'$"):
+        read_table(write("a\n1\n"), "label")
+
+
 def test_nearly_constant_columns_are_named(write):
     values = np.arange(1000)
     frame = pd.DataFrame(
