@@ -62,7 +62,7 @@ def identifier_reason(name: Any, values: Collection[str], n_rows: int) -> str | 
     are_words = not any(len(value.split()) > 1 for value in values)
     if len(values) == n_rows if are_integers else are_words:
         kind = "integers" if are_integers else "codes"
-        return f"identifier by its name: {len(values)} different {kind}"
+        return f"identifier, by its name: {len(values)} different {kind}"
     return None
 
 

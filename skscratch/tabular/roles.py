@@ -223,7 +223,7 @@ def _find_category(name: Any, column: Any, min_frequency: int) -> _Found:
     n_repeated = sum(count for count in counts.values() if count > 1)
     kind = "text" if is_text else "categories"
     if is_rich and 2 * n_repeated < n_present:
-        reason = f"text of which {len(counts)} of {n_present} values differ"
+        reason = f"text, {len(counts)} different values in {n_present} rows"
         role = ColumnRole(name, "text", reason, inputs={"text": None})
     else:
         parts = ["categories"]

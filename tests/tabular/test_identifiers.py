@@ -49,7 +49,7 @@ OTHER_NAMES = [
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("values", [NUMBERS, NUMBERS[::-1], CODES])
 def test_different_values_under_the_name_of_identifiers_are_identifiers(name, values):
-    assert identifier_reason(name, values, N).startswith("identifier by its name: 40")
+    assert identifier_reason(name, values, N).startswith("identifier, by its name: 40")
 
 
 @pytest.mark.parametrize("values", [UUIDS, [u.upper() for u in UUIDS], HASHES])

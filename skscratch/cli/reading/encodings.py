@@ -83,8 +83,9 @@ def find_encoding(storage: Storage, encoding: str | None = None) -> Encoding:
     for eight_bit in EIGHT_BITS:
         check = _decode(storage, eight_bit)
         if check.line is None:
-            note = f"read as {eight_bit} text, as it isn't UTF-8"
-            note += "; --encoding changes that"
+            system = " (Windows)" if eight_bit == "cp1252" else ""
+            note = f"not UTF-8, so read as {eight_bit}{system}"
+            note += "; set --encoding if letters look wrong"
             return Encoding(eight_bit, note, check.has_comments)
     raise _not_text(storage)
 
@@ -104,8 +105,8 @@ def _check_given(storage: Storage, encoding: str, marked: str | None) -> Encodin
     if check.line is not None:
         place = "" if check.is_binary else f" (line {check.line})"
         raise InputError(
-            f"{storage.name!r} is not text in {encoding}{place}: without --encoding, "
-            "the encoding is found out"
+            f"{storage.name!r} is not text in {encoding}{place}: leave out "
+            "--encoding to have it detected"
         )
     return Encoding(name, None, check.has_comments)
 

@@ -37,9 +37,9 @@ class NumberFormat(NamedTuple):
         return text.strip()
 
     def __str__(self) -> str:
-        parts = [f"with {self.unit!r}"] if self.unit else []
+        parts = [repr(self.unit)] if self.unit else []
         if self.thousands:
-            parts.append(f"with {self.thousands!r} between thousands")
+            parts.append(f"{self.thousands!r} between thousands")
         return " and ".join(parts)
 
 

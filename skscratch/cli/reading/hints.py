@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 FEW_WORDS = 0.2
 # Share of rows with the same value in a column that is nearly constant.
 NEARLY_ALL = 0.995
+# The first and the last date in an integer.
+DATES = (19000101, 21001231)
 # Rows from which on integers that count up by one are no accident.
 MIN_COUNTED = 20
 
@@ -42,7 +44,7 @@ def type_notes(profiles: Mapping[str, ColumnProfile], decimal: str) -> list[str]
         elif kind == "text":
             notes += _text_notes(name, profile, decimal)
     read = [
-        f"read as numbers, although written {format}: {format_names(names)}"
+        f"read as numbers, without {format}: {format_names(names)}"
         for format, names in formats.items()
     ]
     return read + notes
@@ -153,8 +155,8 @@ def column_notes(frame: pd.DataFrame) -> list[str]:
     constant = [name for name in frame if _is_nearly_constant(frame[name])]
     if constant:
         notes.append(
-            f"nearly constant, over {NEARLY_ALL:.1%} of the rows hold one value: "
-            f"{format_names(constant)}"
+            f"nearly constant, over {NEARLY_ALL:.1%} of the rows have the same "
+            f"value: {format_names(constant)}"
         )
     identifiers = [name for name in frame if _is_identifier(name, frame[name])]
     if identifiers:
@@ -169,7 +171,27 @@ def column_notes(frame: pd.DataFrame) -> list[str]:
         and name not in (*unnamed, *identifiers)
         and _counts_rows(frame[name])
     ]
+    for name in frame:
+        if date := _first_date(frame[name]):
+            notes.append(
+                f"{name!r} looks like dates, but is read as numbers: write {date} "
+                f"instead of {date.replace('-', '')}"
+            )
     return notes
+
+
+def _first_date(column: pd.Series) -> str | None:
+    """Return the first of integers such as 20240131 if all are dates, or None."""
+    import pandas as pd
+
+    values = column.dropna()
+    if column.dtype.kind not in "if" or not values.between(*DATES).all():
+        return None
+    if not len(values) or (values % 1 != 0).any():
+        return None
+    texts = values.astype("int64").astype(str)
+    dates = pd.to_datetime(texts, format="%Y%m%d", errors="coerce")
+    return None if dates.isna().any() else str(dates.iloc[0].date())
 
 
 def _is_nearly_constant(column: pd.Series) -> bool:
@@ -201,8 +223,8 @@ def leak_notes(
             )
         if task == "classification" and _is_one_to_one(column, y):
             notes.append(
-                f"{name!r} tells {target!r} exactly, one value for each class: remove "
-                "it unless it is known when you predict"
+                f"{name!r} determines {target!r} exactly: remove it unless you will "
+                "know it before you predict"
             )
     return notes
 

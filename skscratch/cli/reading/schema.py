@@ -189,7 +189,7 @@ class Schema:
         cell = str(column.iloc[i])
         raise InputError(
             f"column {name!r} must hold {expected} in each row, or be empty; got "
-            f"{cell!r} in row {column.index[i] + 1:,}"
+            f"{cell!r} in row {column.index[i] + 1:,} (the header not counted)"
         )
 
     def as_dict(self) -> dict[str, Any]:

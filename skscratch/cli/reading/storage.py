@@ -108,7 +108,8 @@ class Storage:
         if "[Content_Types].xml" in names and "xl/workbook.xml" in names:
             return "[Content_Types].xml"
         if len(names) != 1:
-            contents = f": {format_names(names)}; extract the table" if names else ""
+            advice = "unpack it and name the one you want"
+            contents = f": {format_names(names)}; {advice}" if names else ""
             raise InputError(
                 f"{self.name!r} must hold one file, but holds "
                 f"{format_count(len(names), 'file')}{contents}"
@@ -124,8 +125,16 @@ def readable(name: str) -> Iterator[None]:
     try:
         yield
     except DAMAGES as error:
-        reason = getattr(error, "strerror", None) or str(error) or "it is damaged"
-        raise InputError(f"cannot read {name!r}: {reason}") from error
+        raise InputError(f"cannot read {name!r}: {_reason(error, name)}") from error
+
+
+def _reason(error: Exception, name: str) -> str:
+    if isinstance(error, EOFError):
+        return "the file is incomplete"
+    if isinstance(error, zipfile.BadZipFile):
+        is_excel = name.lower().endswith(".xlsx")
+        return "the file is damaged" + is_excel * ", or not an Excel file (.xlsx)"
+    return getattr(error, "strerror", None) or str(error) or "it is damaged"
 
 
 @contextmanager

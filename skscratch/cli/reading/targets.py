@@ -23,6 +23,7 @@ from skscratch.cli.reading.cells import (
 )
 from skscratch.cli.reading.separators import separator_hint
 from skscratch.cli.reading.sources import Source
+from skscratch.tabular.date_values import find_format
 
 TASKS = ("classification", "regression")
 EMPTY = frozenset({""})
@@ -234,11 +235,18 @@ class TargetPlan:
             labels = values
         n_classes = len(np.unique(labels))
         if n_classes > max(20, len(labels) // 5):
-            raise InputError(
-                f"column {self.name!r} is not a class label: {n_classes:,} different "
-                f"values in {format_count(len(labels), 'row')}"
-            )
+            raise InputError(self._too_many(n_classes, len(labels)))
         return labels
+
+    def _too_many(self, n_classes: int, n_rows: int) -> str:
+        message = (
+            f"{self.name!r} has {n_classes:,} different values in "
+            f"{format_count(n_rows, 'row')}, too many to be classes"
+        )
+        if self._kind in ("integer", "number"):
+            return f"{message}; --task regression takes them as amounts"
+        words = np.array([value for value in self._profile.values if value], object)
+        return f"{message}; dates can't be predicted" if find_format(words) else message
 
     def _class_numbers(self, values: NDArray[np.float64]) -> NDArray[Any]:
         if np.isinf(values).any():
@@ -301,9 +309,15 @@ def usable_rows(
             + format_names(single.tolist())
         )
     if np.sum(counts > 1) < 2:
-        n_classes = int(np.sum(counts > 1)) if len(classes) > 1 else len(classes)
+        shown = classes[counts > 1] if len(classes) > 1 else classes
+        if len(shown):
+            more = "" if len(classes) == 1 else " in more than one row"
+            raise InputError(
+                f"{target!r} holds only the value {shown.tolist()[0]!r}{more}, so "
+                "there is nothing to predict"
+            )
         raise InputError(
-            f"column {target!r} must have at least two classes with at least two rows "
-            f"each, got {n_classes}"
+            f"{target!r} has a different value in each row, so there are no classes to "
+            "predict"
         )
     return counts[codes] > 1

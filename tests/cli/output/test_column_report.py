@@ -35,7 +35,7 @@ def test_each_column_has_a_line():
         "  size         number    numbers, 9 distinct values, 1 missing",
         "  color        category  text with 3 distinct values, 10 missing",
         "  day          date      dates (year-month-day), 28 distinct values",
-        "  customer_id  dropped   identifier by its name: 40 different codes",
+        "  customer_id  dropped   identifier, by its name: 40 different codes",
         "  same         dropped   constant",
         "  share        category  text with 10 distinct values",
     ]

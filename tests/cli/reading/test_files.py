@@ -111,7 +111,10 @@ def test_damaged_files_are_refused(write, compression):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (zipped(a=TABLE, b=TABLE), "one file, but holds 2 files: 'a', 'b'"),
+        (
+            zipped(a=TABLE, b=TABLE),
+            "holds 2 files: 'a', 'b'; unpack it and name the one",
+        ),
         (zipped(), "holds 0 files"),
         (b"%PDF-1.7\n\x01\x02\xff", "binary"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "binary"),
@@ -140,7 +143,11 @@ def test_a_folder_of_macos_in_a_zip_file_is_no_member(write):
         ("utf-16", "UTF-16"),
         ("utf-16-le", "UTF-16"),
         ("utf-16-be", "UTF-16"),
-        ("cp1252", "read as cp1252 text, as it isn't UTF-8; --encoding changes that"),
+        (
+            "cp1252",
+            "not UTF-8, so read as cp1252 (Windows); set --encoding if letters "
+            "look wrong",
+        ),
     ],
 )
 def test_encodings_are_found_out_and_said(write, encoding, note):
@@ -156,7 +163,7 @@ def test_encodings_are_found_out_and_said(write, encoding, note):
 def test_what_cp1252_does_not_have_is_latin_1(write):
     _, rows, (note,) = read(write(b"a,b\n1,\x81\xe9\n"))
     assert rows == [["1", "\x81é"]]
-    assert note.startswith("read as latin-1 text")
+    assert note.startswith("not UTF-8, so read as latin-1;")
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 64])
@@ -479,3 +486,12 @@ def test_options_of_text_files_are_said_to_be_ignored(tmp_path):
         assert read(path, separator=";", encoding="utf-8")[2] == [
             "--separator and --encoding ignored: for text files only"
         ]
+
+
+def test_what_is_damaged_is_said_in_plain_words(write):
+    path = write(zipped(a=TABLE)[:200], "data.xlsx")
+    message = "the file is damaged, or not an Excel file (.xlsx)"
+    assert refused(path).endswith(f"data.xlsx': {message}")
+    assert refused(write(path.read_bytes(), "data.zip")).endswith("is damaged")
+    path = write(gzip.compress(TABLE.encode())[:-20], "data.csv.gz")
+    assert refused(path).endswith("the file is incomplete")

@@ -35,8 +35,14 @@ FILES = {
     "no such column": (b"a,Label\n1,x\n", "did you mean 'Label'"),
     "two targets": (b"a,label,label\n1,x,x\n2,y,y\n", "2 columns 'label'"),
     "no label": (b"a,label\n1,\n2,\n", "'label' is empty"),
-    "one class": (b"a,label\n1,x\n2,x\n", "two classes .* got 1"),
-    "classes of one row": (b"a,label\n1,x\n2,y\n", "two classes .* got 0"),
+    "one class": (
+        b"a,label\n1,x\n2,x\n",
+        "'label' holds only the value 'x', so there is nothing",
+    ),
+    "classes of one row": (
+        b"a,label\n1,x\n2,y\n",
+        "'label' has a different value in each row",
+    ),
     "infinite label": (b"a,label\n1,inf\n2,1.0\n", "not a class label.* inf"),
     "only the target": (b"label\nx\ny\nx\ny\n", "no column except 'label'"),
     "constant": (b"a,b,label\n1,,x\n1,,y\n1,,x\n1,,y\n", "no column except 'label'"),
@@ -49,11 +55,21 @@ FILES = {
     ),
     "identifiers": (
         to_csv([(*row[:2], f"id {i}") for i, row in enumerate(make_rows())]).encode(),
-        "not a class label: 60 different values in 60 rows",
+        "'label' has 60 different values in 60 rows, too many to be classes$",
+    ),
+    "one class and others": (
+        b"a,label\n1,x\n2,x\n3,y\n",
+        "'label' holds only the value 'x' in more than one row",
+    ),
+    "dates": (
+        to_csv(
+            [(*row[:2], f"20{i + 10}-01-31") for i, row in enumerate(make_rows())]
+        ).encode(),
+        "too many to be classes; dates can't be predicted$",
     ),
     "fractions": (
         to_csv([(*row[:2], f"{i}.5") for i, row in enumerate(make_rows())]).encode(),
-        "not a class label: 60 different values in 60 rows",
+        "too many to be classes; --task regression takes them as amounts$",
     ),
 }
 
@@ -113,7 +129,7 @@ NOTES = {
     "class of one row": "dropped 1 class with a single row: 'perhaps'",
     "spaces around a label": "'label': 'yes' and 'yes ' are taken as one class",
     "word for missing": "read as missing: 'NA' (6 cells in 'size')",
-    "unit": "read as numbers, although written with '%': 'size'",
+    "unit": "read as numbers, without '%': 'size'",
     "comments": "skipped 1 comment line beginning with #",
     "total": "dropped 1 row of totals at the end: 'Total'",
     "UTF-16": "read as UTF-16 text",
@@ -229,7 +245,7 @@ def test_fractions_of_other_columns_show_what_a_comma_means(
     rows[11] = tuple("1.5" if i == place else cell for i, cell in enumerate(rows[11]))
     table = read_table(write(to_csv(rows, header)), "label")
     assert table.X["more"].tolist() == [i * 1000 + 694 for i in range(200, 220)]
-    assert any("with ',' between thousands: 'more'" in note for note in table.notes)
+    assert any("without ',' between thousands: 'more'" in note for note in table.notes)
     # A long number shows that commas are not between all thousands.
     rows[3] = (rows[3][0], "203694", rows[3][2])
     table = read_table(write(to_csv(rows, header)), "label")
@@ -368,7 +384,9 @@ def test_a_cell_that_cannot_be_read_is_named(kind):
     cells = pd.concat([cells] * 3, ignore_index=True)
     cells.loc[4, kind] = "many"
     cells.loc[5, kind] = "more"
-    with pytest.raises(InputError, match=f"'{kind}' must hold .* got 'many' in row 5"):
+    with pytest.raises(
+        InputError, match=f"'{kind}' must hold .* got 'many' in row 5 .the header"
+    ):
         SCHEMA.features(cells[2:])
 
 
@@ -658,7 +676,10 @@ HINTS = {
         "'more' is text because of parentheses .*: write '-102.00' instead of '.102",
     ),
     "codes": (["one", "two"] * 10, None),
-    "one to one": (["1", "2"] * 10, "'more' tells 'label' exactly, one value for each"),
+    "one to one": (
+        ["1", "2"] * 10,
+        "'more' determines 'label' exactly: remove it unless you will",
+    ),
     "identifier": (
         [f"{i:08x}-0000-0000-0000-000000000000" for i in range(20)],
         "identifiers of rows, from which nothing can be learned: 'more'",
@@ -689,6 +710,16 @@ def test_a_column_that_counts_the_rows_is_named(write, start):
         assert not any("counts" in note for note in notes)
     notes = read_table(write(to_csv(rows, header.replace("Nr", "id"))), "label").notes
     assert sum("'id'" in note for note in notes) == 1
+
+
+@pytest.mark.parametrize("last", ["20240229", "", "20230229", "20240101.5", "2024"])
+def test_integers_that_are_dates_are_named(write, last):
+    values = [*(f"202401{i}" for i in range(10, 31)), last]
+    notes = read_table(write(with_column(values)), "label").notes
+    hint = (
+        "'more' looks like dates, but is read as numbers: write 2024-01-10 instead of"
+    )
+    assert any(hint in note for note in notes) == (last in ("20240229", ""))
 
 
 def test_classes_that_differ_in_case_are_named(write):
@@ -755,7 +786,7 @@ def test_nearly_constant_columns_are_named(write):
     )
     assert read_table(write(frame.to_csv(index=False)), "label").notes == [
         "1 column without a name: called 'Unnamed: 2'",
-        "nearly constant, over 99.5% of the rows hold one value: 'almost'",
+        "nearly constant, over 99.5% of the rows have the same value: 'almost'",
     ]
 
 
