@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+# The first number of a column that may be a year.
+FIRST_YEAR = 1900
 NUMBER = re.compile(r"[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?")
 # The first line that some versions of Excel write.
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?,*\s*', re.IGNORECASE)
@@ -54,8 +56,8 @@ def separator_hint(header: Sequence[str]) -> str | None:
 def looks_like_data(header: Sequence[str]) -> bool:
     """Whether names of columns look like a row of data.
 
-    At least half of them are numbers. Integers at equal distances are names, such as
-    those of years.
+    At least half of them are numbers. Three integers or more at equal distances are
+    names, and so are fewer that begin with 0 or a year.
 
     Parameters
     ----------
@@ -72,7 +74,10 @@ def looks_like_data(header: Sequence[str]) -> bool:
     if not numbers or 2 * len(numbers) < len(header):
         return False
     steps = {second - first for first, second in pairwise(numbers)}
-    return len(steps) > 1 or any(number % 1 for number in numbers)
+    if len(steps) > 1 or any(number % 1 for number in numbers):
+        return True
+    is_count = len(numbers) > 2 or numbers[0] == 0 or numbers[0] >= FIRST_YEAR
+    return not is_count
 
 
 def find_separator(lines: Sequence[str]) -> str:
