@@ -93,7 +93,9 @@ _MODULES = {
     "skscratch.training.solvers": ("SOLVERS", "Solver"),
 }
 _LAZY = {name: module for module, names in _MODULES.items() for name in names}
-_PACKAGES = ("backends", "estimators", "nn", "plotting", "tabular", "training")
+_PACKAGES = (
+    *("backends", "estimators", "export", "nn", "plotting", "tabular", "training"),
+)
 
 
 def __getattr__(name: str) -> Any:

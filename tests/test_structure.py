@@ -35,6 +35,9 @@ ZONES = {
     "estimators": {"_messages", "_sklearn", "backends", "nn", "training", "version"},
     "plotting": set(),
     "tabular": {"_messages", "_sklearn", "nn", "training", "estimators"},
+    "export": {
+        *("_sklearn", "nn", "training", "estimators", "tabular", "version"),
+    },
     "cli": {"nn", "estimators", "plotting", "tabular", "version"},
     "__main__": {"cli"},
     "__init__": {"backends", "nn", "training", "estimators", "tabular", "version"},
@@ -51,6 +54,7 @@ THIRD_PARTY = {
     "estimators": {"joblib", "scipy", "sklearn"},
     "plotting": {"sklearn"},
     "tabular": {"scipy", "sklearn"},
+    "export": {"sklearn"},
     "cli": {"joblib", "scipy", "sklearn", "threadpoolctl"},
 }
 # Imported where they are needed, so that the library does without them.
@@ -230,7 +234,11 @@ assert Layer.__module__ == "skscratch.nn.layer"
 
 
 @pytest.mark.parametrize(
-    "module", ["nn.layer", "backends.choice", "training.solvers", "estimators.base"]
+    "module",
+    [
+        *("nn.layer", "backends.choice", "training.solvers", "estimators.base"),
+        "export.to_sklearn",
+    ],
 )
 def test_modules_are_attributes_of_the_package(module):
     run_python(f"import skscratch; skscratch.{module}")

@@ -61,7 +61,7 @@ from skscratch.nn.stack import Stack
 from skscratch.training.solvers import find_solver
 from skscratch.version import __version__
 
-__all__ = ["BaseScratchMLP"]
+__all__ = ["BaseScratchMLP", "fitted_state"]
 
 # Fitted attributes that only some fits set, and that members of an ensemble lack.
 OPTIONAL_ATTRIBUTES = ("estimators_", "temperature_", "interval_model_")
@@ -537,3 +537,21 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def fitted_state(estimator: BaseScratchMLP) -> tuple[Any, Any]:
+    """Return what a fit keeps beside the public attributes.
+
+    Parameters
+    ----------
+    estimator : BaseScratchMLP
+        Fitted.
+
+    Returns
+    -------
+    targets : ClassTargets or NumericTargets
+    training : TrainingState or None
+        What ``partial_fit`` and warm starts continue from. None for an ensemble, and
+        for a solver that takes all samples at once.
+    """
+    return estimator._targets, estimator._training

@@ -24,6 +24,9 @@ from skscratch.nn.loss import FastLoss, Loss, dot
 
 __all__ = [
     "LOSSES",
+    "BinaryLogLoss",
+    "LogLoss",
+    "PoissonDeviance",
     "QuantileLoss",
     "SquaredError",
     "d_logloss",
