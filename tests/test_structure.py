@@ -237,7 +237,7 @@ assert Layer.__module__ == "skscratch.nn.layer"
     "module",
     [
         *("nn.layer", "backends.choice", "training.solvers", "estimators.base"),
-        "export.to_sklearn",
+        "export.to_source",
     ],
 )
 def test_modules_are_attributes_of_the_package(module):

@@ -1,4 +1,4 @@
-"""A fitted model in other formats: scikit-learn's own network.
+"""A fitted model in other formats: scikit-learn's own network, and plain NumPy.
 
 Each name is imported when it is first used: what one format needs, another does not.
 """
@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from skscratch.export.scikit_learn import from_sklearn, to_sklearn
+    from skscratch.export.source import to_source
 
-__all__ = ["from_sklearn", "to_sklearn"]
+__all__ = ["from_sklearn", "to_sklearn", "to_source"]
 
 _MODULES = {
     "from_sklearn": "skscratch.export.scikit_learn",
     "to_sklearn": "skscratch.export.scikit_learn",
+    "to_source": "skscratch.export.source",
 }
 
 
