@@ -3,14 +3,12 @@
 import textwrap
 from typing import Any
 
-import numpy as np
 from sklearn.preprocessing import MinMaxScaler
 
 from skscratch.estimators import ScratchMLPClassifier
 from skscratch.estimators.base import fitted_state
 from skscratch.export.models import layer_activations, output_kind
 from skscratch.export.templates import ACTIVATIONS, OUTPUTS
-from skscratch.nn.losses import resolve_loss
 from skscratch.version import __version__
 
 __all__ = ["module_text"]
@@ -53,8 +51,8 @@ def module_text(
         Fitted.
     arrays : dict of ndarray
         What the file beside the module holds, by name: of layer 1 ``W1`` and ``b1``, of
-        the first scaler ``mean_1``, ``scale_1`` or ``min_1``, ``classes`` and
-        ``features``.
+        the first scaler ``mean_1``, ``scale_1`` or ``min_1``, ``classes``,
+        ``features`` and ``places`` of quantiles.
     stem : str
         Name of the files, without their endings.
 
@@ -128,15 +126,16 @@ def _definitions(parts):
 
 def _names(estimator, arrays):
     """Lines that give the arrays their names."""
-    lines = ["# Weights (neurons, inputs) and biases (neurons, 1) of each layer."]
+    axis = ""
     if "estimators_" in vars(estimator):
-        n_networks = len(estimator.estimators_)
-        lines = [
-            f"# Weights ({n_networks}, neurons, inputs), and biases, of each layer."
-        ]
+        axis = f"{len(estimator.estimators_)} networks, "
+    lines = [f"# Of each layer: weights ({axis}neurons, inputs) and biases."]
     for i in range(1, len(estimator.network_.layers) + 1):
         lines.append(f'W{i}, b{i} = arrays["W{i}"], arrays["b{i}"]')
-    comments = {"features": "  # Names of the columns of X, in order."}
+    comments = {
+        "features": "  # Names of the columns of X, in order.",
+        "places": "  # Of each quantile among its target's.",
+    }
     for name in arrays:
         if not name[1:].isdigit():
             lines.append(f'{name} = arrays["{name}"]{comments.get(name, "")}')
@@ -187,17 +186,17 @@ def _scaling(scaler, i):
 def _classifier_methods(estimator):
     """Title and body of each function, by name."""
     targets, _ = fitted_state(estimator)
-    mean = ".mean(axis=0)" if "estimators_" in vars(estimator) else ""
     lines = {
-        "multiclass": [f"P = softmax(raw_outputs(X)){mean}"],
-        "multilabel-indicator": [f"P = sigmoid(raw_outputs(X)){mean}"],
+        "multiclass": ["P = softmax(raw_outputs(X))"],
+        "multilabel-indicator": ["P = sigmoid(raw_outputs(X))"],
         "binary": [
             "Z = raw_outputs(X)",
-            f"P = np.concatenate([sigmoid(-Z), sigmoid(Z)], axis=-2){mean}",
+            "P = np.concatenate([sigmoid(-Z), sigmoid(Z)], axis=-2)",
         ],
     }[targets.kind]
     if len(estimator.classes_) == 1:
-        lines = [f"P = np.ones_like(raw_outputs(X)){mean}"]
+        lines = ["P = np.ones_like(raw_outputs(X))"]
+    lines += _average(estimator)
     lines.append("return np.maximum(P, np.finfo(P.dtype).tiny).T  # log(P) is finite.")
     proba, body = "Probabilities, (samples, classes).", "\n".join(lines)
     if targets.is_multilabel:
@@ -217,23 +216,31 @@ def _classifier_methods(estimator):
     }
 
 
+def _average(estimator):
+    """Line that averages predictions over the networks, if there are several."""
+    if "estimators_" not in vars(estimator):
+        return []
+    return ["P = P.mean(axis=0)  # Over the networks."]
+
+
 def _regressor_methods(estimator):
     """Title and body of ``predict``, by its name."""
     targets, _ = fitted_state(estimator)
-    kind, loss = output_kind(estimator.network_.loss), resolve_loss(targets.loss)
+    kind = output_kind(estimator.network_.loss)
     P = "raw_outputs(X)"
     if kind == "quantiles":
-        places = np.argsort(np.argsort(loss.quantiles, kind="stable")).tolist()
-        P = f"quantiles({P}, {targets.n_targets}, {places})"
+        P = f"quantiles({P}, places)"
     elif OUTPUTS[kind].name:
         P = f"{OUTPUTS[kind].name}({P})"
-    if "estimators_" in vars(estimator):
-        P += ".mean(axis=0)"
     n_targets, n_predictions = targets.n_targets, targets.n_predictions
     if n_targets == n_predictions == 1:
-        return {"predict": ("Predicted number of each sample.", f"return {P}[0]")}
-    if n_targets == 1 or n_predictions == 1:
-        what = "targets" if n_predictions == 1 else "quantiles"
-        return {"predict": (f"Predictions, (samples, {what}).", f"return {P}.T")}
-    body = f"P = {P}\nreturn P.T.reshape(-1, {n_targets}, {n_predictions})"
-    return {"predict": ("Predictions, (samples, targets, quantiles).", body)}
+        title, result = "Predicted number of each sample.", "P[0]"
+    elif n_predictions == 1:
+        title, result = "Predictions, (samples, targets).", "P.T"
+    elif n_targets == 1:
+        title, result = "Predictions, (samples, quantiles).", "P.T"
+    else:
+        title = "Predictions, (samples, targets, quantiles)."
+        result = f"P.T.reshape(-1, {n_targets}, {n_predictions})"
+    lines = [f"P = {P}", *_average(estimator), f"return {result}"]
+    return {"predict": (title, "\n".join(lines))}

@@ -260,7 +260,8 @@ def from_sklearn(fitted: Any) -> Any:
     -------
     ScratchMLPClassifier or ScratchMLPRegressor
         With the same parameters. What scikit-learn does not record of an epoch, its
-        learning rate and its validation loss, is nan in the curves.
+        learning rate and its validation loss, is nan in the curves. Of a single class,
+        our probabilities have one column, and scikit-learn's have two.
 
     Raises
     ------
@@ -299,9 +300,8 @@ def from_sklearn(fitted: Any) -> Any:
             f"out_activation_ must be {network.output!r} for these targets, got "
             f"{fitted.out_activation_!r}."
         )
-    state = None
-    if find_solver(fitted.solver).is_stochastic:
-        state = _state(fitted, network)
+    # L-BFGS leaves no curve; the parameter may have been changed since.
+    state = _state(fitted, network) if hasattr(fitted, "loss_curve_") else None
     vars(new).update(
         {
             **feature_attributes(fitted),

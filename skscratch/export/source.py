@@ -1,9 +1,9 @@
 """A trained network as a short Python module that needs NumPy alone."""
 
-import contextlib
 import io
 import keyword
 import os
+import shutil
 import uuid
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from skscratch.estimators import ScratchMLPClassifier
-from skscratch.export.models import check_estimator, refuse_tables
+from skscratch.export.models import check_estimator, output_kind, refuse_tables
 from skscratch.export.module_text import module_text
+from skscratch.nn.losses import resolve_loss
 
 __all__ = ["to_source"]
 
@@ -128,6 +129,9 @@ def _arrays(scalers, estimator):
         arrays["features"] = np.array(features.tolist())
     if isinstance(estimator, ScratchMLPClassifier):
         arrays["classes"] = _labels(estimator.classes_)
+    elif output_kind(estimator.network_.loss) == "quantiles":
+        levels = resolve_loss(estimator.network_.loss).quantiles
+        arrays["places"] = np.argsort(np.argsort(levels, kind="stable"))
     return arrays
 
 
@@ -178,13 +182,15 @@ def _replace_together(new, old):
         for path in new:
             if path.is_dir():
                 raise IsADirectoryError(f"path {os.fspath(path)!r} is a folder.")
-            with contextlib.suppress(FileNotFoundError):
-                os.replace(path, old[path])
-            placed.append(path)
+            if path.exists():  # A copy: at no moment is there no file.
+                shutil.copy2(path, old[path])
+        for path in new:
             os.replace(new[path], path)
+            placed.append(path)
     except BaseException:
         for path in placed:
-            path.unlink(missing_ok=True)
-            with contextlib.suppress(FileNotFoundError):
+            if old[path].exists():
                 os.replace(old[path], path)
+            else:
+                path.unlink()
         raise

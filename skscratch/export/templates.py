@@ -95,9 +95,9 @@ def softmax(Z):
 '''
 
 _QUANTILES = '''
-def quantiles(Z, n_targets, places):
+def quantiles(Z, places):
     """Of each target in order: each is the one below plus log(1 + exp(Z))."""
-    steps = Z.reshape(*Z.shape[:-2], n_targets, len(places), Z.shape[-1]).copy()
+    steps = Z.reshape(*Z.shape[:-2], -1, len(places), Z.shape[-1]).copy()
     steps[..., 1:, :] = np.logaddexp(0, steps[..., 1:, :])
     return steps.cumsum(axis=-2)[..., places, :].reshape(Z.shape)
 '''

@@ -264,6 +264,30 @@ def test_a_changed_parameter_does_not_change_the_network():
     assert_same_predictions(ours, converted, X)
 
 
+@pytest.mark.parametrize(
+    ("fitted_by", "then"), [("lbfgs", "adam"), ("adam", "lbfgs"), ("adam", "sgd")]
+)
+def test_a_solver_changed_since_the_fit_does_no_harm(fitted_by, then):
+    X, y = make_data("two classes", 40)
+    theirs = MLPClassifier(solver=fitted_by, **SMALL)
+    with_warnings(theirs.fit, X, y)
+    theirs.set_params(solver=then)
+    ours = from_sklearn(theirs)
+    assert_same_predictions(theirs, ours, X)
+    again = from_sklearn(to_sklearn(ours))
+    for model in (ours, again):
+        before = parameters_of(model).copy()
+        with_warnings(model.set_params(warm_start=True).fit, X, y)
+        assert (parameters_of(model) != before).any()
+
+
+def test_a_single_class_comes_as_one():
+    X, _ = make_data("two classes", 40)
+    ours = from_sklearn(quietly(MLPClassifier(**SMALL).fit, X, np.repeat("only", 40)))
+    assert (ours.predict(X) == "only").all()
+    assert (ours.predict_proba(X) == np.ones((40, 1))).all()
+
+
 def test_the_copy_shares_nothing():
     X, y = make_data("two classes", 40)
     ours = quietly(ScratchMLPClassifier(**SMALL).fit, X, y)

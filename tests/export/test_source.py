@@ -139,7 +139,7 @@ def test_every_activation_is_written(name, dtype):
     assert_same(model, written(model), 1e4 * X)
 
 
-@pytest.mark.parametrize("quantiles", [(0.5,), (0.9, 0.1, 0.4)])
+@pytest.mark.parametrize("quantiles", [(0.5,), (0.9, 0.1, 0.4), (0.4, 0.9, 0.1)])
 @pytest.mark.parametrize("n_networks", [1, 2])
 @pytest.mark.parametrize("kind", ["number", "numbers"])
 def test_quantiles_are_in_their_order(kind, n_networks, quantiles):
@@ -217,6 +217,15 @@ EXAMPLES = {
     "quantiles": (
         ScratchMLPRegressor(loss="quantile", quantile=(0.9, 0.1), **SMALL),
         "numbers",
+    ),
+    "many quantiles": (
+        ScratchMLPRegressor(
+            loss="quantile",
+            quantile=np.linspace(0.95, 0.05, 60).tolist(),
+            n_estimators=2,
+            **SMALL,
+        ),
+        "number",
     ),
     "deep": (
         ScratchMLPRegressor(hidden_layer_sizes=[3] * 30, activation="silu", max_iter=3),
@@ -305,7 +314,7 @@ def test_files_are_replaced_both_or_none(tmp_path, monkeypatch):
     path = to_source(first, tmp_path / "network.py")
     files = {file: file.read_bytes() for file in tmp_path.iterdir()}
     replace = os.replace
-    for n_done in range(4):
+    for n_done in range(2):
         calls = []
 
         def failing(old, new, calls=calls, n_done=n_done):
