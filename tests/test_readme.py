@@ -40,6 +40,7 @@ FILES = {
         "benchmarks/README.md",
         "skscratch/cli/README.md",
         "skscratch/estimators/README.md",
+        "skscratch/export/README.md",
         "skscratch/tabular/README.md",
     )
 }
@@ -158,6 +159,17 @@ else:
     ("skscratch/estimators/README.md", "optuna"): """
 states = {trial.state.name for trial in study.trials}
 assert states == {"COMPLETE", "PRUNED"}
+""",
+    ("skscratch/export/README.md", "to_sklearn"): """
+assert abs(theirs.predict_proba(X) - clf.predict_proba(X)).max() < 1e-12
+""",
+    ("skscratch/export/README.md", "from_sklearn"): """
+assert clf.loss_ < theirs.loss_
+assert clf.score(X / 16, y) > 0.98
+""",
+    ("skscratch/export/README.md", "to_source"): """
+assert abs(iris_network.predict_proba(X) - model.predict_proba(X)).max() < 1e-12
+assert "A = gelu(W1 @ A + b1)" in path.read_text()
 """,
     ("skscratch/tabular/README.md", "city"): """
 assert model.score(table[300:], buys[300:]) > 0.8

@@ -85,7 +85,8 @@ def to_sklearn(model: Any) -> Any:
     >>> from skscratch import ScratchMLPClassifier
     >>> from skscratch.export import to_sklearn
     >>> X, y = load_iris(return_X_y=True)
-    >>> clf = ScratchMLPClassifier(solver="lbfgs", alpha=1.0, random_state=0).fit(X, y)
+    >>> clf = ScratchMLPClassifier((5,), solver="lbfgs", max_iter=1000, random_state=0)
+    >>> clf = clf.fit(X, y)
     >>> to_sklearn(clf).score(X, y) == clf.score(X, y)
     True
     """
@@ -242,7 +243,7 @@ def _unpacked(vector, network):
     ]
     ends = np.cumsum([math.prod(shape) for shape in shapes])
     parts = np.split(vector, ends[:-1])
-    return [part.reshape(s).copy() for part, s in zip(parts, shapes, strict=True)]
+    return [part.reshape(s) for part, s in zip(parts, shapes, strict=True)]
 
 
 def from_sklearn(fitted: Any) -> Any:
@@ -276,7 +277,8 @@ def from_sklearn(fitted: Any) -> Any:
     >>> from sklearn.neural_network import MLPClassifier
     >>> from skscratch.export import from_sklearn
     >>> X, y = load_iris(return_X_y=True)
-    >>> theirs = MLPClassifier(solver="lbfgs", alpha=1.0, random_state=0).fit(X, y)
+    >>> theirs = MLPClassifier((5,), solver="lbfgs", max_iter=1000, random_state=0)
+    >>> theirs = theirs.fit(X, y)
     >>> from_sklearn(theirs).score(X, y) == theirs.score(X, y)
     True
     """

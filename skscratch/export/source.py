@@ -64,7 +64,8 @@ def to_source(model: Any, path: str | os.PathLike[str]) -> Path:
     >>> from skscratch import ScratchMLPClassifier
     >>> from skscratch.export import to_source
     >>> X, y = load_iris(return_X_y=True)
-    >>> clf = ScratchMLPClassifier(solver="lbfgs", alpha=1.0, random_state=0).fit(X, y)
+    >>> clf = ScratchMLPClassifier((5,), solver="lbfgs", max_iter=1000, random_state=0)
+    >>> clf = clf.fit(X, y)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = to_source(clf, Path(folder) / "iris.py")
     ...     print("A = relu(W1 @ A + b1)" in path.read_text())

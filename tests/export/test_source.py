@@ -1,6 +1,7 @@
 """Written modules predict like the estimator, read well, and are written whole."""
 
 import importlib.util
+import math
 import os
 import re
 import shutil
@@ -71,6 +72,7 @@ def assert_same(model, module, X):
     np.testing.assert_allclose(Q, P, rtol=tolerance, atol=tolerance * abs(P).max())
     if name == "predict":
         return
+    assert Q.min() >= np.finfo(Q.dtype).tiny
     labels, found = model.predict(X), module.predict(X)
     assert labels.shape == found.shape
     assert labels.dtype == found.dtype or labels.dtype == object
@@ -127,6 +129,13 @@ def models(draw):
 def test_a_module_predicts_like_the_estimator(drawn):
     model, X = drawn
     assert_same(model, written(model), X)
+
+
+def test_probabilities_are_never_0():
+    X, y = make_data("two classes", 40)
+    model = quietly(ScratchMLPClassifier(**SMALL).fit, X, y)
+    P = written(model).predict_proba(1e6 * X)
+    assert P.min() == np.finfo(P.dtype).tiny
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -333,6 +342,22 @@ def test_files_are_replaced_both_or_none(tmp_path, monkeypatch):
     assert_same(second, load(path), X)
 
 
+def test_a_second_file_that_fails_takes_the_first_back(tmp_path, monkeypatch):
+    X, y = make_data("number", 40)
+    model = quietly(ScratchMLPRegressor(**SMALL).fit, X, y)
+    replace = os.replace
+
+    def failing(old, new):
+        if str(new).endswith(".py"):
+            raise OSError("the disk is full")
+        replace(old, new)
+
+    monkeypatch.setattr("os.replace", failing)
+    with pytest.raises(OSError, match="full"):
+        to_source(model, tmp_path / "network.py")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_failed_write_leaves_no_file(tmp_path, monkeypatch):
     X, y = make_data("number", 40)
     model = quietly(ScratchMLPRegressor(**SMALL).fit, X, y)
@@ -396,6 +421,12 @@ def test_activations_and_losses_of_your_own_are_refused_by_name(tmp_path, monkey
     path, own = tmp_path / "network.py", Activation(wave, d_wave)
     model = ScratchMLPRegressor(**SMALL, activation=("relu", own))
     refused(model, "number", "got 'wave', which is your own", path)
+    compiled = Activation(wave, d_wave, kernel=(math.sin, math.cos))
+    model.set_params(activation=("tanh", compiled))
+    model.set_params(solver="lbfgs", max_iter=1)  # Compiled loops are not needed.
+    quietly(model.fit, *make_data("number", 40))
+    with pytest.raises(ValueError, match="got 'wave', which is your own"):
+        to_source(model, path)
     monkeypatch.setitem(ACTIVATIONS, "sine", own)
     model.set_params(activation="sine")
     refused(model, "number", "activation .* got 'sine', which is your own", path)
