@@ -36,7 +36,7 @@ ZONES = {
     "plotting": set(),
     "tabular": {"_messages", "_sklearn", "nn", "training", "estimators"},
     "export": {
-        *("_sklearn", "nn", "training", "estimators", "tabular", "version"),
+        *("_sklearn", "backends", "nn", "training", "estimators", "tabular", "version"),
     },
     "cli": {"nn", "estimators", "plotting", "tabular", "version"},
     "__main__": {"cli"},
@@ -54,12 +54,13 @@ THIRD_PARTY = {
     "estimators": {"joblib", "scipy", "sklearn"},
     "plotting": {"sklearn"},
     "tabular": {"scipy", "sklearn"},
-    "export": {"sklearn"},
+    "export": {"scipy", "sklearn"},
     "cli": {"joblib", "scipy", "sklearn", "threadpoolctl"},
 }
 # Imported where they are needed, so that the library does without them.
 EXTRAS = {
     "plotting": {"matplotlib"},
+    "export": {"onnx", "skl2onnx"},
     "cli": {"matplotlib", "pandas", "rich", "skops"},
 }
 PRINTING = {

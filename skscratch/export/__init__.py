@@ -1,22 +1,29 @@
-"""A fitted model in other formats: scikit-learn's own network, and plain NumPy.
+"""A fitted model in other formats: ONNX, scikit-learn's own network, plain NumPy.
 
 Each name is imported when it is first used: what one format needs, another does not.
+Importing this package registers the estimators with skl2onnx, if that is installed.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from skscratch.export.onnx_registration import register
+
 if TYPE_CHECKING:
+    from skscratch.export.onnx_model import to_onnx
     from skscratch.export.scikit_learn import from_sklearn, to_sklearn
     from skscratch.export.source import to_source
 
-__all__ = ["from_sklearn", "to_sklearn", "to_source"]
+__all__ = ["from_sklearn", "to_onnx", "to_sklearn", "to_source"]
 
 _MODULES = {
     "from_sklearn": "skscratch.export.scikit_learn",
+    "to_onnx": "skscratch.export.onnx_model",
     "to_sklearn": "skscratch.export.scikit_learn",
     "to_source": "skscratch.export.source",
 }
+
+register()
 
 
 def __getattr__(name: str) -> Any:
