@@ -111,4 +111,6 @@ def test_every_encoder_of_every_kind_is_known():
 
 def test_other_encoders_are_refused_by_name():
     with pytest.raises(ValueError, match="encoder StandardScaler can't be exported"):
-        check_encoder(KindEncoder([("x", StandardScaler())]).fit(np.arange(3.0)[:, None]))
+        check_encoder(
+            KindEncoder([("x", StandardScaler())]).fit(np.arange(3.0)[:, None])
+        )

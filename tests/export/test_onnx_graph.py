@@ -76,7 +76,10 @@ def test_methods_are_numpys_functions(data, dtype):
         (lambda x: x.clip(Y - 5.0, Y), np.clip(X, Y - 5, Y)),
         (lambda x: (x > 0.0).where(x, Y), np.where(X > 0, X, Y)),
         (lambda x: (x > 0.0).where(1.0, x), np.where(X > 0, dtype(1), X)),
-        (lambda x: ((x > 9) | (x < 0)).where(0.0, x), np.where((X > 9) | (X < 0), 0, X)),
+        (
+            lambda x: ((x > 9) | (x < 0)).where(0.0, x),
+            np.where((X > 9) | (X < 0), 0, X),
+        ),
         (lambda x: x.rint(), np.rint(X)),
         (lambda x: x.sign(), np.sign(X)),
         (lambda x: x.relu(), np.maximum(X, 0)),
