@@ -187,6 +187,41 @@ def test_intervals_of_tables_agree(n_targets):
     np.testing.assert_allclose(found["upper"], bounds[..., 1], rtol=1e-5, atol=atol)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_members_count_by_their_number_and_log_targets_are_limited():
+    y = np.exp(2 * GOAL)
+    model = make_tabular_regressor(**quick).fit(TABLE, y)
+    other = make_tabular_regressor(n_estimators=7, **quick).fit(TABLE, y)
+    for members, more in zip(model[-1].members_, other[-1].members_, strict=True):
+        # As after further rounds, with effort="high".
+        members.networks += more.networks
+        for network in members.networks if members.scaler is not None else []:
+            network.network_.parameters[...] *= 3
+    proto, new = to_onnx(model), make_new_rows(4)
+    found = run(proto, inputs_of(proto, new))["variable"][:, 0]
+    expected = model.predict(new)
+    atol = 1e-5 * np.std(expected)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=atol)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_missing_category_is_no_text_that_is_a_category():
+    words = np.array(["None", "nan", "b", None], dtype=object)
+    table = pd.DataFrame({"word": words[np.arange(80) % 4], "n": np.arange(80.0)})
+    model = make_tabular_regressor(**quick).fit(table, np.arange(80) % 4 * 1.0)
+    found = run(
+        to_onnx(model),
+        {
+            "word": np.array([["None"], ["nan"], ["b"], [""], ["<NA>"]], object),
+            "n": np.full((5, 1), 7.0),
+        },
+    )["variable"][:, 0]
+    words = ["None", "nan", "b", None, None]
+    expected = model.predict(pd.DataFrame({"word": words, "n": 7.0}))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    assert len(set(expected)) == 4
+
+
 def test_a_table_without_names_has_numbered_inputs():
     X = np.random.default_rng(0).normal(size=(90, 3))
     model = make_tabular_classifier(**quick | {"max_iter": 9}).fit(X, X[:, 0] > 0)

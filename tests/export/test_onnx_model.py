@@ -6,13 +6,13 @@ from onnx_runs import run
 from sklearn.exceptions import NotFittedError
 from sklearn.neural_network import MLPClassifier
 
-onnx = pytest.importorskip("onnx", reason="The extra 'onnx' is not installed.")
-pytest.importorskip("onnxruntime", reason="The extra 'onnx' is not installed.")
-
 import skscratch
 from skscratch import ScratchMLPClassifier, ScratchMLPRegressor
 from skscratch.export import to_onnx
 from skscratch.tabular import HedgedClassifier, HedgedRegressor
+
+onnx = pytest.importorskip("onnx", reason="The extra 'onnx' is not installed.")
+pytest.importorskip("onnxruntime", reason="The extra 'onnx' is not installed.")
 
 X = np.random.default_rng(0).normal(size=(40, 3))
 Y = (X[:, 0] > 0).astype(int)
@@ -61,11 +61,13 @@ def test_wrong_arguments_are_refused(clf):
         to_onnx(ScratchMLPClassifier())
     with pytest.raises(TypeError, match="got MLPClassifier"):
         to_onnx(MLPClassifier())
-    with pytest.raises(ValueError, match="coverage=0.8 needs a model with prediction"):
+    with pytest.raises(
+        ValueError, match=r"coverage=0\.8 needs a model with prediction"
+    ):
         to_onnx(clf, coverage=0.8)
     with pytest.raises(ValueError, match="coverage must be a number above 0"):
         to_onnx(clf, coverage=80)
-    with pytest.raises(ValueError, match="prepared=.* is for the pipeline of a table"):
+    with pytest.raises(ValueError, match=r"prepared=.* is for the pipeline of a table"):
         to_onnx(clf, prepared=["dates"])
 
 

@@ -155,6 +155,16 @@ def test_each_activation_agrees_closely(name, dtype):
     np.testing.assert_allclose(found, clf.predict_proba(X), atol=tolerance, rtol=0)
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_probabilities_are_never_0(n_classes):
+    _, X = training_data(0)
+    clf = ScratchMLPClassifier((), dtype="float32", max_iter=1, random_state=0)
+    clf = quickly(clf, X, np.arange(len(X)) % n_classes)
+    X = (1e3 * X).astype(np.float32)
+    found = run(to_onnx(clf), X)["probabilities"]
+    assert found.min() == clf.predict_proba(X).min() == np.finfo(np.float32).tiny
+
+
 @pytest.mark.parametrize("coverage", [0.1, 0.5, 0.8])
 @pytest.mark.parametrize("loss", ["squared_error", "poisson"])
 def test_intervals_are_those_of_the_regressor(loss, coverage):

@@ -13,14 +13,15 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-pytest.importorskip("onnxruntime", reason="The extra 'onnx' is not installed.")
-skl2onnx = pytest.importorskip("skl2onnx", reason="The extra 'onnx' is not installed.")
-
-import skscratch.export  # Registers the estimators.
+import skscratch.export
 from skscratch import ScratchMLPClassifier, ScratchMLPRegressor
 from skscratch.tabular import HedgedClassifier, HedgedRegressor
 
-assert skscratch.export
+pytest.importorskip("onnxruntime", reason="The extra 'onnx' is not installed.")
+skl2onnx = pytest.importorskip("skl2onnx", reason="The extra 'onnx' is not installed.")
+
+# The import has registered the estimators.
+assert skscratch.export.__all__
 
 X = np.random.default_rng(0).normal(size=(120, 4))
 CLF = ScratchMLPClassifier(
@@ -62,7 +63,6 @@ TARGETS = {
 
 
 def convert(model, X, **options):
-    # Constants of skl2onnx that are not used make onnxruntime warn on stderr.
     return skl2onnx.to_onnx(model, X[:1], options=options or None)
 
 
@@ -153,6 +153,9 @@ import sys
 sys.modules[{missing!r}] = None
 import numpy as np, skscratch.export
 from skscratch import ScratchMLPClassifier
+
+pytest.importorskip("onnxruntime", reason="The extra 'onnx' is not installed.")
+skl2onnx = pytest.importorskip("skl2onnx", reason="The extra 'onnx' is not installed.")
 X = np.arange(12.0)[:, np.newaxis]
 clf = ScratchMLPClassifier(solver="lbfgs").fit(X, X[:, 0] > 5)
 try:
