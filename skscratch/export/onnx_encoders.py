@@ -11,7 +11,7 @@ from scipy.stats import norm
 from sklearn.pipeline import Pipeline
 
 from skscratch.export.onnx_functions import arcsinh, hypot1, normal_quantile
-from skscratch.export.onnx_graph import Value
+from skscratch.export.onnx_graph import Graph, Value
 from skscratch.tabular.encoders import (
     PiecewiseLinearEncoder,
     RankScaler,
@@ -39,7 +39,7 @@ def check_encoder(encoder: Any) -> None:
     Raises
     ------
     ValueError
-        If it, or a part of it, is not one of the library's.
+        If it, or a part of it, is not one of the library's, or has no outputs.
     """
     if type(encoder) is Pipeline:
         parts = [step for _, step in encoder.steps]
@@ -53,6 +53,11 @@ def check_encoder(encoder: Any) -> None:
                 f"the encoder {type(encoder).__name__} can't be exported to ONNX, only "
                 f"{known}."
             )
+    if type(encoder) is PiecewiseLinearEncoder and not any(map(len, encoder.knots_)):
+        raise ValueError(
+            "a PiecewiseLinearEncoder without outputs can't be exported to ONNX: each "
+            "of its features had one or two values in fit."
+        )
     for part in parts:
         check_encoder(part)
 
@@ -182,61 +187,54 @@ def _ranks(encoder: Any, X: Value) -> Value:
 def _interpolated(transformer: Any, X: Value) -> Value:
     """Share of the samples below each value: the mean of both ways to count ties."""
     quantiles = transformer.quantiles_.astype(np.float64)
-    references = transformer.references_.astype(np.float64)
-    n_quantiles, n_features = quantiles.shape
+    table = _Quantiles(X.graph, quantiles, transformer.references_)
     x = X.astype(np.float64).clip(quantiles[0], quantiles[-1])
-    # A row for each feature, one after the other, padded for a search by halves.
-    n_steps = max(n_quantiles.bit_length(), 1)
-    padded = np.full((n_features, 2**n_steps), np.inf)
-    padded[:, :n_quantiles] = quantiles.T
-    table = X.graph.constant(padded.ravel())
-    levels = X.graph.constant(
-        np.append(references, [1.0] * len(padded[0]))[: len(padded[0])]
-    )
-    rows = np.arange(n_features) * len(padded[0])
-    # Number of quantiles that are at most x, and number of those that are less.
-    at_most = _count(table, rows, n_steps, lambda found: found <= x)
-    below = _count(table, rows, n_steps, lambda found: found < x)
-    start = (at_most - np.int64(1)).maximum(np.int64(0))
-    end = below.minimum(np.int64(n_quantiles - 1))
-    return 0.5 * (
-        _on_line(table, levels, rows, x, start, np.int64(1), n_quantiles)
-        + _on_line(table, levels, rows, x, end, np.int64(-1), n_quantiles)
-    )
+    last = np.int64(len(quantiles) - 1)
+    # From the last quantile that is at most x, and from the first that is at least x.
+    start = table.count(lambda q: q <= x) - np.int64(1)
+    end = table.count(lambda q: q < x)
+    upward = table.interpolate(x, start, (start + np.int64(1)).minimum(last))
+    downward = table.interpolate(x, end, (end - np.int64(1)).maximum(np.int64(0)))
+    return 0.5 * (upward + downward)
 
 
-def _count(
-    table: Value, rows: np.ndarray, n_steps: int, is_counted: Callable[[Value], Value]
-) -> Value:
-    """Number of a row's first elements that are counted, by halves."""
-    count: Any = None
-    for step in (2**k for k in reversed(range(n_steps))):
-        if count is None:
-            found = table.at(table.graph.constant(rows + step - 1))
-            count = is_counted(found).astype(np.int64) * np.int64(step)
-        else:
-            found = table.at(count + (rows + step - 1))
-            count = count + is_counted(found).astype(np.int64) * np.int64(step)
-    return count
+class _Quantiles:
+    """Quantiles of each feature, in one table of a graph, and the shares below them."""
 
+    def __init__(
+        self, graph: Graph, quantiles: np.ndarray, references: np.ndarray
+    ) -> None:
+        n_quantiles, n_features = quantiles.shape
+        self.n_steps = n_quantiles.bit_length()
+        # A row for each feature, padded for a search by halves.
+        rows = np.full((n_features, 2**self.n_steps), np.inf)
+        rows[:, :n_quantiles] = quantiles.T
+        self.table, self.shares = (
+            graph.constant(rows.ravel()),
+            graph.constant(references),
+        )
+        self.first = np.arange(n_features) * 2**self.n_steps
 
-def _on_line(
-    table: Value,
-    levels: Value,
-    rows: np.ndarray,
-    x: Value,
-    at: Value,
-    direction: np.int64,
-    n_quantiles: int,
-) -> Value:
-    """Interpolate from a quantile to its neighbor on one side."""
-    to = (at + direction).clip(np.int64(0), np.int64(n_quantiles - 1))
-    q, q_to = table.at(at + rows), table.at(to + rows)
-    level, level_to = levels.at(at), levels.at(to)
-    width = q_to - q
-    is_flat = width.equals(0.0)
-    share = (x - q) / is_flat.where(1.0, width)
-    return level + is_flat.where(0.0, share) * (level_to - level)
+    def count(self, is_counted: Callable[[Value], Value]) -> Value:
+        """Number of a row's first quantiles that are counted."""
+        count: Any = None
+        for step in (2**k for k in reversed(range(self.n_steps))):
+            at = self.first + step - 1
+            at = self.table.graph.constant(at) if count is None else count + at
+            more = is_counted(self.table.at(at)).astype(np.int64) * np.int64(step)
+            count = more if count is None else count + more
+        return count
+
+    def interpolate(self, x: Value, at: Value, to: Value) -> Value:
+        """Share below x, on the line between two quantiles."""
+        quantile, width = self._quantile(at), self._quantile(to) - self._quantile(at)
+        share, rise = self.shares.at(at), self.shares.at(to) - self.shares.at(at)
+        is_flat = width.equals(0.0)
+        way = is_flat.where(0.0, (x - quantile) / is_flat.where(1.0, width))
+        return share + way * rise
+
+    def _quantile(self, at: Value) -> Value:
+        return self.table.at(at + self.first)
 
 
 ENCODERS: dict[type, Callable[[Any, Value], Value]] = {

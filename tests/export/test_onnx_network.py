@@ -135,7 +135,8 @@ def test_numbers_are_those_of_the_regressor(data, reg):
         with np.errstate(over="ignore", invalid="ignore"):
             errors = np.nan_to_num(expected * np.expm1(errors), nan=np.inf)
     share = 1e-5 if expected.dtype == np.float32 else 1e-11
-    is_equal = found == expected
+    # onnxruntime's float32 exponential is infinite from 2.1e38 on.
+    is_equal = (found == expected) | (np.minimum(found, expected) > 1e38)
     with np.errstate(invalid="ignore"):
         difference = np.abs(found - expected)
         assert (is_equal | (difference <= share * np.abs(expected) + errors)).all()

@@ -153,9 +153,6 @@ import sys
 sys.modules[{missing!r}] = None
 import numpy as np, skscratch.export
 from skscratch import ScratchMLPClassifier
-
-pytest.importorskip("onnxruntime", reason="The extra 'onnx' is not installed.")
-skl2onnx = pytest.importorskip("skl2onnx", reason="The extra 'onnx' is not installed.")
 X = np.arange(12.0)[:, np.newaxis]
 clf = ScratchMLPClassifier((2,), solver="lbfgs", alpha=9.0, random_state=0)
 clf.fit(X / 6 - 1, X[:, 0] > 5)
