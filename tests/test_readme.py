@@ -92,7 +92,7 @@ def blocks_of(file):
 BLOCKS = [block for file in FILES for block in blocks_of(file)]
 PROGRAMS = [block for block in BLOCKS if block.language == "python"]
 # Of other packages than those of the extra ``test``.
-OPTIONAL = {"mapie", "mlflow", "optuna", "shap"}
+OPTIONAL = {"mapie", "mlflow", "onnx", "onnxruntime", "optuna", "shap", "skl2onnx"}
 # What is true after a program, by its heading and a word of it.
 CHECKS = {
     ("README.md", "train_test_split"): "assert clf.score(X_test, y_test) > 0.94",
@@ -193,10 +193,11 @@ def checks_of(program):
     ]
 
 
-def requires(name):
+def requires(names):
     """Skip the test if a module that it names is not installed."""
-    assert name in OPTIONAL
-    pytest.importorskip(name)
+    for name in names.split(", "):
+        assert name in OPTIONAL
+        pytest.importorskip(name)
 
 
 def numbered(programs):
