@@ -20,7 +20,11 @@ from skscratch.cli.comparison import (
     make_folds,
 )
 from skscratch.cli.errors import InputError
-from skscratch.cli.output.column_report import describe_roles, format_roles
+from skscratch.cli.output.column_report import (
+    describe_roles,
+    format_roles,
+    without_repeats,
+)
 from skscratch.cli.output.report import (
     describe_coverage,
     format_fold,
@@ -121,7 +125,7 @@ class Training:
         n_folds = count_folds(table.y, table.task, options.folds)
         self.folds = make_folds(table.y, table.task, n_folds, options.seed)
         self.roles, notes = describe_roles(table.X)
-        self.notes = [*table.notes, *notes]
+        self.notes = [*table.notes, *without_repeats(notes, table.notes)]
 
     def run(self) -> Outcome:
         """Describe the table, compare the models, and fit the best of ours."""

@@ -57,6 +57,28 @@ def _with_counts(role: ColumnRole, X: Any) -> ColumnRole:
     return role._replace(reason=reason)
 
 
+def without_repeats(notes: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Leave out notes on doubtful columns that the reading of the file has named.
+
+    Parameters
+    ----------
+    notes : list of str
+        From ``describe_roles``.
+    known : list of str
+        Notes on the file, such as "'size' is text because ...".
+
+    Returns
+    -------
+    list of str
+    """
+    named = {note.partition(" is text because ")[0] for note in known}
+    return [
+        note
+        for note in notes
+        if note.removeprefix("column ").partition(" is treated as ")[0] not in named
+    ]
+
+
 def format_roles(roles: Sequence[ColumnRole], width: int) -> str:
     """Format a line for each column, or a summary of very many.
 

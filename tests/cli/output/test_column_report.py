@@ -11,6 +11,7 @@ from skscratch.cli.output.column_report import (
     MAX_LISTED,
     describe_roles,
     format_roles,
+    without_repeats,
 )
 
 
@@ -90,3 +91,14 @@ def test_a_wide_table_is_summarized_with_its_exceptions(n_others):
     assert [line.split()[0] for line in lines[:3]] == ["word0", "word1", "word2"]
     assert len(lines) == min(n_others, MAX_EXCEPTIONS + 1)
     assert ("and 4 more" in lines[-1]) == (n_others > MAX_EXCEPTIONS)
+
+
+def test_a_column_that_the_file_was_noted_for_is_not_noted_again():
+    notes = [
+        "column 'share' is treated as text, although most of its values are numbers",
+        "column 'price' is treated as text, although most of its values are numbers",
+        "column 'day' holds dates: the day comes first",
+    ]
+    known = ["'share' is text because of values such as '?': empty these cells"]
+    assert without_repeats(notes, known) == notes[1:]
+    assert without_repeats(notes, ["'day' is nearly constant"]) == notes
