@@ -59,7 +59,8 @@ def test_operators_follow_numpys_rules_for_dtypes(data, name, one, other):
         lambda x: apply(x, number),
         lambda x: apply(number, x + 1e4),
     ):
-        found, expected = compute(function, X), function(X)
+        with np.errstate(over="ignore"):  # The largest numbers, divided by the least.
+            found, expected = compute(function, X), function(X)
         assert found.dtype == expected.dtype
         np.testing.assert_array_equal(found, expected)
 

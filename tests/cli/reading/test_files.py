@@ -476,16 +476,19 @@ def test_rows_without_values_are_left_out_at_the_end_only(write, n_rows, comment
     assert "no rows" in refused(write("a,b\n,\n,\n"))
 
 
-def test_options_of_text_files_are_said_to_be_ignored(tmp_path):
+@pytest.mark.parametrize("ending", ["xlsx", "parquet"])
+def test_options_of_text_files_are_said_to_be_ignored(tmp_path, ending):
     frame = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
-    paths = [tmp_path / "data.xlsx", tmp_path / "data.parquet"]
-    frame.to_excel(paths[0], index=False)
-    frame.to_parquet(paths[1])
-    for path in paths:
-        assert read(path)[2] == []
-        assert read(path, separator=";", encoding="utf-8")[2] == [
-            "--separator and --encoding ignored: for text files only"
-        ]
+    path = tmp_path / f"data.{ending}"
+    if ending == "xlsx":
+        frame.to_excel(path, index=False)
+    else:
+        pytest.importorskip("pyarrow")
+        frame.to_parquet(path)
+    assert read(path)[2] == []
+    assert read(path, separator=";", encoding="utf-8")[2] == [
+        "--separator and --encoding ignored: for text files only"
+    ]
 
 
 def test_what_is_damaged_is_said_in_plain_words(write):
