@@ -154,7 +154,7 @@ def _integer(minimum: int, other: int | None = None) -> Callable[[str], int]:
         if number is None or not (number == other or minimum <= number):
             alternative = "" if other is None else f", or {other}"
             raise argparse.ArgumentTypeError(
-                f"{text!r} is not a whole number, {minimum} or more{alternative}"
+                f"{text!r} is not an integer, {minimum} or more{alternative}"
             )
         if number >= 2**32:
             raise argparse.ArgumentTypeError(f"{text} is above 2**32 - 1")
