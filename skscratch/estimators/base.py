@@ -49,6 +49,7 @@ from skscratch.estimators.parameters import (
     check_combinations,
 )
 from skscratch.estimators.scoring import make_scorer
+from skscratch.estimators.sources import check_remote_parameters
 from skscratch.estimators.splitting import ValidationArguments, read_splits
 from skscratch.estimators.validation import (
     can_skip_validation,
@@ -285,6 +286,8 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
             ),
             class_weight=parameters.get("class_weight"),
         )
+        if not data.is_in_memory:
+            check_remote_parameters(parameters)
         config = resolve_config(
             parameters,
             data,

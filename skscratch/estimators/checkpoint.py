@@ -262,7 +262,7 @@ def fingerprint(parameters, runs):
         if name not in CHANGEABLE and name not in DESCRIBED_BY_DATA
     }
     data, split = runs[0].data, runs[0].split
-    arrays = {"X": data.X, "y": data.Y, "sample_weight": data.weights}
+    arrays = data.identity()
     if split is not None and not split.is_drawn:
         arrays |= {"X_val": split.data.X, "y_val": split.data.Y}
         arrays["sample_weight_val"] = split.data.weights

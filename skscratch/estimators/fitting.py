@@ -60,7 +60,7 @@ def make_runs(config, data, splits, targets, random_state, previous, make_scorer
     Parameters
     ----------
     config : TrainingConfig
-    data : FitData
+    data : FitData or RemoteData
     splits : list of Split
         The user's own, which the networks take in turn; if there are none, early
         stopping draws one for each.
@@ -96,7 +96,11 @@ def make_runs(config, data, splits, targets, random_state, previous, make_scorer
         if splits:
             split = splits[len(runs) % len(splits)]
         elif needs_split:
-            split = draw_split(data, targets, config.validation_fraction, batch_rng)
+            fraction = config.validation_fraction
+            if data.is_in_memory:
+                split = draw_split(data, targets, fraction, batch_rng)
+            else:
+                split = data.draw_split(targets, fraction, batch_rng)
         if split is not None:
             check_validation_data(split, config.validation_fraction, bool(splits))
             score = make_scorer(targets, network, split, seed)
@@ -281,7 +285,10 @@ def _warn_of_large_batches(runs, monitor):
 def _can_train_jointly(runs):
     """Whether several networks take the same kind of steps, on dense data."""
     config = runs[0].config
-    if not config.solver.is_stochastic or issparse(runs[0].data.X):
+    data = runs[0].data
+    if not config.solver.is_stochastic or issparse(data.X):
+        return False
+    if not (data.is_in_memory or config.share_batches):
         return False
     if config.schedule.reduces_on_plateau:
         return False

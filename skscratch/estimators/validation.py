@@ -13,6 +13,7 @@ from sklearn.utils.validation import validate_data
 
 from skscratch._messages import warn_user
 from skscratch._sklearn import check_sample_weight
+from skscratch.estimators.sources import DataSource
 from skscratch.training.data import FitData, Split
 
 __all__ = [
@@ -70,7 +71,7 @@ def validate_fit_data(
 
     Returns
     -------
-    data : FitData
+    data : FitData or RemoteData
     kept : ndarray of bool of shape (n_samples,)
         Which of the user's rows are left.
     split : Split or None
@@ -84,6 +85,16 @@ def validate_fit_data(
     TypeError
         If they are arrays of other libraries, and scikit-learn would not convert them.
     """
+    if isinstance(given[0], DataSource):
+        return given[0].fit_data(
+            estimator,
+            given[1:],
+            validation,
+            dtype=dtype,
+            reset=reset,
+            make_targets=make_targets,
+            class_weight=class_weight,
+        )
     refuse_other_libraries(
         **dict(zip(("X", "y", "sample_weight"), given, strict=True)),
         **validation._asdict(),

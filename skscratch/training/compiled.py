@@ -62,7 +62,7 @@ def choose_backend(config, data, recorded=None):
     Parameters
     ----------
     config : TrainingConfig
-    data : FitData
+    data : FitData or RemoteData
     recorded : {"numpy", "compiled"}, default=None
         Backend of the training that this one continues.
 
@@ -88,6 +88,7 @@ def _is_known(config, data):
     return (
         optimizer is not None
         and kernel_of(optimizer) is not None
+        and data.is_in_memory
         and not issparse(data.X)
         and are_known(map(resolve_activation, activations), resolve_loss(config.loss))
     )

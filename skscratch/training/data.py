@@ -3,11 +3,14 @@
 Validation of what a user passes is in ``estimators.validation``.
 """
 
+from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["FitData", "Split", "pool_splits"]
+from skscratch.training.batches import Batches
+
+__all__ = ["FitData", "RemoteData", "Split", "make_batches", "pool_splits"]
 
 
 class FitData(NamedTuple):
@@ -30,9 +33,23 @@ class FitData(NamedTuple):
     weights: Any
 
     @property
+    def is_in_memory(self):
+        """Whether all samples are in these arrays."""
+        return True
+
+    @property
     def n_samples(self):
         """Number of samples."""
         return self.X.shape[0]
+
+    def identity(self):
+        """What tells these data from others: arrays to hash, by the names of ``fit``.
+
+        Returns
+        -------
+        dict
+        """
+        return {"X": self.X, "y": self.Y, "sample_weight": self.weights}
 
     def take(self, rows):
         """Select rows; None selects all.
@@ -65,6 +82,73 @@ class FitData(NamedTuple):
         return self._replace(X=self.X.astype(dtype, copy=False), Y=Y)
 
 
+class RemoteData(ABC):
+    """Training data whose rows are elsewhere: in files, or in other processes.
+
+    It stands in the place of ``FitData``. What only needs an idea of the data, such as
+    their scales, looks at a sample of the rows, which is in memory.
+
+    Attributes
+    ----------
+    X, y, Y, weights : ndarray
+        Of the sample, as in ``FitData``.
+    n_samples : int
+        Number of all training samples.
+    """
+
+    X: Any
+    y: Any
+    Y: Any
+    weights: Any
+    n_samples: int
+
+    @property
+    def is_in_memory(self):
+        """Whether all samples are in these arrays."""
+        return False
+
+    @abstractmethod
+    def identity(self):
+        """What tells these data from others; see ``FitData``."""
+
+    @abstractmethod
+    def make_batches(self, config, rows, random_state):
+        """Make the minibatches of a training; see the function of this name."""
+
+    @abstractmethod
+    def draw_split(self, targets, fraction, random_state):
+        """Set samples aside to validate on.
+
+        Parameters
+        ----------
+        targets : ClassTargets or NumericTargets
+        fraction : float
+            Share of the samples to set aside.
+        random_state : RandomState
+
+        Returns
+        -------
+        Split
+            Its validation data are in memory. Its ``training_rows`` are what
+            ``make_batches`` of these data takes, and have a length.
+        """
+
+    def make_trainer(self, runs):
+        """Make what trains the epochs, where batches are not gathered in this process.
+
+        Parameters
+        ----------
+        runs : list of TrainingRun
+            All with these data.
+
+        Returns
+        -------
+        EpochTrainer or None
+            None for the usual one, which takes steps on what ``make_batches`` made.
+        """
+        return None
+
+
 class Split(NamedTuple):
     """Training rows, and the validation data of early stopping.
 
@@ -75,7 +159,7 @@ class Split(NamedTuple):
         validation data.
     training_rows : ndarray of int or None
         Rows of the training data to train on, in any order and perhaps repeated; None
-        means all of them.
+        means all of them. For remote data, what they understand by it.
     validation_rows : ndarray of int or None
         Rows of ``data`` to validate on; None means all of them.
     """
@@ -128,3 +212,35 @@ def pool_splits(splits):
     """
     indices = [split.indices() for split in splits]
     return np.unique(np.concatenate(indices), return_inverse=True)
+
+
+def make_batches(data, config, rows, random_state):
+    """Make the minibatches of a training.
+
+    Parameters
+    ----------
+    data : FitData or RemoteData
+    config : TrainingConfig
+    rows : ndarray of int or None
+        Rows to train on, as in ``Split``; None means all of them.
+    random_state : RandomState
+        Source of the order of samples, if they are shuffled.
+
+    Returns
+    -------
+    Batches
+    """
+    if not data.is_in_memory:
+        return data.make_batches(config, rows, random_state)
+    n_samples = data.n_samples if rows is None else len(rows)
+    return Batches(
+        data.X,
+        data.Y,
+        min(config.batch_size, n_samples),
+        weights=data.weights,
+        rows=rows,
+        # The mean weight of a stream is not known: there weights count as given.
+        mean_weight=1.0 if config.is_incremental else None,
+        random_state=random_state if config.shuffle else None,
+        smoothing=config.smoothing,
+    )

@@ -104,6 +104,10 @@ def _common_error(runs):
 
 
 def _side_by_side(active, n_runs, kernels):
+    data = active[0].data
+    trainer = None if data.is_in_memory else data.make_trainer(active)
+    if trainer is not None:
+        return trainer
     if kernels is not None:
         return CompiledRuns(active, kernels)
     return SingleRun(*active) if n_runs == 1 else SideBySide(active)

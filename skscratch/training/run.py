@@ -14,7 +14,7 @@ from skscratch.training.averaging import Average
 from skscratch.training.batches import Batches
 from skscratch.training.compiled import choose_backend
 from skscratch.training.config import TrainingConfig
-from skscratch.training.data import FitData, Split
+from skscratch.training.data import FitData, RemoteData, Split, make_batches
 from skscratch.training.early_stopping import EarlyStopping
 from skscratch.training.history import FINAL_OUTCOMES, TrainingState
 from skscratch.training.regularization import Dropout
@@ -31,7 +31,7 @@ class TrainingRun:
     ----------
     network : Network
     config : TrainingConfig
-    data : FitData
+    data : FitData or RemoteData
         All training data, validation rows included.
     state : TrainingState
     batches : Batches or None
@@ -55,7 +55,7 @@ class TrainingRun:
 
     network: Network
     config: TrainingConfig
-    data: FitData
+    data: FitData | RemoteData
     state: TrainingState
     batches: Batches | None
     dropout: Dropout | None
@@ -136,7 +136,7 @@ def start_run(
     network : Network
         Trained in place.
     config : TrainingConfig
-    data : FitData
+    data : FitData or RemoteData
     previous : TrainingState or None
         State of an earlier call to continue from.
     split : Split, default=None
@@ -160,18 +160,7 @@ def start_run(
             network, config, data, state, None, None, None, None, random_state, seed
         )
     rows = None if split is None else split.training_rows
-    n_samples = data.n_samples if rows is None else len(rows)
-    batches = Batches(
-        data.X,
-        data.Y,
-        min(config.batch_size, n_samples),
-        weights=data.weights,
-        rows=rows,
-        # The mean weight of a stream is not known: there weights count as given.
-        mean_weight=1.0 if config.is_incremental else None,
-        random_state=random_state if config.shuffle else None,
-        smoothing=config.smoothing,
-    )
+    batches = make_batches(data, config, rows, random_state)
     recorded = None if previous is None else previous.backend
     backend = choose_backend(config, data, recorded)
     dropout = validator = None
