@@ -7,10 +7,10 @@ Importing this package registers the estimators with skl2onnx, if that is instal
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from skscratch.export.onnx_registration import register
+from skscratch.export.onnx.registration import register
 
 if TYPE_CHECKING:
-    from skscratch.export.onnx_model import to_onnx
+    from skscratch.export.onnx.model import to_onnx
     from skscratch.export.scikit_learn import from_sklearn, to_sklearn
     from skscratch.export.source import to_source
 
@@ -18,7 +18,7 @@ __all__ = ["from_sklearn", "to_onnx", "to_sklearn", "to_source"]
 
 _MODULES = {
     "from_sklearn": "skscratch.export.scikit_learn",
-    "to_onnx": "skscratch.export.onnx_model",
+    "to_onnx": "skscratch.export.onnx.model",
     "to_sklearn": "skscratch.export.scikit_learn",
     "to_source": "skscratch.export.source",
 }

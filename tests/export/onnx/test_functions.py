@@ -9,8 +9,8 @@ pytest.importorskip("onnx", reason="The extra 'onnx' is not installed.")
 pytest.importorskip("onnxruntime", reason="The extra 'onnx' is not installed.")
 
 from skscratch import ACTIVATIONS as REGISTRY
-from skscratch.export import onnx_functions as functions
-from skscratch.export.onnx_graph import Graph
+from skscratch.export.onnx import functions
+from skscratch.export.onnx.graph import Graph
 from skscratch.nn.activations import resolve_activation
 
 FINE = np.concatenate([np.linspace(-12, 12, 2401), [0.0, -0.0]])

@@ -21,7 +21,7 @@ def register() -> None:
     except ImportError:
         return
 
-    from skscratch.export.onnx_estimators import ESTIMATORS
+    from skscratch.export.onnx.estimators import ESTIMATORS
 
     for estimator in ESTIMATORS:
         options = None
@@ -50,7 +50,7 @@ def _infer_types(operator: Any) -> None:
         StringTensorType,
     )
 
-    from skscratch.export.onnx_estimators import check_estimator, shapes_of
+    from skscratch.export.onnx.estimators import check_estimator, shapes_of
 
     check_estimator(operator.raw_operator)
     source = operator.inputs[0].type
@@ -70,8 +70,8 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     """Add an estimator's nodes to a container of skl2onnx."""
     from skl2onnx.common.data_types import guess_numpy_type
 
-    from skscratch.export.onnx_estimators import outputs_of
-    from skscratch.export.onnx_graph import MIN_OPSET, Graph, Value
+    from skscratch.export.onnx.estimators import outputs_of
+    from skscratch.export.onnx.graph import MIN_OPSET, Graph, Value
 
     opset = container.target_opset_any_domain("")
     if opset < MIN_OPSET:

@@ -10,9 +10,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skscratch.estimators.intervals import check_coverage
-from skscratch.export.onnx_columns import check_columns, encode_columns
-from skscratch.export.onnx_estimators import ESTIMATORS, check_estimator, outputs_of
-from skscratch.export.onnx_graph import Graph, load_onnx
+from skscratch.export.onnx.columns import check_columns, encode_columns
+from skscratch.export.onnx.estimators import ESTIMATORS, check_estimator, outputs_of
+from skscratch.export.onnx.graph import Graph, load_onnx
 from skscratch.tabular.columns import TableColumns
 
 __all__ = ["to_onnx"]

@@ -15,8 +15,8 @@ pytest.importorskip("onnxruntime", reason="The extra 'onnx' is not installed.")
 
 from skscratch import make_tabular_classifier, make_tabular_regressor
 from skscratch.export import to_onnx
-from skscratch.export.onnx_columns import encode_columns
-from skscratch.export.onnx_graph import Graph
+from skscratch.export.onnx.columns import encode_columns
+from skscratch.export.onnx.graph import Graph
 from skscratch.tabular.columns import TableColumns, make_table_columns
 
 TEXT = 8  # onnx.TensorProto.STRING

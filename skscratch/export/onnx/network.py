@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
-from skscratch.export.onnx_functions import ACTIVATIONS, sigmoid, softplus
-from skscratch.export.onnx_graph import Value
+from skscratch.export.onnx.functions import ACTIVATIONS, sigmoid, softplus
+from skscratch.export.onnx.graph import Value
 from skscratch.nn.activations import resolve_activation
 from skscratch.nn.loss import Loss
 from skscratch.nn.losses import LOSSES, QuantileLoss, resolve_loss

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from skscratch.export.onnx_encoders import check_encoder, encode
-from skscratch.export.onnx_functions import sigmoid, sinh
-from skscratch.export.onnx_graph import Value
-from skscratch.export.onnx_network import (
+from skscratch.export.onnx.encoders import check_encoder, encode
+from skscratch.export.onnx.functions import sigmoid, sinh
+from skscratch.export.onnx.graph import Value
+from skscratch.export.onnx.network import (
     check_network,
     interval_bounds,
     n_targets_of,

@@ -11,15 +11,15 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
-from skscratch.export.onnx_graph import Value
-from skscratch.export.onnx_hedge import (
+from skscratch.export.onnx.graph import Value
+from skscratch.export.onnx.hedge import (
     blended_bounds,
     blended_log_odds,
     blended_numbers,
     blended_probabilities,
     check_hedge,
 )
-from skscratch.export.onnx_network import (
+from skscratch.export.onnx.network import (
     check_network,
     class_labels,
     interval_bounds,

@@ -14,8 +14,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
-from skscratch.export.onnx_encoders import check_encoder, encode
-from skscratch.export.onnx_graph import Graph, Value
+from skscratch.export.onnx.encoders import check_encoder, encode
+from skscratch.export.onnx.graph import Graph, Value
 from skscratch.tabular.categories import TargetMeans
 from skscratch.tabular.conversion import NumberConverter, to_categories
 from skscratch.tabular.dates import DateEncoder

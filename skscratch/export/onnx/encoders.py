@@ -10,8 +10,8 @@ import numpy as np
 from scipy.stats import norm
 from sklearn.pipeline import Pipeline
 
-from skscratch.export.onnx_functions import arcsinh, hypot1, normal_quantile
-from skscratch.export.onnx_graph import Graph, Value
+from skscratch.export.onnx.functions import arcsinh, hypot1, normal_quantile
+from skscratch.export.onnx.graph import Graph, Value
 from skscratch.tabular.encoders import (
     PiecewiseLinearEncoder,
     RankScaler,

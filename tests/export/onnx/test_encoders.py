@@ -10,8 +10,8 @@ from sklearn.preprocessing import StandardScaler
 pytest.importorskip("onnx", reason="The extra 'onnx' is not installed.")
 pytest.importorskip("onnxruntime", reason="The extra 'onnx' is not installed.")
 
-from skscratch.export.onnx_encoders import ENCODERS, check_encoder, encode
-from skscratch.export.onnx_graph import Graph
+from skscratch.export.onnx.encoders import ENCODERS, check_encoder, encode
+from skscratch.export.onnx.graph import Graph
 from skscratch.tabular.encoders import (
     PiecewiseLinearEncoder,
     RankScaler,

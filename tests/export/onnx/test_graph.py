@@ -14,7 +14,7 @@ from scipy.special import logsumexp
 pytest.importorskip("onnx", reason="The extra 'onnx' is not installed.")
 pytest.importorskip("onnxruntime", reason="The extra 'onnx' is not installed.")
 
-from skscratch.export.onnx_graph import Graph, load_onnx
+from skscratch.export.onnx.graph import Graph, load_onnx
 
 few = settings(max_examples=30, deadline=None)
 OPERATORS = {

@@ -16,7 +16,7 @@ from numpy.polynomial import chebyshev
 from scipy.special import erfcx, ndtri
 
 from skscratch.backends.constants import FAR, LARGEST_SHARE, SELU_ALPHA, SELU_SCALE
-from skscratch.export.onnx_graph import Value
+from skscratch.export.onnx.graph import Value
 
 __all__ = [
     "ACTIVATIONS",
