@@ -1,7 +1,7 @@
 """ONNX graphs of a table's columns: their inputs, and each part of the preparation.
 
-Every column is an input of the graph, (n_samples, 1): a number, or text. Dates and
-text of n-grams are beyond ONNX: they come encoded.
+Every column is an input of the graph, (n_samples, 1): a number, or text. Dates are
+beyond ONNX: they come encoded.
 """
 
 from __future__ import annotations
@@ -16,22 +16,23 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 from skscratch.export.onnx.encoders import check_encoder, encode
 from skscratch.export.onnx.graph import Graph, Value
+from skscratch.export.onnx.text import check_text, encode_text
 from skscratch.tabular.categories import TargetMeans
 from skscratch.tabular.conversion import NumberConverter, to_categories
 from skscratch.tabular.dates import DateEncoder
 from skscratch.tabular.tables import table_columns
 from skscratch.tabular.text import TextEncoder
 
-__all__ = ["PREPARED", "check_columns", "encode_columns"]
+__all__ = ["check_columns", "encode_columns"]
 
-# What a missing category may be, as text: an empty one, or what onnxruntime makes of
-# Python's and pandas' missing values.
-MISSING_CATEGORIES = ("", "nan", "None", "NaN", "<NA>", "NaT")
+# What a missing category or text may be, as text: an empty one, or what onnxruntime
+# makes of Python's and pandas' missing values.
+MISSING_TEXT = ("", "nan", "None", "NaN", "<NA>", "NaT")
 # Numbers as text, for ONNX's regular expressions and for its conversion.
 NUMBER = r"\s*[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\s*"
 
-# Encoders whose outputs are inputs of the graph, with what the columns hold.
-PREPARED: dict[type, str] = {DateEncoder: "dates", TextEncoder: "text"}
+# Encoders whose outputs may be inputs of the graph.
+PREPARED = (DateEncoder, TextEncoder)
 
 
 def check_columns(columns: Any, prepared: Collection[str]) -> None:
@@ -48,31 +49,34 @@ def check_columns(columns: Any, prepared: Collection[str]) -> None:
     ------
     ValueError
         If a part, or a transformer in it, is not one of the library's, ``prepared``
-        names another part, or a part of dates or text is not among them.
+        names another part, or a part of dates is not among them.
     """
     parts = _parts(columns)
-    of_dates = [name for name, part, _ in parts if type(part) in PREPARED]
-    unknown = sorted(set(prepared) - set(of_dates))
+    known = [name for name, part, _ in parts if type(part) in PREPARED]
+    unknown = sorted(set(prepared) - set(known))
     if unknown:
         raise ValueError(
-            f"prepared must name parts of dates or text, here {of_dates}, got "
+            f"prepared must name parts of dates or text, here {known}, got "
             f"{unknown[0]!r}."
         )
-    left = [part for part in parts if part[0] in of_dates and part[0] not in prepared]
-    if left:
+    parts = [part for part in parts if part[0] not in prepared]
+    dates = [part for part in parts if type(part[1]) is DateEncoder]
+    if dates:
         held = [
-            f"column {_name(columns, i)!r} holds {PREPARED[type(part)]}"
-            for _, part, positions in left
+            f"column {_name(columns, i)!r} holds dates"
+            for *_, positions in dates
             for i in positions
         ]
-        names = [name for name, *_ in left]
+        names = [name for name, *_ in dates]
         raise ValueError(
             f"{', '.join(held)}: ONNX can't encode that. Pass prepared={names!r}, and "
             "give the model what model['columns'].named_transformers_[part].transform "
             "makes of these columns, as the input 'prepared_' + part."
         )
     for name, part, _ in parts:
-        if type(part) not in PREPARED:
+        if type(part) is TextEncoder:
+            check_text(part)
+        else:
             _check_part(name, part)
 
 
@@ -145,6 +149,9 @@ def encode_columns(
         if name in prepared:
             width = sum(part.n_outputs_per_feature_)
             block = graph.input(f"prepared_{name}", part.dtype, width)
+        elif isinstance(part, TextEncoder):
+            texts = [source.text(i) for i in positions]
+            block = encode_text(part, texts, MISSING_TEXT)
         elif isinstance(part, TargetMeans):
             if part.encoder_ is None:
                 continue
@@ -235,7 +242,7 @@ def _numbered(chosen: list[Any], categories: Any) -> dict[str, int]:
     numbers: dict[str, int] = {}
     for number, category in enumerate(chosen):
         if category is None:
-            forms = [m for m in MISSING_CATEGORIES if m not in set(categories)]
+            forms = [m for m in MISSING_TEXT if m not in set(categories)]
             numbers |= dict.fromkeys(forms, number)
         else:
             numbers[category] = number

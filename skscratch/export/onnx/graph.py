@@ -27,6 +27,8 @@ __all__ = [
 # onnxruntime 1.18 reads them all. Only text needs more than MIN_OPSET.
 OPSET, ML_OPSET, IR_VERSION = 20, 3, 9
 MIN_OPSET = 18
+# Domain of onnxruntime's own operators, which are in all of its builds.
+RUNTIME = "com.microsoft"
 
 TEXT = np.dtype(object)
 
@@ -142,12 +144,12 @@ class Graph:
         graph = helper.make_graph(
             self.nodes, name, self.inputs, self.outputs, self.initializers
         )
+        versions = {"": OPSET, "ai.onnx.ml": ML_OPSET}
+        if any(node.domain == RUNTIME for node in self.nodes):
+            versions[RUNTIME] = 1
         model = helper.make_model(
             graph,
-            opset_imports=[
-                helper.make_opsetid("", OPSET),
-                helper.make_opsetid("ai.onnx.ml", ML_OPSET),
-            ],
+            opset_imports=[helper.make_opsetid(*item) for item in versions.items()],
             ir_version=IR_VERSION,
             producer_name="skscratch",
         )
@@ -335,6 +337,28 @@ class Value:
         """Elements of this one-dimensional table at each of the indices."""
         return self.graph.add("Gather", [self, indices], self.dtype, axis=0)
 
+    def slice(self, start: int, stop: int, axis: int = 1) -> Value:
+        """Elements from one position to another, which is not included."""
+        limits = [np.array([i], np.int64) for i in (start, stop, axis)]
+        operands = [self, *map(self.graph.constant, limits)]
+        return self.graph.add("Slice", operands, self.dtype)
+
+    def shifted(self, by: int) -> Value:
+        """Numbers moved by 1 or -1 along the second axis; 0 comes in."""
+        zero = self.take([0]) * 0
+        if by == 1:
+            return self.graph.concatenate([zero, self.slice(0, -1)])
+        return self.graph.concatenate([self.slice(1, np.iinfo(np.int64).max), zero])
+
+    def take_along(self, indices: Value) -> Value:
+        """Elements of each row at its indices."""
+        return self.graph.add("GatherElements", [self, indices], self.dtype, axis=1)
+
+    def put_along(self, indices: Value, values: Value) -> Value:
+        """A copy with other elements in each row at its indices."""
+        operands = [self, indices, values]
+        return self.graph.add("ScatterElements", operands, self.dtype, axis=1)
+
     def reshape(self, *shape: int) -> Value:
         """Same elements in another shape; 0 keeps the length of an axis."""
         operands = [self, self.graph.constant(np.array(shape, np.int64))]
@@ -373,6 +397,45 @@ class Value:
     def matches(self, pattern: str) -> Value:
         """Whether each text matches a regular expression as a whole."""
         return self.graph.add("RegexFullMatch", [self], bool, pattern=pattern)
+
+    def flags(self, pattern: str) -> Value:
+        """1 for each text that matches a regular expression as a whole, else 0."""
+        return self.matches(pattern).astype(np.int64)
+
+    def join(self, other: Value) -> Value:
+        """Text followed by other text."""
+        return self.graph.add("StringConcat", [self, other], TEXT)
+
+    def characters(self) -> Value:
+        """Characters of texts, (n_samples, n_characters); then text of two."""
+        return self.graph.add(
+            "Tokenizer",
+            [self],
+            TEXT,
+            domain=RUNTIME,
+            mark=0,
+            mincharnum=1,
+            pad_value="##",
+            separators=[""],
+        )
+
+    def ngram_counts(self, ngrams: Sequence[Sequence[int]]) -> Value:
+        """How often each n-gram of integers occurs in each row, in float32."""
+        order = sorted(range(len(ngrams)), key=lambda i: len(ngrams[i]))
+        lengths = [len(ngrams[i]) for i in order]
+        sizes = np.bincount(lengths) * np.arange(lengths[-1] + 1)
+        return self.graph.add(
+            "TfIdfVectorizer",
+            [self],
+            np.float32,
+            mode="TF",
+            min_gram_length=lengths[0],
+            max_gram_length=lengths[-1],
+            max_skip_count=0,
+            ngram_counts=np.cumsum(sizes[:-1]).tolist(),
+            ngram_indexes=order,
+            pool_int64s=list(itertools.chain.from_iterable(ngrams[i] for i in order)),
+        )
 
     def lookup(self, numbers: dict[str, int], default: int) -> Value:
         """Number of each text, or the default if it is not among the keys."""
