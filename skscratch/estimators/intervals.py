@@ -19,7 +19,13 @@ from sklearn.utils import check_random_state
 
 from skscratch.training.solvers import find_solver
 
-__all__ = ["IntervalModel", "check_coverage", "check_n_samples", "fit_intervals"]
+__all__ = [
+    "IntervalModel",
+    "check_coverage",
+    "check_n_samples",
+    "fit_intervals",
+    "interpolation",
+]
 
 # Quantiles that the network predicts; intervals of any coverage lie between or beyond.
 LEVELS = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
@@ -69,7 +75,7 @@ class IntervalModel(NamedTuple):
         ValueError
             If there are too few rows of calibration for this coverage.
         """
-        margins = self._margins(coverage)
+        margins = self.margins(coverage)
         bounds = _between(_quantiles(self.estimator, X, len(self.mean)), coverage)
         bounds = bounds + margins[:, np.newaxis] * [-1.0, 1.0]
         # A negative margin may swap the bounds of a narrow interval.
@@ -79,8 +85,25 @@ class IntervalModel(NamedTuple):
         bounds = bounds * self.scale[:, np.newaxis] + self.mean[:, np.newaxis]
         return np.maximum(bounds, self.least)
 
-    def _margins(self, coverage):
-        """Margins that so many of the rows of calibration need, for each target."""
+    def margins(self, coverage):
+        """Margins that so many of the rows of calibration need.
+
+        Parameters
+        ----------
+        coverage : float
+            Probability that an interval holds the target.
+
+        Returns
+        -------
+        ndarray of shape (n_targets,)
+            By how much the bounds between the quantiles are moved apart, in units of
+            the standardized targets.
+
+        Raises
+        ------
+        ValueError
+            If there are too few rows of calibration for this coverage.
+        """
         n_rows = len(self.targets)
         rank = _ceil((n_rows + 1) * coverage)
         if rank > n_rows:
@@ -242,24 +265,35 @@ def _quantiles(estimator, X, n_targets):
 
 
 def _between(quantiles, coverage):
-    """Bounds of a central interval, interpolated as between normal quantiles.
+    """Bounds of a central interval, (n_samples, n_targets, 2)."""
+    bounds = []
+    for below, share in interpolation(coverage):
+        low, high = quantiles[..., below], quantiles[..., below + 1]
+        bounds.append(low + share * (high - low))
+    return np.stack(bounds, axis=-1)
+
+
+def interpolation(coverage):
+    """Where the bounds of a central interval lie between the levels of ``LEVELS``.
+
+    They are interpolated as between normal quantiles. Beyond the outermost levels, the
+    line through the last two is extended.
 
     Parameters
     ----------
-    quantiles : ndarray of shape (n_samples, n_targets, n_levels)
     coverage : float
 
     Returns
     -------
-    ndarray of shape (n_samples, n_targets, 2)
+    list of tuple
+        For the lower and the upper bound, the index of the level below it, and its
+        share of the way to the next level.
     """
     scores = ndtri(LEVELS)
-    bounds = []
+    found = []
     for level in ((1 - coverage) / 2, (1 + coverage) / 2):
         score = ndtri(level)
-        # Beyond the outermost levels, the line through the last two is extended.
         below = int(np.clip(np.searchsorted(scores, score) - 1, 0, len(scores) - 2))
         share = (score - scores[below]) / (scores[below + 1] - scores[below])
-        low, high = quantiles[..., below], quantiles[..., below + 1]
-        bounds.append(low + share * (high - low))
-    return np.stack(bounds, axis=-1)
+        found.append((below, float(share)))
+    return found

@@ -250,7 +250,7 @@ def test_margins_cover_just_as_many_rows_of_calibration_as_they_must(
     )
     bounds = _between(quantiles[:, np.newaxis], coverage)
     needed = np.maximum(bounds[..., 0] - targets, targets - bounds[..., 1])
-    n_covered = int((needed <= model._margins(coverage)).sum())
+    n_covered = int((needed <= model.margins(coverage)).sum())
     assert n_covered == int(np.ceil((n_rows + 1) * coverage))
 
 

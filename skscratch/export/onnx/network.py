@@ -9,8 +9,8 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
 
+from skscratch.estimators.intervals import interpolation
 from skscratch.export.onnx.functions import ACTIVATIONS, sigmoid, softplus
 from skscratch.export.onnx.graph import Value
 from skscratch.nn.activations import resolve_activation
@@ -294,43 +294,14 @@ def interval_bounds(model: Any, X: Value, coverage: float) -> Value:
     ValueError
         If there are too few rows of calibration for this coverage.
     """
-    # Refuses coverages that are too large.
-    model.predict(np.zeros((1, model.estimator.n_features_in_)), coverage)
-    levels = model.estimator.quantile
-    margins = _margins(model, coverage)
+    margins = model.margins(coverage).astype(np.float64)
     Q = predicted_numbers(model.estimator, X, len(model.mean)).astype(np.float64)
     low, high = (
         Q.take([i], 2) * (1 - share) + Q.take([i + 1], 2) * share
-        for i, share in _between(levels, coverage)
+        for i, share in interpolation(coverage)
     )
     low, high = low - margins[:, np.newaxis], high + margins[:, np.newaxis]
     middle = (low + high) / 2.0
     bounds = X.graph.concatenate([low.minimum(middle), high.maximum(middle)], axis=2)
     bounds = bounds * model.scale[:, np.newaxis] + model.mean[:, np.newaxis]
     return bounds if model.least == -math.inf else bounds.maximum(model.least)
-
-
-def _between(levels: Any, coverage: float) -> list[tuple[int, float]]:
-    """Level below each bound, and its share of the way to the next.
-
-    As between normal quantiles; beyond the outermost, the line is extended.
-    """
-    scores = ndtri(levels)
-    found = []
-    for level in ((1 - coverage) / 2, (1 + coverage) / 2):
-        score = ndtri(level)
-        below = int(np.clip(np.searchsorted(scores, score) - 1, 0, len(scores) - 2))
-        share = (score - scores[below]) / (scores[below + 1] - scores[below])
-        found.append((below, float(share)))
-    return found
-
-
-def _margins(model: Any, coverage: float) -> np.ndarray:
-    """Margins that so many of the rows of calibration need, for each target."""
-    rank = math.ceil(round((len(model.targets) + 1) * coverage, 9))
-    low, high = (
-        model.quantiles[..., i] * (1 - share) + model.quantiles[..., i + 1] * share
-        for i, share in _between(model.estimator.quantile, coverage)
-    )
-    outside = np.maximum(low - model.targets, model.targets - high)
-    return np.partition(outside, rank - 1, axis=0)[rank - 1].astype(np.float64)
