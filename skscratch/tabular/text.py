@@ -20,12 +20,15 @@ from skscratch._sklearn import (
 from skscratch.estimators.fitting import make_random_state
 from skscratch.tabular.conversion import to_categories
 
-__all__ = ["TextEncoder"]
+__all__ = ["COMPONENT_STEPS", "TextEncoder"]
 
 # Minimum number of rows per component: with fewer, components are mostly noise.
 ROWS_PER_COMPONENT = 10
 # Text with a larger mean number of characters is split into words, if it has any.
 MAX_CHARACTERS = 100
+# Components, which are 1 at most, are rounded to so many steps; with a power of two,
+# float32 numbers would often lie in the middle between two steps.
+COMPONENT_STEPS = 1e7
 
 
 class TextEncoder(TransformerMixin, BaseEstimator):
@@ -155,7 +158,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         n_texts = sum(text is not None for text in column)
         vectorizer = _make_vectorizer(texts, n_texts, self.max_features)
         decomposition = None
-        components = np.zeros((len(texts), 1))
+        components: NDArray[Any] = np.zeros((len(texts), 1))
         try:
             ngrams = vectorizer.fit_transform(texts)
         except ValueError:  # There are no n-grams.
@@ -170,7 +173,8 @@ class TextEncoder(TransformerMixin, BaseEstimator):
                 random_state=make_random_state(self.random_state),
             )
             with np.errstate(invalid="ignore"):  # If all rows are equal.
-                components = decomposition.fit_transform(ngrams)
+                decomposition.fit(ngrams.astype(np.float32))
+            components = _components(decomposition, ngrams)
         self.vectorizers_.append(vectorizer)
         self.decompositions_.append(decomposition)
         self.centers_.append(components.mean(axis=0))
@@ -197,10 +201,10 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         encoded = []
         for index, column in enumerate(columns):
             vectorizer = self.vectorizers_[index]
-            components = np.zeros((len(column), 1))
+            components: NDArray[Any] = np.zeros((len(column), 1))
             if vectorizer is not None:
                 ngrams = vectorizer.transform(_padded(column))
-                components = self.decompositions_[index].transform(ngrams)
+                components = _components(self.decompositions_[index], ngrams)
             encoded.append(self._outputs(index, column, components))
         return np.concatenate(encoded, axis=1)
 
@@ -253,8 +257,17 @@ def _make_vectorizer(texts: list[str], n_texts: int, max_features: int) -> Any:
         ngram_range=(1, 2) if is_long else (2, 4),
         max_features=max_features,
         sublinear_tf=True,
-        dtype=np.float32,
     )
+
+
+def _components(decomposition: Any, ngrams: Any) -> NDArray[np.float32]:
+    """Components of TF-IDF, which are the same on every machine.
+
+    Ranks of repeated texts would show any rounding error. Those of float64 depend on
+    the order of sums, but are gone when the components are rounded for float32.
+    """
+    components = ngrams @ decomposition.components_.T.astype(np.float64)
+    return (np.rint(components * COMPONENT_STEPS) / COMPONENT_STEPS).astype(np.float32)
 
 
 def _has_words(texts: list[str]) -> bool:

@@ -38,7 +38,9 @@ def to_onnx(
     ``X_sample``; nan is missing. Categories are text, and so are columns that held
     numbers as text in ``fit``. Integers among categories are written as such ("5", not
     "5.0"). A missing category is "", "nan", "None", "NaN", "<NA>" or "NaT", unless
-    ``fit`` saw this text as a category; text that is not a number is a missing number.
+    ``fit`` saw this text as a category, and so is missing text in a column of text.
+    Text that is not a number is a missing number. A model with columns of text needs
+    an operator of onnxruntime's own, "Tokenizer".
 
     Parameters
     ----------
@@ -55,7 +57,7 @@ def to_onnx(
         bounds are the additional outputs "lower" and "upper". None leaves them out.
     prepared : collection of str, default=()
         Parts of a table's preparation whose outputs are given in place of their
-        columns, among "dates" and "text", which ONNX can't encode. The input
+        columns: "dates", which ONNX can't encode, and "text", which it can. The input
         "prepared_dates", for example, is what
         ``model["columns"].named_transformers_["dates"].transform`` returns for its
         columns.

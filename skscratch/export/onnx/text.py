@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from skscratch.export.onnx.graph import Value
+from skscratch.tabular.text import COMPONENT_STEPS
 
 __all__ = ["check_text", "encode_text"]
 
@@ -75,8 +76,11 @@ def encode_text(encoder: Any, columns: list[Value], missing: Collection[str]) ->
         components = is_missing.astype(np.float64) * 0.0
         if vectorizer is not None:
             weights = _tf_idf(vectorizer, _ngram_counts(vectorizer, text, is_missing))
-            components = weights @ encoder.decompositions_[index].components_.T
-        components = components.astype(np.float64) - encoder.centers_[index]
+            V = encoder.decompositions_[index].components_.T.astype(np.float64)
+            components = (weights @ V * COMPONENT_STEPS).rint() / COMPONENT_STEPS
+            components = components.astype(np.float32)
+        # Ranks depend on whether a text's encoding is that of fit, bit for bit.
+        components = components - encoder.centers_[index]
         blocks.append(components / encoder.scales_[index])
         if encoder.has_missing_[index]:
             blocks.append(is_missing.astype(np.float64))
@@ -85,14 +89,14 @@ def encode_text(encoder: Any, columns: list[Value], missing: Collection[str]) ->
 
 def _tf_idf(vectorizer: Any, counts: Value) -> Value:
     """Weights of n-grams, in rows of norm 1, or 0 without any n-gram."""
-    weights = (counts.maximum(1.0).log() + 1.0) * vectorizer.idf_.astype(np.float32)
+    weights = (counts.maximum(1.0).log() + 1.0) * vectorizer.idf_.astype(np.float64)
     weights = (counts > 0.0).where(weights, 0.0)
     norms = (weights * weights).sum(axis=1).sqrt()
     return weights / (norms > 0.0).where(norms, 1.0)
 
 
 def _ngram_counts(vectorizer: Any, text: Value, is_missing: Value) -> Value:
-    """How often each n-gram occurs, (n_samples, n_ngrams), in float32."""
+    """How often each n-gram occurs, (n_samples, n_ngrams), in float64."""
     graph, ngrams = text.graph, vectorizer.get_feature_names_out().tolist()
     space = graph.constant(np.array(" "))
     padded = space.join(text).join(space)
@@ -107,7 +111,7 @@ def _ngram_counts(vectorizer: Any, text: Value, is_missing: Value) -> Value:
     if vectorizer.analyzer == "word":
         ngrams = [f" {words} " for words in ngrams]
     counts = sequence.ngram_counts([[numbers[c] for c in ngram] for ngram in ngrams])
-    return counts.slice(0, -1, axis=0)
+    return counts.slice(0, -1, axis=0).astype(np.float64)
 
 
 def _lowercase(characters: Value, numbers: dict[str, int]) -> Value:

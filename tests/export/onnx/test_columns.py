@@ -259,16 +259,37 @@ def dated():
     return table, make_tabular_regressor(**quick).fit(table, GOAL)
 
 
-def test_dates_and_text_are_refused_by_the_name_of_the_column(dated):
+def test_dates_are_refused_by_the_name_of_the_column(dated):
     _, model = dated
-    message = (
-        "column 'pickup' holds dates, column 'dropoff' holds dates, column 'review' "
-        "holds text: ONNX can't encode that"
-    )
-    with pytest.raises(ValueError, match=message):
-        to_onnx(model)
-    with pytest.raises(ValueError, match=r"^column 'review' holds text: ONNX"):
-        to_onnx(model, prepared=["dates"])
+    message = "^column 'pickup' holds dates, column 'dropoff' holds dates: ONNX can't"
+    for prepared in ([], ["text"]):
+        with pytest.raises(ValueError, match=message):
+            to_onnx(model, prepared=prepared)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_text_is_encoded_with_the_other_columns(dated, dtype):
+    table = dated[0].drop(columns=["pickup", "dropoff"])
+    rng = np.random.default_rng(1)
+    words = np.array(["Ñandú", "ÇA", "мир", "日本", "😀😀", "x", "İz", "ΟΔΟΣ", "house"])
+    table["story"] = [" ".join(rng.choice(words[[0, 2, 7, 8]], 30)) for _ in GOAL]
+    table.loc[rng.random(len(table)) < 0.1, "review"] = None
+    model = make_tabular_regressor(dtype=dtype, **quick).fit(table, GOAL)
+    texts = model["columns"].named_transformers_["text"].vectorizers_
+    assert [vectorizer.analyzer for vectorizer in texts] == ["char", "word"]
+    new = table.sample(40, random_state=0)
+    for name, least in (("review", 1), ("story", 20)):
+        size = rng.integers(least, 40, len(new))
+        new[name] = [" ".join(rng.choice(words, n)) for n in size]
+    new.iloc[:3, new.columns.get_loc("review")] = None
+    proto = to_onnx(model)
+    inputs = inputs_of(proto, new)
+    assert set(inputs) == {"number", "color", "review", "story"}
+    found = run(proto, inputs)["variable"][:, 0]
+    expected = model.predict(new)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.std(expected))
+    other = model.predict(new.assign(story=new["story"].str.lower() + " house"))
+    assert np.ptp(expected - other) > 1e-3
 
 
 def test_dates_and_text_may_come_prepared(dated):
