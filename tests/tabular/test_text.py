@@ -158,3 +158,23 @@ def test_the_encoding_depends_on_the_random_state_alone():
     assert_array_equal(clone(encoder).fit_transform(frame), first)
     with pytest.raises(ValueError, match="'n_components' parameter of TextEncoder"):
         TextEncoder(n_components=0).fit(frame)
+
+
+@pytest.mark.parametrize("n_words", [3, 40])
+def test_components_do_not_depend_on_the_order_of_sums(n_words):
+    """Ranks of repeated texts would show the rounding errors of another machine."""
+    rng = np.random.default_rng(0)
+    words = [f"word{i}" for i in range(30)]
+    texts = [" ".join(rng.choice(words, n_words)) for _ in range(200)]
+    encoder = TextEncoder(random_state=0)
+    encoded = encoder.fit_transform([[text] for text in texts])
+    (vectorizer,), (decomposition,) = encoder.vectorizers_, encoder.decompositions_
+    weights = vectorizer.transform([f" {text} " for text in texts]).toarray()
+    components = np.zeros((len(texts), len(decomposition.components_)))
+    for i in rng.permutation(weights.shape[1]):
+        column = decomposition.components_[:, i].astype(np.float64)
+        components += weights[:, [i]] * column
+    rounded = (np.rint(components * 1e7) / 1e7).astype(np.float32)
+    expected = (rounded - encoder.centers_[0]) / encoder.scales_[0]
+    np.testing.assert_array_equal(encoded, expected)
+    assert np.abs(rounded - components).max() < 1.1e-7
