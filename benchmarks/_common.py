@@ -15,12 +15,25 @@ import tracemalloc
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 OURS = "ScratchMLPClassifier"
 THEIRS = "MLPClassifier"
+# A row of a figure's table.
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options of the command line that apply to all figures."""
+
+    repeats: int
+    dtype: str
+    scale: float
+    backends: tuple[str, ...] = ("auto",)
 
 
 def estimator_classes() -> dict[str, type]:

@@ -25,6 +25,8 @@ import numpy as np
 from _common import (
     OURS,
     THEIRS,
+    Record,
+    Settings,
     estimator_classes,
     format_number,
     format_table,
@@ -35,20 +37,10 @@ from _common import (
     traced_peak,
 )
 from _peers import CASES, Case, fit_estimator, fit_floor, make_data
+from _serving import measure_row, measure_size
 from sklearn.base import clone
 
 MEGABYTE = 1e6
-Record = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Options of the command line that apply to all figures."""
-
-    repeats: int
-    dtype: str
-    scale: float
-    backends: tuple[str, ...] = ("auto",)
 
 
 @dataclass(frozen=True)
@@ -558,6 +550,8 @@ def measure_profile(settings: Settings) -> list[Record]:
 FIGURES = {
     "profile": Figure("Time of a training step by part, µs", measure_profile),
     "predict": Figure("predict_proba, 64 features, (100)", measure_predict),
+    "row": Figure("predict_proba of one row", measure_row),
+    "size": Figure("Sizes of a fitted model's files", measure_size),
     "sparse": Figure("One epoch on sparse rows, 0.1 % filled, (100)", measure_sparse),
     "memory": Figure("Peak memory of a fit above its input", measure_memory),
     "import": Figure("Import time in a fresh interpreter", measure_import),

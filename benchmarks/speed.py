@@ -23,9 +23,10 @@ fastest memory order: a lower bound for any design on NumPy.
 both, side by side.
 
 Further figures, with ``--figures``: ``profile`` (the time of a training step by part,
-on NumPy), ``predict``, ``sparse``, ``memory``, ``import``, ``lbfgs``, ``ensemble``,
-``search`` (a whole ``GridSearchCV``), ``busy`` (other processes on all cores),
-``growth``, or ``all``. ``growth`` writes a file of more than 4 GB to the temporary
+on NumPy), ``predict``, ``row`` (one row, beside onnxruntime and ``to_source``; extra
+``onnx``), ``size`` (of ONNX and skops files), ``sparse``, ``memory``, ``import``,
+``lbfgs``, ``ensemble``, ``search`` (a whole ``GridSearchCV``), ``busy`` (other
+processes on all cores), ``growth``, or ``all``. ``growth`` writes a file of more than 4 GB to the temporary
 folder, and deletes it.
 """
 
@@ -44,6 +45,7 @@ from pathlib import Path
 from typing import Any
 
 from _common import (
+    Settings,
     format_facts,
     format_number,
     format_table,
@@ -54,7 +56,7 @@ from _common import (
     thread_pools,
     write_json,
 )
-from _figures import FIGURES, Settings, format_records
+from _figures import FIGURES, format_records
 from _peers import (
     CASES,
     FLOOR,

@@ -220,6 +220,25 @@ def test_ratios_are_plotted(load, tmp_path):
             {"1", "100"},
             {"ratio without their validation", "our peak MB"},
         ),
+        (
+            "row",
+            {
+                "64 features, (100), 10 classes",
+                "784 features, (512, 256), 10 classes",
+                "table of 10 columns",
+            },
+            {"ScratchMLPClassifier µs", "MLPClassifier / ours", "to_source / ours"},
+        ),
+        (
+            "size",
+            {
+                "classifier, digits, (100)",
+                "regressor, diabetes, (100)",
+                "three classifiers, digits, (100)",
+                "recipe for tables, 10 columns",
+            },
+            {"weights kB", "skops kB"},
+        ),
         ("sparse", {"100x50000"}, {"ours ms", "MLPClassifier ms", "ratio"}),
         ("memory", ESTIMATORS, {"peak resident MB", "peak traced MB"}),
         ("import", {"sklearn.neural_network", "skscratch after it"}, {"ms"}),
@@ -254,6 +273,40 @@ def test_figures_have_tables(load, monkeypatch, name, labels, columns):
     table = figures.format_records(records)
     assert len(table.splitlines()) == len(records) + 2
     json.dumps(records)
+
+
+def test_onnx_models_are_timed_and_weighed_where_they_can_be_made(load):
+    for package in ("onnx", "skl2onnx", "onnxruntime"):
+        pytest.importorskip(package)
+    serving = load("_serving")
+    settings = serving.Settings(3, "float32", 1e-4)
+    for record in serving.measure_row(settings):
+        pairs = zip(
+            record["onnxruntime µs"], record["ScratchMLPClassifier µs"], strict=True
+        )
+        assert record["onnxruntime / ours"] == pytest.approx([a / b for a, b in pairs])
+        assert len(record["onnxruntime / ours"]) == 3
+    for record in serving.measure_size(settings):
+        assert record["weights kB"] < record["ONNX kB"] < 1.3 * record["weights kB"]
+        ratio = record["ONNX kB"] / record["skops kB"]
+        assert record["ONNX / skops"] == pytest.approx(ratio)
+
+
+def test_onnx_and_skops_are_left_out_where_they_are_not_installed(load, monkeypatch):
+    serving = load("_serving")
+    monkeypatch.setattr(serving, "find_spec", lambda name: name == "pandas" or None)
+    settings = serving.Settings(1, "float32", 1e-4)
+    records = serving.measure_row(settings) + serving.measure_size(settings)
+    names = {name for record in records for name in record}
+    assert not {name for name in names if "onnx" in name.lower() or "skops" in name}
+    assert {"to_source µs", "weights kB"} <= names
+
+
+def test_a_model_that_predicts_something_else_is_not_timed(load):
+    serving = load("_serving")
+    actions = {"ours": lambda: np.ones(3), "other": lambda: np.zeros(3)}
+    with pytest.raises(RuntimeError, match="a case: other and ours predict"):
+        serving.latencies("a case", actions, serving.Settings(1, "float32", 1.0))
 
 
 def test_time_counts_for_the_innermost_function(load, monkeypatch):
