@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from _common import (
     OURS,
-    THEIRS,
     Record,
     Settings,
     estimator_classes,
@@ -82,7 +81,9 @@ def latencies(
     for name in names[1:]:
         # MLPClassifier is trained from the same seed, with other rounding errors.
         if not np.allclose(actions[name](), expected, atol=1e-3):
-            raise RuntimeError(f"{case}: {name} and {names[0]} predict different probabilities.")
+            raise RuntimeError(
+                f"{case}: {name} and {names[0]} predict different probabilities."
+            )
     calls = max(1, round(CALLS * min(1.0, 100 * settings.scale)))
     timings = interleaved(actions, settings.repeats, calls=calls)
     record: Record = {"case": case}
@@ -127,7 +128,7 @@ def probabilities(session: Any, inputs: Mapping[str, Any]) -> Any:
 
 def latency_of_table(settings: Settings) -> Record:
     """Time one row of a table through its pipeline, and through its ONNX model."""
-    model, table = fit_table(settings)
+    model, table = fit_table(settings, max_iter=2)
     row = table[:1]
     actions = {OURS: partial(model.predict_proba, row)}
     if onnx_is_installed():
@@ -166,7 +167,7 @@ def make_table(n_samples: int) -> tuple[Any, np.ndarray]:
     return table, y
 
 
-def fit_table(settings: Settings) -> tuple[Any, Any]:
+def fit_table(settings: Settings, max_iter: int | str) -> tuple[Any, Any]:
     """Return the recipe for tables, fitted to a table, and the table.
 
     Raises
@@ -179,8 +180,7 @@ def fit_table(settings: Settings) -> tuple[Any, Any]:
     if find_spec("pandas") is None:
         raise SystemExit("pandas must be installed: pip install 'skscratch[bench]'")
     table, y = make_table(max(100, round(2000 * settings.scale)))
-    # Neither the time of a row nor a size depends on the length of the training.
-    model = make_tabular_classifier(random_state=0, max_iter=2)
+    model = make_tabular_classifier(random_state=0, max_iter=max_iter)
     return model.fit(table, y), table
 
 
@@ -191,7 +191,10 @@ def measure_size(settings: Settings) -> list[Record]:
     from skscratch import ScratchMLPClassifier, ScratchMLPRegressor
 
     ignore_convergence_warnings()
-    options = {"max_iter": 2, "dtype": settings.dtype, "random_state": 0}
+    # The curves are saved: a file grows with the epochs.
+    is_whole = settings.scale == 1
+    options = {"dtype": settings.dtype, "random_state": 0}
+    options["max_iter"] = 200 if is_whole else 2
     digits = load_digits(return_X_y=True)
     models = {
         "classifier, digits, (100)": ScratchMLPClassifier(**options).fit(*digits),
@@ -201,7 +204,9 @@ def measure_size(settings: Settings) -> list[Record]:
         "three classifiers, digits, (100)": ScratchMLPClassifier(
             n_estimators=3, **options
         ).fit(*digits),
-        "recipe for tables, 10 columns": fit_table(settings)[0],
+        "recipe for tables, 10 columns": fit_table(
+            settings, max_iter="auto" if is_whole else 2
+        )[0],
     }
     return [{"model": name} | sizes(model) for name, model in models.items()]
 

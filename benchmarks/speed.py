@@ -26,8 +26,8 @@ Further figures, with ``--figures``: ``profile`` (the time of a training step by
 on NumPy), ``predict``, ``row`` (one row, beside onnxruntime and ``to_source``; extra
 ``onnx``), ``size`` (of ONNX and skops files), ``sparse``, ``memory``, ``import``,
 ``lbfgs``, ``ensemble``, ``search`` (a whole ``GridSearchCV``), ``busy`` (other
-processes on all cores), ``growth``, or ``all``. ``growth`` writes a file of more than 4 GB to the temporary
-folder, and deletes it.
+processes on all cores), ``growth``, or ``all``. ``growth`` writes a file of more than
+4 GB to the temporary folder, and deletes it.
 """
 
 import argparse

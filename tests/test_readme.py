@@ -92,7 +92,10 @@ def blocks_of(file):
 BLOCKS = [block for file in FILES for block in blocks_of(file)]
 PROGRAMS = [block for block in BLOCKS if block.language == "python"]
 # Of other packages than those of the extra ``test``.
-OPTIONAL = {"mapie", "mlflow", "onnx", "onnxruntime", "optuna", "shap", "skl2onnx"}
+OPTIONAL = {
+    *("fastapi", "httpx2", "mapie", "mlflow", "onnx", "onnxruntime", "optuna"),
+    *("shap", "skl2onnx"),
+}
 # What is true after a program, by its heading and a word of it.
 CHECKS = {
     ("README.md", "train_test_split"): "assert clf.score(X_test, y_test) > 0.94",
@@ -170,6 +173,23 @@ assert clf.score(X / 16, y) > 0.98
     ("skscratch/export/README.md", "to_source"): """
 assert abs(iris_network.predict_proba(X) - model.predict_proba(X)).max() < 1e-12
 assert "A = gelu(W1 @ A + b1)" in path.read_text()
+""",
+    ("skscratch/export/README.md", "log_model"): """
+served = mlflow.pyfunc.load_model("models:/shop/1").predict(table)
+assert (served == model.predict_proba(table)).all()
+""",
+    ("skscratch/export/README.md", "TestClient"): """
+rows = table.to_dict("records")
+answer = client.post("/predict", json=rows).json()
+assert (np.array(answer) == model.predict_proba(table)).all()
+refusal = client.post("/predict", json=[{"age": 30}])
+assert refusal.status_code == 422
+assert "'shop'" in refusal.json()["detail"]
+""",
+    ("skscratch/export/README.md", "shop.onnx"): """
+rows = table.astype(object).where(table.notna(), None).to_dict("records")
+assert None in rows[0].values()
+assert np.abs(predict(rows) - model.predict_proba(table)).max() < 1e-5
 """,
     ("skscratch/tabular/README.md", "city"): """
 assert model.score(table[300:], buys[300:]) > 0.8
