@@ -288,8 +288,10 @@ def test_onnx_models_are_timed_and_weighed_where_they_can_be_made(load):
         assert len(record["onnxruntime / ours"]) == 3
     for record in serving.measure_size(settings):
         assert record["weights kB"] < record["ONNX kB"] < 1.3 * record["weights kB"]
-        ratio = record["ONNX kB"] / record["skops kB"]
-        assert record["ONNX / skops"] == pytest.approx(ratio)
+        assert record["compressed skops kB"] < record["skops kB"]
+        for name in ("skops", "compressed skops"):
+            ratio = record["ONNX kB"] / record[f"{name} kB"]
+            assert record[f"ONNX / {name}"] == pytest.approx(ratio)
 
 
 def test_onnx_and_skops_are_left_out_where_they_are_not_installed(load, monkeypatch):

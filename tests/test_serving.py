@@ -15,7 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import numpy as np
@@ -23,7 +23,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 GUIDE = (ROOT / "skscratch/export/README.md").read_text(encoding="utf-8")
-# Of seconds: a server's start, which imports much, and an answer.
+# Seconds that a server may take to start, as it imports much, and to answer.
 STARTS, ANSWERS = 120, 30
 SERVE_MLFLOW = "mlflow models serve --model-uri models:/shop/1 --env-manager local"
 SAVE_EXPECTED = """
@@ -107,7 +107,7 @@ def wait_for(url, process, log):
         assert time.monotonic() < deadline, log.read_text()
         try:
             urlopen(url, timeout=ANSWERS).close()
-        except URLError:
+        except OSError:
             time.sleep(0.1)
         else:
             return
