@@ -133,8 +133,10 @@ def save(
     }
     try:
         with replacing(path) as temporary:
-            skops.io.dump(model, temporary)
-            with zipfile.ZipFile(temporary, "a") as archive:
+            # Its description as text is several times as large as the weights.
+            compression = zipfile.ZIP_DEFLATED
+            skops.io.dump(model, temporary, compression=compression)
+            with zipfile.ZipFile(temporary, "a", compression) as archive:
                 archive.writestr(INFORMATION, json.dumps(information, indent=1))
     except OSError as error:
         raise InputError(f"cannot write {str(path)!r}: {error.strerror}") from error

@@ -59,6 +59,7 @@ from skscratch.estimators.validation import (
 from skscratch.nn.network import Network
 from skscratch.nn.predictor import SMALL_INPUT, WORTH_LOADING, Predictor
 from skscratch.nn.stack import Stack
+from skscratch.training.history import with_arrays, with_lists
 from skscratch.training.solvers import find_solver
 from skscratch.version import __version__
 
@@ -66,6 +67,11 @@ __all__ = ["BaseScratchMLP", "fitted_state"]
 
 # Fitted attributes that only some fits set, and that members of an ensemble lack.
 OPTIONAL_ATTRIBUTES = ("estimators_", "temperature_", "interval_model_")
+# Fitted attributes that grow with each epoch.
+CURVES = (
+    *("loss_curve_", "learning_rate_curve_"),
+    *("validation_scores_", "validation_loss_curve_"),
+)
 
 
 class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
@@ -497,11 +503,11 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
             del state["network_"]
         if training is not None and not training.is_incremental:
             state["_training"] = training.without_optimizer()
-        return state | {"_skscratch_version": __version__}
+        return with_arrays(state, CURVES) | {"_skscratch_version": __version__}
 
     def __setstate__(self, state):
         """Restore a pickled state, with a warning if another version wrote it."""
-        state = dict(state)
+        state = with_lists(state, CURVES)
         version = state.pop("_skscratch_version", "an unknown version")
         if version != __version__:
             warnings.warn(

@@ -14,7 +14,14 @@ from skscratch.training.averaging import Average
 from skscratch.training.optimizers import Optimizer
 from skscratch.training.schedules import Schedule
 
-__all__ = ["FINAL_OUTCOMES", "Epoch", "TrainingState", "mean"]
+__all__ = [
+    "FINAL_OUTCOMES",
+    "Epoch",
+    "TrainingState",
+    "mean",
+    "with_arrays",
+    "with_lists",
+]
 
 # Outcomes of an epoch that end the training.
 FINAL_OUTCOMES = ("stopped", "diverged")
@@ -27,6 +34,9 @@ CONTINUED_ATTRIBUTES = {
     "validation_scores_": "validation_scores",
     "best_validation_score_": "best_validation_score",
 }
+
+# Fields of the state that grow with each epoch.
+HISTORIES = ("loss_curve", "learning_rates", "validation_scores", "validation_losses")
 
 
 class Epoch(NamedTuple):
@@ -176,10 +186,7 @@ class TrainingState:
         -------
         list of list
         """
-        return [
-            *(self.loss_curve, self.learning_rates),
-            *(self.validation_scores, self.validation_losses),
-        ]
+        return [getattr(self, name) for name in HISTORIES]
 
     def with_copied_histories(self):
         """State whose histories do not grow with those of this one.
@@ -188,13 +195,62 @@ class TrainingState:
         -------
         TrainingState
         """
-        return replace(
-            self,
-            loss_curve=list(self.loss_curve),
-            learning_rates=list(self.learning_rates),
-            validation_scores=list(self.validation_scores),
-            validation_losses=list(self.validation_losses),
-        )
+        copied: dict[str, Any] = {name: list(getattr(self, name)) for name in HISTORIES}
+        return replace(self, **copied)
+
+    def __getstate__(self):
+        """State to pickle; see ``with_arrays``."""
+        return with_arrays(vars(self), HISTORIES)
+
+    def __setstate__(self, state):
+        """Restore a pickled state."""
+        vars(self).update(with_lists(state, HISTORIES))
+
+
+def with_arrays(values, names):
+    """Copy of a dict in which lists of numbers have become arrays.
+
+    They are a fraction of the size in a file, above all in skops' files, which describe
+    each item of a list.
+
+    Parameters
+    ----------
+    values : dict
+    names : sequence of str
+        Keys of the lists. What is missing, or no list of floats, stays as it is.
+
+    Returns
+    -------
+    dict
+    """
+    arrays = {
+        name: np.array(values[name], dtype=np.float64)
+        for name in names
+        if isinstance(values.get(name), list)
+        and all(isinstance(item, float) for item in values[name])
+    }
+    return values | arrays
+
+
+def with_lists(values, names):
+    """Copy of a dict in which arrays have become lists again.
+
+    Parameters
+    ----------
+    values : dict
+    names : sequence of str
+        Keys of the arrays.
+
+    Returns
+    -------
+    dict
+    """
+    lists = {
+        name: values[name].tolist()
+        for name in names
+        if isinstance(values.get(name), np.ndarray)
+    }
+    return values | lists
 
 
 def mean(values):

@@ -1255,6 +1255,31 @@ def test_training_resumed_after_a_round_trip_is_the_same_to_the_bit(
     assert_same_bits(copied, estimator, X)
 
 
+def test_a_file_of_skops_grows_by_a_few_bytes_for_each_epoch():
+    io = pytest.importorskip("skops.io")
+    X, y = make_data("two classes", 40)
+    options = {"early_stopping": True, "n_iter_no_change": 1000, "random_state": 0}
+
+    def fitted(max_iter):
+        clf = ScratchMLPClassifier((3,), max_iter=max_iter, **options)
+        with_warnings(clf.fit, X, y)
+        return clf
+
+    short, long = fitted(10), fitted(210)
+    dumped = io.dumps(long)
+    # Four curves, of the estimator and of the state that a warm start continues.
+    assert len(dumped) - len(io.dumps(short)) < 200 * 8 * 8 + 2000
+    loaded = io.loads(dumped, trusted=io.get_untrusted_types(data=dumped))
+    for name in ("loss_curve_", "learning_rate_curve_", "validation_scores_"):
+        assert type(getattr(loaded, name)) is list
+        assert getattr(loaded, name) == getattr(long, name)
+    for clf in (long, loaded):
+        clf.set_params(warm_start=True, max_iter=3)
+        with_warnings(clf.fit, X, y)
+        assert len(clf.loss_curve_) == 213
+    assert loaded.loss_curve_[:210] == long.loss_curve_[:210]
+
+
 # Parameters and methods that leave different things in an estimator.
 KEPT = {
     "nothing more": {},
