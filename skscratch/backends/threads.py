@@ -17,7 +17,7 @@ from functools import cache
 import scipy
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["blas_in", "one_scipy_thread", "one_thread"]
+__all__ = ["at_most_threads", "blas_in", "one_scipy_thread", "one_thread"]
 
 
 def one_scipy_thread():
@@ -28,7 +28,6 @@ def one_scipy_thread():
     return one_thread(scipy)
 
 
-@contextlib.contextmanager
 def one_thread(package):
     """Context in which the BLAS in the wheel of a package has one thread.
 
@@ -37,27 +36,54 @@ def one_thread(package):
     package : module
         NumPy or SciPy.
 
+    Returns
+    -------
+    context manager
+
     Notes
     -----
     The number of threads is a setting of the whole process. If contexts overlap, in
     one thread or in several, the first sets it and restores it, in its own thread, as
     threadpoolctl requires; the others change nothing, and are slower at worst.
     """
-    blas, is_limited = blas_in(package), _lock_of(package)
-    has_one = all(pool["num_threads"] == 1 for pool in blas.info())
-    if has_one or not is_limited.acquire(blocking=False):
+    return _limited(blas_in(package), 1, _lock_of(package))
+
+
+def at_most_threads(n):
+    """Context in which each BLAS that is loaded has at most so many threads.
+
+    For tasks that run beside others, in processes whose threads nobody else has
+    limited. A lower number stands. If contexts overlap, see ``one_thread``.
+
+    Parameters
+    ----------
+    n : int
+
+    Returns
+    -------
+    context manager
+    """
+    blas = ThreadpoolController().select(user_api="blas")
+    return _limited(blas, n, _lock_of("every package"))
+
+
+@contextlib.contextmanager
+def _limited(blas, n, is_limited):
+    """Context in which libraries have at most ``n`` threads, where it gets the lock."""
+    has_more = [p["filepath"] for p in blas.info() if p["num_threads"] > n]
+    if not has_more or not is_limited.acquire(blocking=False):
         yield
         return
     try:
-        with blas.limit(limits=1):
+        with blas.select(filepath=has_more).limit(limits=n):
             yield
     finally:
         is_limited.release()
 
 
 @cache
-def _lock_of(package):
-    """Lock that is held while the BLAS of a package is limited."""
+def _lock_of(limited):
+    """Lock that is held while the BLAS of a package, or each of them, is limited."""
     return threading.Lock()
 
 

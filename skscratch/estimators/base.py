@@ -56,6 +56,7 @@ from skscratch.estimators.validation import (
     validate_fit_data,
     validate_prediction_data,
 )
+from skscratch.estimators.workers import find_workers
 from skscratch.nn.network import Network
 from skscratch.nn.predictor import SMALL_INPUT, WORTH_LOADING, Predictor
 from skscratch.nn.stack import Stack
@@ -253,7 +254,11 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
             # Callbacks predict with the network in training, not with an old one.
             network = joint_network([run.network for run in runs])
             self._publish(network_attributes(network, targets) | shared)
-        result = fit_runs(runs, targets, monitor)
+        workers = None
+        if len(runs) > 1 and not previous:
+            make_scorer = checked._unfitted()._make_scorer
+            workers = find_workers(runs, monitor, splits, targets, make_scorer)
+        result = fit_runs(runs, targets, monitor, workers)
         if result.error is None:
             shared |= self._more_attributes(
                 runs[0].data, splits, is_interrupted=result.is_interrupted
@@ -395,6 +400,15 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         # Scorers get arrays, which have no feature names.
         view.__dict__.pop("feature_names_in_", None)
         return make_scorer(self.scoring, targets, view, split)
+
+    def _unfitted(self):
+        """Copy for workers: without networks, and without the rows of splits."""
+        new = shallow_copy(self)
+        new.__dict__ = self.get_params(deep=False) | feature_attributes(self)
+        new.validation_split = None
+        if "_backend" in vars(self):
+            new._backend = self._backend
+        return new
 
     def _copy_fitted(self):
         fitted = {k: v for k, v in vars(self).copy().items() if k.endswith("_")}

@@ -210,7 +210,7 @@ def _set_activations(network, config):
         layer.activation = activation
 
 
-def fit_runs(runs, targets, monitor):
+def fit_runs(runs, targets, monitor, workers=None):
     """Train the networks of a fit: side by side where possible, else in turn.
 
     Parameters
@@ -218,6 +218,8 @@ def fit_runs(runs, targets, monitor):
     runs : list of TrainingRun
     targets : ClassTargets or NumericTargets
     monitor : FitMonitor
+    workers : Workers, default=None
+        Train the networks elsewhere.
 
     Returns
     -------
@@ -234,7 +236,11 @@ def fit_runs(runs, targets, monitor):
     _warn_of_large_batches(runs, monitor)
     error, trained, outcome = None, runs, ""
     try:
-        if len(runs) == 1 or _can_train_jointly(runs):
+        if workers is not None:
+            trained = []
+            monitor.begin_fit(runs, "member", len(runs))
+            outcome = workers.train(runs, monitor, trained)
+        elif len(runs) == 1 or _can_train_jointly(runs):
             monitor.begin_fit(runs, solver.step_name, config.max_epochs)
             outcome = _train(runs, monitor)
         else:
