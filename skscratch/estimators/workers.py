@@ -6,10 +6,12 @@ and trains it as a network on its own.
 """
 
 from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, CancelledError
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 from joblib import Parallel, cpu_count, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
 
@@ -21,6 +23,13 @@ from skscratch.training.data import FitData, Split
 from skscratch.training.history import TrainingState
 
 __all__ = ["Workers", "find_workers"]
+
+# Errors of joblib's backends about tasks, or data sent to a worker, that are gone with
+# it: of Dask and of loky.
+_LOST = (CancelledError, BrokenExecutor)
+
+# How often members are sent out whose workers die: as often as Dask does with a task.
+_N_ATTEMPTS = 3
 
 
 def find_workers(runs, monitor, splits, targets, make_scorer):
@@ -102,11 +111,11 @@ class Workers:
         data = runs[0].data
         split = self.splits[0] if self.splits else None
         held_out = () if split is None or split.is_drawn else split.data
-        tasks = (
+        tasks = [
             # Each array an argument of its own, which Dask sends once for all tasks.
             delayed(_train_member)(self._member(i, run), n_threads, *data, *held_out)
             for i, run in enumerate(runs)
-        )
+        ]
         with at_most_threads(n_threads):  # Of workers that are threads.
             try:
                 with closing(_results(tasks)) as results:
@@ -137,10 +146,20 @@ class Workers:
 
 
 def _results(tasks):
-    """Yield the results of tasks in their order; some backends need all at once."""
+    """Yield the results of tasks in their order; repeat those lost with a worker."""
     backend, _ = get_active_backend()
     return_as = "generator" if backend.supports_return_generator else "list"
-    yield from Parallel(return_as=return_as, batch_size=1)(tasks)
+    n_done = 0
+    for attempt in range(1, _N_ATTEMPTS + 1):
+        workers = Parallel(return_as=return_as, batch_size=1)
+        try:
+            for result in workers(tasks[n_done:]):
+                n_done += 1
+                yield result
+            return
+        except _LOST:
+            if attempt == _N_ATTEMPTS:
+                raise
 
 
 def _report_ends(runs, outcomes, monitor):
@@ -216,10 +235,10 @@ def _train_member(member, n_threads, X, y, Y, weights, *held_out):
     """
     messages: list[str] = []
     error, outcome = None, ""
+    data = FitData(*map(_aligned, (X, y, Y, weights)))
+    own = FitData(*map(_aligned, held_out)) if held_out else None
     with at_most_threads(n_threads):
-        run = member.make_run(
-            FitData(X, y, Y, weights), FitData(*held_out) if held_out else None
-        )
+        run = member.make_run(data, own)
         try:
             outcome = run.config.solver.train([run], _Notes(messages))
         except UserCodeError as caught:
@@ -233,6 +252,12 @@ def _train_member(member, n_threads, X, y, Y, weights, *held_out):
         error,
         messages,
     )
+
+
+def _aligned(array):
+    """Copy of an array that begins at any byte, as those that Dask has sent may."""
+    # NumPy adds up in another order what it has to copy in pieces.
+    return np.require(array, requirements="A") if type(array) is np.ndarray else array
 
 
 @dataclass(frozen=True)
