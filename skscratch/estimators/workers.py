@@ -102,7 +102,7 @@ class Workers:
         Raises
         ------
         UserCodeError
-            Of the first member whose scorer failed. Those after it are dropped.
+            Of the first member whose scorer failed. Members with epochs are kept.
         KeyboardInterrupt
             If none had ended.
         """
@@ -116,23 +116,25 @@ class Workers:
             delayed(_train_member)(self._member(i, run), n_threads, *data, *held_out)
             for i, run in enumerate(runs)
         ]
-        with at_most_threads(n_threads):  # Of workers that are threads.
-            try:
-                with closing(_results(tasks)) as results:
-                    for run, result in zip(runs, results, strict=True):
-                        result.write_to(run)
-                        for message in result.messages:
-                            monitor.warn_not_converged(run, message)
-                        if result.error is None or run.n_epochs:
-                            trained.append(run)
+        error = None
+        try:
+            # Limited here too, for workers that are threads.
+            with at_most_threads(n_threads), closing(_results(tasks)) as results:
+                for run, result in zip(runs, results, strict=True):
+                    result.write_to(run)
+                    for message in result.messages:
+                        monitor.warn_not_converged(run, message)
+                    error = error or result.error
+                    if result.error is None or run.n_epochs:
+                        trained.append(run)
                         outcomes.append(result.outcome)
-                        if result.error is not None:
-                            raise UserCodeError(result.error)
-            except KeyboardInterrupt:
-                if not trained:
-                    raise
-                monitor.end_training(trained, "interrupted")
-                return "interrupted"
+        except KeyboardInterrupt:
+            if not trained:
+                raise
+            monitor.end_training(trained, "interrupted")
+            return "interrupted"
+        if error is not None:
+            raise UserCodeError(error)
         _report_ends(runs, outcomes, monitor)
         return ""
 
@@ -190,11 +192,14 @@ class _Member(NamedTuple):
         splits = []
         if self.rows is not None:
             splits = [Split(data if held_out is None else held_out, *self.rows)]
-        make_scorer = self.make_scorer
         (run,) = make_runs(
-            self.config, data, splits, self.targets, self.seed, [], make_scorer
+            self.config, data, splits, self.targets, self.seed, [], self._make_scorer
         )
         return run
+
+    def _make_scorer(self, targets, network, split, seed):
+        """Score function that sees the member of an ensemble, which has a seed."""
+        return self.make_scorer(targets, network, split, self.seed)
 
 
 class _Result(NamedTuple):
