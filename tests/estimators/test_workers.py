@@ -359,15 +359,15 @@ def test_an_error_of_a_scorer_keeps_members_and_epochs_before_it(config):
 def test_an_interrupt_keeps_the_members_that_have_ended(n_ended, monkeypatch):
     X, y = data(ScratchMLPClassifier)
     estimator = ScratchMLPClassifier(**SMALL)
-    whole, results = fitted(estimator, X, y), workers._results
+    whole = fitted(estimator, X, y)
 
-    def interrupted(tasks):
-        for i, result in enumerate(results(tasks)):
-            if i == n_ended:
-                raise KeyboardInterrupt
-            yield result
+    class Interrupted(joblib.Parallel):
+        def __call__(self, tasks):
+            for function, args, kwargs in tasks[:n_ended]:
+                yield function(*args, **kwargs)
+            raise KeyboardInterrupt
 
-    monkeypatch.setattr(workers, "_results", interrupted)
+    monkeypatch.setattr(workers, "Parallel", Interrupted)
     there = clone(estimator)
     with joblib.parallel_config(**THREADS):
         if not n_ended:

@@ -1,0 +1,276 @@
+"""Searches and ensembles in the workers of Dask and Ray, and what a killed one costs."""
+
+import json
+import logging
+import os
+import signal
+import time
+
+import joblib
+import numpy as np
+import pytest
+from estimator_strategies import quietly
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    StratifiedKFold,
+    cross_validate,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_info
+
+from skscratch import ScratchMLPClassifier
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    # Of Dask's, where another cluster runs on the machine.
+    pytest.mark.filterwarnings(r"ignore:\s*Port \d+ is already in use:UserWarning"),
+]
+DISTRIBUTED = "the extra `distributed` is not installed"
+SMALL = {"hidden_layer_sizes": (20,), "max_iter": 3, "random_state": 0}
+GRID = {"alpha": [1e-4, 1.0], "learning_rate_init": [1e-3, 1e-2]}
+
+
+@pytest.fixture(scope="module")
+def client():
+    """Client of two processes with one thread each."""
+    distributed = pytest.importorskip("distributed", reason=DISTRIBUTED)
+    with (
+        distributed.LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return X[:900] / 16, y[:900]
+
+
+@pytest.fixture(scope="module")
+def ray_backend():
+    """Ray on this machine, with two workers."""
+    ray = pytest.importorskip("ray", reason="Ray is not installed")
+    from ray.util.joblib import register_ray
+
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    environment = {"PYTHONPATH": root}
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.CRITICAL,
+        runtime_env={"env_vars": environment},
+    )
+    register_ray()
+    yield {"backend": "ray", "n_jobs": 2}
+    ray.shutdown()
+
+
+def scores(results):
+    """Scores of all candidates and folds, without the times."""
+    return {name: of for name, of in results.items() if "score" in name and "time" not in name}
+
+
+def assert_same_scores(ours, theirs):
+    ours, theirs = scores(ours), scores(theirs)
+    assert ours.keys() == theirs.keys()
+    assert ours
+    for name, values in ours.items():
+        assert_array_equal(values, theirs[name])
+
+
+def searched(search, X, y, **config):
+    new = clone(search)
+    if not config:
+        return quietly(new.fit, X, y)
+    with joblib.parallel_config(**config):
+        return quietly(new.fit, X, y)
+
+
+def make_search(**options):
+    return GridSearchCV(ScratchMLPClassifier(**SMALL), GRID, cv=3, **options)
+
+
+# Dask
+
+
+@pytest.mark.parametrize("kind", [GridSearchCV, HalvingGridSearchCV])
+def test_a_search_gives_the_same_scores(kind, client, digits):
+    pipeline = make_pipeline(StandardScaler(), ScratchMLPClassifier(**SMALL))
+    grid = {f"scratchmlpclassifier__{name}": values for name, values in GRID.items()}
+    options = {"random_state": 0} if kind is HalvingGridSearchCV else {}
+    search = kind(pipeline, grid, cv=3, **options)
+    here = searched(search, *digits)
+    there = searched(search, *digits, backend="dask", scatter=list(digits))
+    assert_same_scores(here.cv_results_, there.cv_results_)
+    assert here.best_params_ == there.best_params_
+
+
+def test_cross_validation_gives_the_same_scores(client, digits):
+    clf = ScratchMLPClassifier(**SMALL, n_estimators=2)
+    here = quietly(cross_validate, clf, *digits, cv=3)
+    with joblib.parallel_config(backend="dask", scatter=list(digits)):
+        there = quietly(cross_validate, clf, *digits, cv=3)
+    assert_same_scores(here, there)
+
+
+def recording_scorer(folder):
+    """Scorer that writes down the threads of each library, by process."""
+
+    def score(estimator, X, y):
+        threads = [pool["num_threads"] for pool in threadpool_info()]
+        with open(os.path.join(folder, str(os.getpid())), "a") as file:
+            file.write(json.dumps(threads) + "\n")
+        return estimator.score(X, y)
+
+    return score
+
+
+@pytest.mark.parametrize("what", ["a search", "an ensemble"])
+def test_threads_times_workers_stay_within_the_cores(what, client, digits, tmp_path):
+    scorer = recording_scorer(str(tmp_path))
+    if what == "a search":
+        estimator = make_search(scoring=scorer, refit=False)
+    else:
+        estimator = ScratchMLPClassifier(
+            **SMALL, n_estimators=4, early_stopping=True, scoring=scorer
+        )
+    with joblib.parallel_config(backend="dask", scatter=list(digits)):
+        quietly(estimator.fit, *digits)
+    files = list(tmp_path.iterdir())
+    assert 1 <= len(files) <= 2
+    assert str(os.getpid()) not in {file.name for file in files}
+    most = [
+        max(max(json.loads(line)) for line in file.read_text().splitlines())
+        for file in files
+    ]
+    assert sum(most) <= max(joblib.cpu_count(), 2)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"early_stopping": True, "scoring": "f1_macro"},
+        {"solver": "lbfgs", "hidden_layer_sizes": (5,)},
+    ],
+)
+def test_members_trained_by_dask_equal_single_networks(options, client, digits):
+    X, y = digits
+    ensemble = ScratchMLPClassifier(**SMALL | options, n_estimators=3)
+    with joblib.parallel_config(backend="dask"):
+        quietly(ensemble.fit, X, y)
+    for member in ensemble.estimators_:
+        alone = quietly(clone(member).fit, X, y)
+        # L-BFGS multiplies here on as many threads as there are.
+        close = {"rtol": 1e-9, "atol": 1e-12}
+        np.testing.assert_allclose(
+            member.network_.parameters, alone.network_.parameters, **close
+        )
+        assert member.n_iter_ == alone.n_iter_
+
+
+# A worker that is killed
+
+
+def killing_scorer(marker):
+    """Scorer that kills the process it is in, once; not the one that made it."""
+    here = os.getpid()
+
+    def score(estimator, X, y):
+        if os.getpid() != here:
+            try:
+                os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                pass
+            else:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return estimator.score(X, y)
+
+    return score
+
+
+def wait_for_workers(client):
+    """Until the killed one is replaced: a cluster does not close well before."""
+    while len(client.scheduler_info()["workers"]) < 2:
+        time.sleep(0.05)
+
+
+def test_a_killed_worker_costs_a_search_its_tasks(client, digits, tmp_path):
+    marker = tmp_path / "killed"
+    X, y = digits
+    folds = list(StratifiedKFold(3).split(X, y))
+    search = make_search(scoring=killing_scorer(str(marker)))
+    search.set_params(cv=folds)
+    here = searched(search, X, y)
+    assert not marker.exists()
+    # Data stay on each worker, and folds are data.
+    client.amm.stop()
+    try:
+        rows = [part for fold in folds for part in fold]
+        with joblib.parallel_config(backend="dask", scatter=[X, y, *rows]):
+            there = quietly(search.fit, X, y)
+    finally:
+        client.amm.start()
+        wait_for_workers(client)
+    assert marker.exists()
+    assert_same_scores(here.cv_results_, there.cv_results_)
+    assert_array_equal(here.predict_proba(X), there.predict_proba(X))
+
+
+def test_a_killed_worker_costs_an_ensemble_its_members(client, digits, tmp_path):
+    marker = tmp_path / "killed"
+    ensemble = ScratchMLPClassifier(
+        **SMALL,
+        n_estimators=4,
+        early_stopping=True,
+        scoring=killing_scorer(str(marker)),
+    )
+    here = quietly(clone(ensemble).fit, *digits)
+    assert not marker.exists()
+    try:
+        with joblib.parallel_config(backend="dask"):
+            quietly(ensemble.fit, *digits)
+    finally:
+        wait_for_workers(client)
+    assert marker.exists()
+    assert_array_equal(ensemble.network_.parameters, here.network_.parameters)
+
+
+# Ray
+
+
+def test_a_search_by_ray_gives_the_same_scores(ray_backend, digits):
+    search = make_search()
+    here = searched(search, *digits)
+    assert_same_scores(here.cv_results_, searched(search, *digits, **ray_backend).cv_results_)
+
+
+def test_members_trained_by_ray_are_those_trained_here(ray_backend, digits, tmp_path):
+    scorer = recording_scorer(str(tmp_path))
+    ensemble = ScratchMLPClassifier(
+        **SMALL, n_estimators=3, early_stopping=True, scoring=scorer
+    )
+    there = searched(ensemble, *digits, **ray_backend)
+    processes = {file.name for file in tmp_path.iterdir()}
+    assert processes
+    assert str(os.getpid()) not in processes
+    here = searched(ensemble, *digits)
+    assert_array_equal(here.network_.parameters, there.network_.parameters)
+    for file in tmp_path.iterdir():
+        if file.name != str(os.getpid()):
+            for line in file.read_text().splitlines():
+                assert max(json.loads(line)) * 2 <= max(joblib.cpu_count(), 2)
