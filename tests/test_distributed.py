@@ -1,5 +1,6 @@
-"""Searches and ensembles in the workers of Dask and Ray, and what a killed one costs."""
+"""Searches and ensembles in the workers of Dask and Ray, and killed ones."""
 
+import contextlib
 import json
 import logging
 import os
@@ -10,7 +11,7 @@ import joblib
 import numpy as np
 import pytest
 from estimator_strategies import quietly
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
@@ -24,20 +25,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_info
 
-from skscratch import ScratchMLPClassifier
+from skscratch import ScratchMLPClassifier, ScratchMLPRegressor
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
-    # Of Dask's, where another cluster runs on the machine.
-    pytest.mark.filterwarnings(r"ignore:\s*Port \d+ is already in use:UserWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 DISTRIBUTED = "the extra `distributed` is not installed"
 SMALL = {"hidden_layer_sizes": (20,), "max_iter": 3, "random_state": 0}
 GRID = {"alpha": [1e-4, 1.0], "learning_rate_init": [1e-3, 1e-2]}
 
 
-@pytest.fixture(scope="module")
-def client():
+@contextlib.contextmanager
+def clients():
     """Client of two processes with one thread each."""
     distributed = pytest.importorskip("distributed", reason=DISTRIBUTED)
     with (
@@ -46,11 +43,32 @@ def client():
             threads_per_worker=1,
             processes=True,
             dashboard_address=None,
+            # Any port: another cluster may have the usual one.
+            scheduler_kwargs={"dashboard_address": ":0"},
             silence_logs=logging.CRITICAL,
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
         yield client
+
+
+@pytest.fixture(scope="module")
+def client():
+    with clients() as client:
+        yield client
+
+
+@pytest.fixture
+def mortal_client():
+    """Client of a cluster whose worker is to be killed, so nobody else's."""
+    with clients() as client:
+        yield client
+        # A cluster that is closed while a worker starts may wait for it for long.
+        deadline = time.monotonic() + 60
+        while len(client.scheduler_info()["workers"]) < 2:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +99,11 @@ def ray_backend():
 
 def scores(results):
     """Scores of all candidates and folds, without the times."""
-    return {name: of for name, of in results.items() if "score" in name and "time" not in name}
+    return {
+        name: of
+        for name, of in results.items()
+        if "score" in name and "time" not in name
+    }
 
 
 def assert_same_scores(ours, theirs):
@@ -176,9 +198,11 @@ def test_members_trained_by_dask_equal_single_networks(options, client, digits):
     for member in ensemble.estimators_:
         alone = quietly(clone(member).fit, X, y)
         # L-BFGS multiplies here on as many threads as there are.
-        close = {"rtol": 1e-9, "atol": 1e-12}
-        np.testing.assert_allclose(
-            member.network_.parameters, alone.network_.parameters, **close
+        assert_allclose(
+            member.network_.parameters,
+            alone.network_.parameters,
+            rtol=1e-9,
+            atol=1e-12,
         )
         assert member.n_iter_ == alone.n_iter_
 
@@ -203,13 +227,7 @@ def killing_scorer(marker):
     return score
 
 
-def wait_for_workers(client):
-    """Until the killed one is replaced: a cluster does not close well before."""
-    while len(client.scheduler_info()["workers"]) < 2:
-        time.sleep(0.05)
-
-
-def test_a_killed_worker_costs_a_search_its_tasks(client, digits, tmp_path):
+def test_a_killed_worker_costs_a_search_its_tasks(mortal_client, digits, tmp_path):
     marker = tmp_path / "killed"
     X, y = digits
     folds = list(StratifiedKFold(3).split(X, y))
@@ -218,20 +236,16 @@ def test_a_killed_worker_costs_a_search_its_tasks(client, digits, tmp_path):
     here = searched(search, X, y)
     assert not marker.exists()
     # Data stay on each worker, and folds are data.
-    client.amm.stop()
-    try:
-        rows = [part for fold in folds for part in fold]
-        with joblib.parallel_config(backend="dask", scatter=[X, y, *rows]):
-            there = quietly(search.fit, X, y)
-    finally:
-        client.amm.start()
-        wait_for_workers(client)
+    mortal_client.amm.stop()
+    rows = [part for fold in folds for part in fold]
+    with joblib.parallel_config(backend="dask", scatter=[X, y, *rows]):
+        there = quietly(search.fit, X, y)
     assert marker.exists()
     assert_same_scores(here.cv_results_, there.cv_results_)
     assert_array_equal(here.predict_proba(X), there.predict_proba(X))
 
 
-def test_a_killed_worker_costs_an_ensemble_its_members(client, digits, tmp_path):
+def test_a_killed_worker_costs_an_ensemble_its_members(mortal_client, digits, tmp_path):
     marker = tmp_path / "killed"
     ensemble = ScratchMLPClassifier(
         **SMALL,
@@ -241,13 +255,62 @@ def test_a_killed_worker_costs_an_ensemble_its_members(client, digits, tmp_path)
     )
     here = quietly(clone(ensemble).fit, *digits)
     assert not marker.exists()
-    try:
-        with joblib.parallel_config(backend="dask"):
-            quietly(ensemble.fit, *digits)
-    finally:
-        wait_for_workers(client)
+    with joblib.parallel_config(backend="dask"):
+        quietly(ensemble.fit, *digits)
     assert marker.exists()
     assert_array_equal(ensemble.network_.parameters, here.network_.parameters)
+
+
+# Wrappers of other packages
+
+
+@pytest.mark.parametrize("task", ["classes", "numbers"])
+def test_incremental_of_dask_ml_is_partial_fit_chunk_by_chunk(task, digits):
+    wrappers = pytest.importorskip("dask_ml.wrappers", reason="no dask-ml")
+    array = pytest.importorskip("dask.array", reason=DISTRIBUTED)
+    X, y = digits
+    estimator, known = ScratchMLPClassifier(**SMALL), {"classes": np.unique(y)}
+    if task == "numbers":
+        estimator, known = ScratchMLPRegressor(**SMALL), {}
+    wrapper = wrappers.Incremental(estimator, shuffle_blocks=False)
+    wrapper.fit(array.from_array(X, (400, 64)), array.from_array(y, 400), **known)
+    for rows in (slice(0, 400), slice(400, 800), slice(800, 900)):
+        estimator.partial_fit(X[rows], y[rows], **known)
+    expected = estimator.predict(X)
+    assert_array_equal(wrapper.estimator_.predict(X), expected)
+    lazy = wrapper.predict(array.from_array(X, (400, 64)))
+    assert_array_equal(lazy.compute(), expected)
+
+
+@pytest.mark.parametrize("cls", [ScratchMLPClassifier, ScratchMLPRegressor])
+def test_parallel_post_fit_of_dask_ml_predicts_chunk_by_chunk(cls, digits):
+    wrappers = pytest.importorskip("dask_ml.wrappers", reason="no dask-ml")
+    array = pytest.importorskip("dask.array", reason=DISTRIBUTED)
+    X, y = digits
+    wrapper = wrappers.ParallelPostFit(cls(**SMALL)).fit(X, y)
+    lazy, alone = array.from_array(X, (400, 64)), clone(wrapper.estimator).fit(X, y)
+    assert_allclose(wrapper.predict(lazy).compute(), alone.predict(X), rtol=1e-12)
+    if cls is ScratchMLPClassifier:
+        proba = wrapper.predict_proba(lazy)
+        assert proba.shape == (900, 10)
+        assert_allclose(proba.compute(), alone.predict_proba(X), rtol=1e-9)
+
+
+@pytest.mark.parametrize("cls", [ScratchMLPClassifier, ScratchMLPRegressor])
+def test_a_model_of_river_learns_by_partial_fit(cls, digits):
+    compat = pytest.importorskip("river.compat", reason="river is not installed")
+    X, y = digits[0][:60], digits[1][:60]
+    known = {"classes": list(range(10))} if cls is ScratchMLPClassifier else {}
+    model = compat.convert_sklearn_to_river(cls(**SMALL), **known)
+    alone = cls(**SMALL)
+    for x, target in zip(X, y, strict=True):
+        model.learn_one(dict(enumerate(x)), target)
+        alone.partial_fit([x], [target], **known)
+    for x in X[:5]:
+        assert model.predict_one(dict(enumerate(x))) == alone.predict([x])[0]
+    if known:
+        proba = model.predict_proba_one(dict(enumerate(X[0])))
+        assert_allclose(list(proba.values()), alone.predict_proba(X[:1])[0])
 
 
 # Ray
@@ -256,7 +319,9 @@ def test_a_killed_worker_costs_an_ensemble_its_members(client, digits, tmp_path)
 def test_a_search_by_ray_gives_the_same_scores(ray_backend, digits):
     search = make_search()
     here = searched(search, *digits)
-    assert_same_scores(here.cv_results_, searched(search, *digits, **ray_backend).cv_results_)
+    assert_same_scores(
+        here.cv_results_, searched(search, *digits, **ray_backend).cv_results_
+    )
 
 
 def test_members_trained_by_ray_are_those_trained_here(ray_backend, digits, tmp_path):

@@ -93,8 +93,8 @@ BLOCKS = [block for file in FILES for block in blocks_of(file)]
 PROGRAMS = [block for block in BLOCKS if block.language == "python"]
 # Of other packages than those of the extra ``test``.
 OPTIONAL = {
-    *("fastapi", "httpx2", "mapie", "mlflow", "onnx", "onnxruntime", "optuna"),
-    *("shap", "skl2onnx"),
+    *("dask_ml", "distributed", "fastapi", "httpx2", "mapie", "mlflow", "onnx"),
+    *("onnxruntime", "optuna", "river", "shap", "skl2onnx"),
 }
 # What is true after a program, by its heading and a word of it.
 CHECKS = {
@@ -138,6 +138,18 @@ import warnings
 warnings.simplefilter("ignore")  # It may be a loud one.
 silent.fit(X_train, y_train, **held_out)
 assert silent[-1].best_validation_score_ < 0.7
+""",
+    ("skscratch/estimators/README.md", 'backend="loky"'): """
+    assert ensemble.score(X / 16, y) > 0.95
+""",
+    ("skscratch/estimators/README.md", "client.amm"): """
+    assert search.best_score_ > 0.9
+""",
+    ("skscratch/estimators/README.md", "Incremental"): """
+assert (model.predict(chunks[0]) == chunks[1]).mean().compute() > 0.9
+""",
+    ("skscratch/estimators/README.md", "learn_one"): """
+assert n_right / 500 > 0.7
 """,
     ("skscratch/estimators/README.md", "RFE"): "assert selector.support_.sum() == 5",
     ("skscratch/estimators/README.md", "mlflow"): """

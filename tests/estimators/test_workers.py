@@ -151,9 +151,7 @@ def test_data_of_every_kind_reach_the_workers(kind, form, calls):
         cls = ScratchMLPClassifier
     X, y = make_data(kind, 40, form)
     estimator = cls(**SMALL, early_stopping=True)
-    assert_same(
-        fitted(estimator, X, y), fitted(estimator, X, y, backend=THREADS)
-    )
+    assert_same(fitted(estimator, X, y), fitted(estimator, X, y, backend=THREADS))
     assert calls == [3]
 
 
@@ -176,9 +174,7 @@ def test_processes_give_the_same(option):
     X, y = data(cls, 40_000)
     estimator = cls(**SMALL | OPTIONS[option] | {"max_iter": 2})
     assert X.nbytes > 2**20
-    assert_same(
-        fitted(estimator, X, y), fitted(estimator, X, y, backend=PROCESSES)
-    )
+    assert_same(fitted(estimator, X, y), fitted(estimator, X, y, backend=PROCESSES))
 
 
 def test_a_temperature_is_that_of_all_members():
@@ -416,7 +412,9 @@ def recording_scorer(folder):
     """Scorer that writes down the threads of each BLAS, by process and thread."""
 
     def score(estimator, X, y):
-        threads = [p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"]
+        threads = [
+            p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"
+        ]
         where = f"{os.getpid()} {threading.get_ident()}"
         with open(os.path.join(folder, where), "a") as file:
             file.write(json.dumps(threads) + "\n")
