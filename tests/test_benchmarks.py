@@ -656,3 +656,15 @@ def test_tabular_reports_missing_data(load, tmp_path):
     (tmp_path / "README.md").write_text("nothing")
     with pytest.raises(SystemExit, match="no column other"):
         tabular.main(["--data", str(tmp_path), "--reported", "other"])
+
+
+def test_parallel_search_times_each_kind_of_workers():
+    # Two rows, of a search and of an ensemble, and at least two kinds of workers.
+    lines = run("parallel_search.py", "--epochs", 1, "--repeats", 1).splitlines()
+    assert lines[0].startswith("| | one process | loky |")
+    assert [line.split("|")[1].strip() for line in lines[2:]] == [
+        "a search",
+        "an ensemble",
+    ]
+    for line in lines[2:]:
+        assert all(cell.endswith(" s ") for cell in line.split("|")[2:-1])
