@@ -51,11 +51,13 @@ def find_workers(runs, monitor, splits, targets, make_scorer):
     Workers or None
         None if the members are trained here: if there is one worker, or if members
         have something in common in each epoch, which callbacks, what is printed,
-        shared batches and a common best epoch are.
+        shared batches and a common best epoch are, or data that are elsewhere.
     """
     config = runs[0].config
     are_apart = not (config.share_batches or config.restore_best_together)
     if len(runs) == 1 or not (monitor.is_silent and are_apart):
+        return None
+    if not runs[0].data.is_in_memory:
         return None
     n_jobs = min(effective_n_jobs(None), len(runs))
     if n_jobs == 1:

@@ -1,5 +1,6 @@
 """Data that are elsewhere: what a fit asks of them, tried with a source in memory."""
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -61,6 +62,19 @@ def test_a_source_of_the_same_data_gives_the_same_network(options):
     np.testing.assert_array_equal(other.loss_curve_, clf.loss_curve_)
     np.testing.assert_array_equal(other.network_.parameters, clf.network_.parameters)
     np.testing.assert_array_equal(other.predict_proba(X), clf.predict_proba(X))
+
+
+def test_members_on_a_source_are_trained_here():
+    members = [
+        ScratchMLPClassifier((20,), max_iter=2, n_estimators=2, random_state=0)
+        for _ in range(2)
+    ]
+    members[0].fit(X, y)
+    with joblib.parallel_config(backend="threading", n_jobs=2):
+        members[1].fit(Hidden(), y)
+    np.testing.assert_allclose(
+        members[1].network_.parameters, members[0].network_.parameters, rtol=1e-10
+    )
 
 
 def test_training_on_a_source_is_resumed_from_a_checkpoint(tmp_path):
