@@ -38,6 +38,7 @@ ZONES = {
     "export": {
         *("_sklearn", "backends", "nn", "training", "estimators", "tabular", "version"),
     },
+    "dask": {"backends", "nn", "training", "estimators"},
     "cli": {"nn", "estimators", "plotting", "tabular", "version"},
     "__main__": {"cli"},
     "__init__": {"backends", "nn", "training", "estimators", "tabular", "version"},
@@ -55,6 +56,7 @@ THIRD_PARTY = {
     "plotting": {"sklearn"},
     "tabular": {"scipy", "sklearn"},
     "export": {"scipy", "sklearn"},
+    "dask": {"scipy", "sklearn"},
     "cli": {"joblib", "scipy", "sklearn", "threadpoolctl"},
 }
 # Imported where they are needed, so that the library does without them.

@@ -1,0 +1,200 @@
+"""Dask collections as the data of a fit, in the places where a local fit has arrays.
+
+Samples stay on the workers. Targets and weights are gathered in this process: they
+decide the classes, their weights and the split, exactly as in a local fit.
+"""
+
+import copy
+
+import numpy as np
+from scipy.sparse import issparse, vstack
+from sklearn.utils import check_array
+
+from skscratch.dask.collections import (
+    check_matrix,
+    find_client,
+    in_memory,
+    partitions,
+)
+from skscratch.dask.trainer import LocalSteps, Synchronous
+from skscratch.dask.workers import Workers
+from skscratch.estimators.sources import DataSource
+from skscratch.estimators.splitting import ValidationArguments, draw_split
+from skscratch.estimators.validation import validate_fit_data
+from skscratch.training.data import RemoteData, make_batches
+
+__all__ = ["DaskData", "DaskSource"]
+
+
+class DaskSource(DataSource):
+    """Samples in a Dask collection, as the ``X`` of a local estimator's ``fit``.
+
+    Parameters
+    ----------
+    X : Dask array or dataframe of shape (n_samples, n_features)
+    owner : object
+        The estimator, which errors name.
+    client : distributed.Client or None
+    local_steps : int
+        Number of steps between two exchanges.
+    """
+
+    def __init__(self, X, owner, client, local_steps):
+        check_matrix(X, owner, "fit")
+        self.X, self.client = X, find_client(client, owner)
+        self.local_steps = local_steps
+        self._workers = None
+
+    def fit_data(
+        self, estimator, given, validation, *, dtype, reset, make_targets, class_weight
+    ):
+        """Validate the data of a fit; see ``DataSource``."""
+        if estimator.share_batches and estimator.n_estimators > 1:
+            raise ValueError(
+                "share_batches=True can't be used for Dask collections, whose networks "
+                "are trained one after the other: leave it False."
+            )
+        y, sample_weight = given
+        y, sample_weight, *own = in_memory(
+            self.client, y=y, sample_weight=sample_weight, **validation._asdict()
+        )
+        workers = self._workers = Workers(self.client, partitions(self.X))
+        self._check_lengths(workers, y, sample_weight)
+        sample, sample_rows = workers.sample()
+        dtype = _dtype_of(sample, dtype)
+        # Row numbers stand for the samples: those of weight 0 are left out.
+        probe, numbers = copy.copy(estimator), np.arange(workers.n_rows)
+        whole, kept, _, targets = validate_fit_data(
+            probe,
+            (numbers[:, np.newaxis].astype(dtype), y, sample_weight),
+            ValidationArguments(),
+            dtype=dtype,
+            reset=True,
+            make_targets=make_targets,
+            class_weight=class_weight,
+        )
+        shown, _, split, _ = validate_fit_data(
+            estimator,
+            (sample, _take(y, sample_rows), None),
+            ValidationArguments(*own),
+            dtype=dtype,
+            reset=reset,
+            make_targets=lambda y: targets,
+        )
+        workers.place(copy.copy(estimator), dtype)
+        kept = None if kept.all() else np.flatnonzero(kept)
+        workers.set_targets(kept, whole.Y, whole.weights)
+        X = HeldRows(workers, (whole.n_samples, sample.shape[1]), dtype)
+        data = DaskData(shown, whole._replace(X=X), workers, self.local_steps)
+        return data, None, split, targets
+
+    def close(self):
+        """Release what the workers hold."""
+        if self._workers is not None:
+            self._workers.close()
+
+    def _check_lengths(self, workers, y, sample_weight):
+        n_rows = workers.n_rows
+        if not n_rows:
+            raise ValueError(
+                "Found array with 0 sample(s) while a minimum of 1 is required: all "
+                "partitions of X are empty."
+            )
+        for name, values in (("y", y), ("sample_weight", sample_weight)):
+            if np.ndim(values) and len(values) != n_rows:
+                raise ValueError(
+                    f"Found input variables with inconsistent numbers of samples: X "
+                    f"has {n_rows} rows, {name} has {len(values)}."
+                )
+
+
+class DaskData(RemoteData):
+    """Training data on Dask workers.
+
+    Parameters
+    ----------
+    shown : FitData
+        A sample of the rows.
+    whole : FitData
+        All rows, in whose ``X`` they are on the workers.
+    workers : Workers
+    local_steps : int
+    """
+
+    def __init__(self, shown, whole, workers, local_steps):
+        self.X, self.y, self.Y, self.weights = shown
+        self.n_samples = whole.n_samples
+        self.workers, self._whole, self._local_steps = workers, whole, local_steps
+
+    def identity(self):
+        """What tells these data from others, whatever their partitions."""
+        whole = self._whole
+        checksum = self.workers.checksum()
+        return {"X": checksum, "y": whole.Y, "sample_weight": whole.weights}
+
+    def make_batches(self, config, rows, random_state):
+        """Draw the same minibatches as a local fit; see ``RemoteData``."""
+        return make_batches(self._whole, config, rows, random_state)
+
+    def draw_split(self, targets, fraction, random_state):
+        """Draw the same split as a local fit; see ``RemoteData``."""
+        return draw_split(self._whole, targets, fraction, random_state)
+
+    def make_trainer(self, runs):
+        """Make what trains the epochs on the workers; see ``RemoteData``."""
+        (run,) = runs
+        if self._local_steps > 1:
+            return LocalSteps(run, self.workers, self._local_steps)
+        return Synchronous(run, self.workers)
+
+
+class HeldRows:
+    """Rows on workers, of which those that were asked for are kept here.
+
+    Validation asks for the same rows after each epoch.
+
+    Parameters
+    ----------
+    workers : Workers
+    shape : tuple of int
+        Number of training samples and of features.
+    dtype : dtype
+    """
+
+    def __init__(self, workers, shape, dtype):
+        self._workers, self.shape, self.dtype = workers, shape, dtype
+        self._numbers, self._held = np.zeros(0, np.intp), None
+
+    def __getitem__(self, rows):
+        rows = np.asarray(rows)
+        missing = np.setdiff1d(rows, self._numbers)
+        if missing.size:
+            new = self._workers.gather(missing)
+            numbers = np.concatenate([self._numbers, missing])
+            order = np.argsort(numbers)
+            if self._held is not None:
+                stack = vstack if issparse(new) else np.concatenate
+                new = stack([self._held, new])
+                new = new.tocsr() if issparse(new) else new
+            self._numbers, self._held = numbers[order], new[order]
+        return self._held[np.searchsorted(self._numbers, rows)]
+
+
+def _dtype_of(sample, accepted):
+    """Dtype that a local fit would convert samples to."""
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return check_array(
+                sample,
+                accept_sparse=True,
+                dtype=accepted,
+                ensure_all_finite=False,
+                ensure_min_samples=0,
+                ensure_min_features=0,
+            ).dtype
+    except (TypeError, ValueError):
+        return np.dtype(np.float64)  # What is wrong is said later.
+
+
+def _take(values, rows):
+    return values.iloc[rows] if hasattr(values, "iloc") else np.asarray(values)[rows]

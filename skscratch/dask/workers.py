@@ -1,0 +1,450 @@
+"""The driver's side of the shards: where rows are, calls to workers, lost workers.
+
+Partitions are computed by Dask, each where it likes. The partitions that a worker has
+then become one shard, an actor, whose methods the driver calls directly. If a worker is
+lost, its partitions are computed again from their graph, and become shards elsewhere.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+from skscratch.dask.collections import import_dask
+from skscratch.dask.shard import Shard
+from skscratch.estimators.monitor import UserCodeError
+from skscratch.estimators.validation import refuse_dates, validate_prediction_data
+
+__all__ = ["LostDataError", "Placement", "WorkerLostError", "Workers"]
+
+# Seconds between two looks at whether the workers that are waited for still exist.
+POLL_INTERVAL = 1.0
+# Seconds to wait for a worker to take the place of the last one.
+PATIENCE = 60
+# Rows of a partition for the sample of all data, and rows of the sample.
+SAMPLE_ROWS = 512
+
+
+class WorkerLostError(Exception):
+    """A worker is gone, and what it held."""
+
+
+class LostDataError(RuntimeError):
+    """Partitions were lost with a worker, and can't be computed again."""
+
+
+@dataclass(eq=False)
+class Placement:
+    """A shard: an actor on a worker.
+
+    Attributes
+    ----------
+    worker : str
+        Address.
+    numbers : list of int
+        Its partitions, in the order of its rows.
+    future : Future
+        Keeps the actor alive.
+    actor : Actor
+    n_threads : int
+        Of the worker.
+    """
+
+    worker: str
+    numbers: list[int]
+    future: Any
+    actor: Any
+    n_threads: int
+
+
+class Workers:
+    """Shards of the samples, on the workers of a client.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    blocks : list of Delayed
+        The partitions of ``X``. They are computed at once, for their lengths.
+
+    Attributes
+    ----------
+    lengths : ndarray of int
+        Number of rows of each partition.
+    n_features : int
+    shards : list of Placement
+    """
+
+    def __init__(self, client, blocks):
+        self.client, self._blocks = client, blocks
+        self.shards: list[Placement] = []
+        self._checked_for: Any = None
+        self._rows: Any = None
+        self._targets: Any = None
+        # Kept until they are in shards.
+        self._futures: dict[int, Any] = self._computed(range(len(blocks)))
+        measured = self._results(
+            client.map(
+                *(_measured, list(self._futures.values())),
+                n_rows=-(-SAMPLE_ROWS // max(len(blocks), 1)),
+                pure=False,
+            )
+        )
+        self.lengths = np.array([length for length, _ in measured], np.int64)
+        self.ends = np.cumsum(self.lengths)
+        self._heads = [head for length, head in measured if length]
+
+    @property
+    def n_rows(self):
+        """Number of rows of all partitions."""
+        return int(self.ends[-1]) if len(self.ends) else 0
+
+    def sample(self):
+        """First rows of each partition, together, and their row numbers.
+
+        Returns
+        -------
+        X : {ndarray, sparse array, DataFrame}
+        rows : ndarray of int
+        """
+        sizes = [head.shape[0] for head in self._heads]
+        starts = (self.ends - self.lengths)[self.lengths > 0]
+        rows = [np.arange(n) + start for n, start in zip(sizes, starts, strict=True)]
+        first = self._heads[0]
+        if hasattr(first, "columns"):
+            (concat,) = import_dask("dask.dataframe")
+            return concat.multi.concat(self._heads), np.concatenate(rows)
+        from skscratch.dask.shard import stacked
+
+        return stacked(self._heads), np.concatenate(rows)
+
+    def place(self, estimator, dtype):
+        """Validate the partitions, and make shards of them.
+
+        Parameters
+        ----------
+        estimator : BaseScratchMLP
+            Knows the number and the names of the features.
+        dtype : dtype
+
+        Raises
+        ------
+        ValueError
+            If a partition can't be used; the message names it.
+        """
+        self._checked_for = (estimator, dtype)
+        self._make_shards(np.flatnonzero(self.lengths).tolist())
+        self._heads = []
+
+    def set_targets(self, kept, Y, weights):
+        """Give the shards their targets.
+
+        Parameters
+        ----------
+        kept : ndarray of int or None
+            Row numbers of the training samples; None means all rows.
+        Y : ndarray of shape (n_samples, n_targets)
+        weights : ndarray of shape (n_samples,) or None
+        """
+        self._targets = (kept, Y, weights)
+        self._send_targets(self.shards)
+
+    def recover(self):
+        """Make new shards in place of those that were lost.
+
+        Raises
+        ------
+        UserCodeError
+            Of a ``LostDataError``, if a partition can't be computed again: training is
+            fine up to here.
+        """
+        while True:
+            alive = self._alive()
+            lost = [
+                number
+                for shard in self.shards
+                if shard.worker not in alive
+                for number in shard.numbers
+            ]
+            self.shards = [s for s in self.shards if s.worker in alive]
+            if not lost:
+                return
+            try:
+                self._make_shards(sorted(lost))
+                self._send_targets(self.shards)
+            except WorkerLostError:
+                continue
+            except Exception as error:
+                raise UserCodeError(error) from error
+
+    def call(self, method, arguments):
+        """Call a method of several shards at once, and wait for the results.
+
+        Parameters
+        ----------
+        method : str
+        arguments : list of (Placement, tuple)
+
+        Returns
+        -------
+        list
+
+        Raises
+        ------
+        WorkerLostError
+            If a worker is gone.
+        """
+        try:
+            calls = [getattr(shard.actor, method)(*args) for shard, args in arguments]
+            return self._wait(
+                lambda: _collected(calls), [shard.worker for shard, _ in arguments]
+            )
+        except (OSError, RuntimeError) as error:
+            if not self._is_loss(error, [shard for shard, _ in arguments]):
+                raise
+            raise WorkerLostError from error
+
+    def call_all(self, method, *arguments):
+        """Call a method of all shards with the same arguments."""
+        return self.call(method, [(shard, arguments) for shard in self.shards])
+
+    def locate(self, rows):
+        """Find the shards of training samples.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Numbers of training samples.
+
+        Returns
+        -------
+        places : ndarray of int
+            Index of each sample's shard.
+        local : ndarray of int
+            Row in the shard.
+        """
+        kept = self._targets[0] if self._targets is not None else None
+        if kept is not None:
+            rows = kept[rows]
+        numbers = np.searchsorted(self.ends, rows, side="right")
+        return self._shard_of[numbers], rows + self._offsets[numbers]
+
+    def gather(self, rows):
+        """Samples of some rows, in this process.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Numbers of training samples.
+
+        Returns
+        -------
+        {ndarray, CSR array} of shape (n_rows, n_features)
+        """
+        while True:
+            try:
+                return self._gathered(rows)
+            except WorkerLostError:
+                self.recover()
+
+    def _gathered(self, rows):
+        from skscratch.dask.shard import stacked
+
+        places, local = self.locate(rows)
+        asked = np.unique(places)
+        parts = self.call(
+            "rows", [(self.shards[i], (local[places == i],)) for i in asked]
+        )
+        order = np.argsort(np.argsort(places, kind="stable"), kind="stable")
+        return stacked(parts)[order]
+
+    def checksum(self):
+        """Sum that tells all rows of ``X``, in their order, from others."""
+        while True:
+            try:
+                arguments = []
+                for shard in self.shards:
+                    stops = np.cumsum(self.lengths[shard.numbers])
+                    starts = stops - self.lengths[shard.numbers]
+                    firsts = (self.ends - self.lengths)[shard.numbers]
+                    spans = np.stack([starts, stops, firsts], axis=1).tolist()
+                    arguments.append((shard, (spans,)))
+                return sum(self.call("checksum", arguments)) % 2**64
+            except WorkerLostError:
+                self.recover()
+
+    def close(self):
+        """Release the shards."""
+        self.shards, self._futures, self._targets = [], {}, None
+
+    def _computed(self, numbers):
+        """Futures of partitions, by their numbers."""
+        blocks = [self._blocks[number] for number in numbers]
+        return dict(zip(numbers, self.client.compute(blocks), strict=True))
+
+    def _make_shards(self, numbers):
+        (distributed,) = import_dask("distributed")
+        missing = [number for number in numbers if number not in self._futures]
+        self._futures |= self._computed(missing)
+        estimator, dtype = self._checked_for
+        checked = self.client.map(
+            _checked,
+            [self._futures[number] for number in numbers],
+            numbers,
+            estimator=estimator,
+            dtype=dtype,
+            pure=False,
+        )
+        distributed.wait(checked)
+        for number, future in zip(numbers, checked, strict=True):
+            self._raise_error(number, future)
+        homes: dict[str, list[int]] = {}
+        who_has = self.client.who_has(checked)
+        for number, future in zip(numbers, checked, strict=True):
+            holders = who_has.get(future.key, ())
+            if not holders:
+                raise WorkerLostError
+            homes.setdefault(min(holders), []).append(number)
+        futures_of = dict(zip(numbers, checked, strict=True))
+        workers = self._alive()
+        made = []
+        for worker, own in sorted(homes.items()):
+            future = self.client.submit(
+                Shard,
+                [futures_of[number] for number in own],
+                workers=[worker],
+                actor=True,
+                pure=False,
+            )
+            n_threads = workers.get(worker, {}).get("nthreads", 1)
+            made.append(Placement(worker, own, future, None, n_threads))
+        self._wait(
+            lambda: _finished([shard.future for shard in made]),
+            [shard.worker for shard in made],
+        )
+        with self.client.as_current():
+            for shard in made:
+                shard.actor = distributed.Actor(Shard, shard.worker, shard.future.key)
+        self._futures = {}
+        self.shards += made
+        self._index()
+
+    def _raise_error(self, number, future):
+        """Raise the error of a partition, if it has one."""
+        if future.status == "finished":
+            return
+        try:
+            future.result()
+        except ValueError:
+            raise
+        except Exception as error:
+            raise LostDataError(
+                f"partition {number} of X was lost with its worker, or can't be "
+                f"computed: {error}. Data that the client has scattered are on one "
+                "worker only: use collections whose graph reads or makes the data, or "
+                "scatter(..., broadcast=True)."
+            ) from error
+
+    def _index(self):
+        """Note where each partition is."""
+        self._shard_of = np.full(len(self.lengths), -1, np.intp)
+        self._offsets = np.zeros(len(self.lengths), np.int64)
+        for index, shard in enumerate(self.shards):
+            at = 0
+            for number in shard.numbers:
+                self._shard_of[number] = index
+                # A row number plus this is the row of the shard.
+                self._offsets[number] = at - (self.ends[number] - self.lengths[number])
+                at += int(self.lengths[number])
+
+    def _send_targets(self, shards):
+        kept, Y, weights = self._targets
+        self._index()
+        arguments = []
+        for shard in shards:
+            rows, positions = self._samples_of(shard, kept)
+            own_weights = None if weights is None else weights[rows]
+            arguments.append((shard, (positions, Y[rows], own_weights)))
+        self.call("set_targets", arguments)
+
+    def _samples_of(self, shard, kept):
+        """Numbers of a shard's training samples, and their rows in it (None: all)."""
+        firsts = (self.ends - self.lengths)[shard.numbers]
+        rows = np.concatenate(
+            [
+                np.arange(first, first + n)
+                for first, n in zip(firsts, self.lengths[shard.numbers], strict=True)
+            ]
+        )
+        if kept is None:
+            return rows, None
+        samples = np.searchsorted(kept, rows)
+        is_kept = np.append(kept, -1)[samples] == rows
+        return samples[is_kept], np.flatnonzero(is_kept)
+
+    def _results(self, futures):
+        (distributed,) = import_dask("distributed")
+        distributed.wait(futures)
+        for number, future in enumerate(futures):
+            self._raise_error(number, future)
+        return self.client.gather(futures)
+
+    def _alive(self):
+        """Workers of the scheduler, by address."""
+        workers = self.client.scheduler_info(n_workers=-1)["workers"]
+        if not workers:
+            try:
+                self.client.wait_for_workers(1, timeout=PATIENCE)
+            except TimeoutError:
+                raise UserCodeError(
+                    LostDataError(f"no Dask worker has been there for {PATIENCE} s.")
+                ) from None
+            workers = self.client.scheduler_info(n_workers=-1)["workers"]
+        return workers
+
+    def _is_loss(self, error, shards):
+        """Whether an error of a call is that of a worker's loss."""
+        if any(shard.future.status != "finished" for shard in shards):
+            return True
+        return not {shard.worker for shard in shards} <= set(self._alive())
+
+    def _wait(self, make_awaitable, workers):
+        """Wait for something that workers do, as long as they are there."""
+        while True:
+            try:
+                return self.client.sync(make_awaitable, callback_timeout=POLL_INTERVAL)
+            except TimeoutError:
+                if not set(workers) <= set(self._alive()):
+                    raise WorkerLostError from None
+
+
+async def _collected(calls):
+    return [await call for call in calls]
+
+
+async def _finished(futures):
+    (distributed,) = import_dask("distributed")
+    await distributed.wait(futures)
+
+
+# On the workers
+
+
+def _measured(block, n_rows):
+    """Number of rows of a partition, and its first rows."""
+    if not hasattr(block, "shape"):
+        raise ValueError(f"a partition must be a matrix, got {type(block).__name__}.")
+    head = block.iloc[:n_rows] if hasattr(block, "iloc") else block[:n_rows]
+    return block.shape[0], head
+
+
+def _checked(block, number, estimator, dtype):
+    """Samples of a partition, as a local fit would convert them."""
+    try:
+        refuse_dates(block)
+        if issparse(block):
+            block = block.tocsr()
+        X = validate_prediction_data(estimator, block, dtype)
+    except ValueError as error:
+        raise ValueError(f"partition {number} of X can't be used: {error}") from None
+    return X.tocsr() if issparse(X) else np.ascontiguousarray(X)
