@@ -4,10 +4,11 @@ Samples stay on the workers. Targets and weights are gathered in this process: t
 decide the classes, their weights and the split, exactly as in a local fit.
 """
 
+import contextlib
 import copy
+from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse, vstack
 from sklearn.utils import check_array
 
 from skscratch.dask.collections import (
@@ -16,6 +17,7 @@ from skscratch.dask.collections import (
     in_memory,
     partitions,
 )
+from skscratch.dask.shard import stacked
 from skscratch.dask.trainer import LocalSteps, Synchronous
 from skscratch.dask.workers import Workers
 from skscratch.estimators.sources import DataSource
@@ -60,31 +62,44 @@ class DaskSource(DataSource):
         )
         workers = self._workers = Workers(self.client, partitions(self.X))
         self._check_lengths(workers, y, sample_weight)
-        sample, sample_rows = workers.sample()
-        dtype = _dtype_of(sample, dtype)
+        numbers = list(workers.heads)
+        dtype = _dtype_of(workers.sample(numbers)[0], dtype)
         # Row numbers stand for the samples: those of weight 0 are left out.
-        probe, numbers = copy.copy(estimator), np.arange(workers.n_rows)
+        probe, rows = copy.copy(estimator), np.arange(workers.n_rows)
         whole, kept, _, targets = validate_fit_data(
             probe,
-            (numbers[:, np.newaxis].astype(dtype), y, sample_weight),
+            (rows[:, np.newaxis].astype(dtype), y, sample_weight),
             ValidationArguments(),
             dtype=dtype,
             reset=True,
             make_targets=make_targets,
             class_weight=class_weight,
         )
-        shown, _, split, _ = validate_fit_data(
-            estimator,
-            (sample, _take(y, sample_rows), None),
-            ValidationArguments(*own),
-            dtype=dtype,
-            reset=reset,
-            make_targets=lambda y: targets,
-        )
+
+        def validated(numbers, estimator, validation):
+            sample, rows = workers.sample(numbers)
+            return validate_fit_data(
+                estimator,
+                (sample, _take(y, rows), None),
+                validation,
+                dtype=dtype,
+                reset=reset,
+                make_targets=lambda y: targets,
+            )
+
+        try:
+            shown, _, split, _ = validated(
+                numbers, estimator, ValidationArguments(*own)
+            )
+        except ValueError:
+            for number in numbers:
+                with _named(number):
+                    validated([number], copy.copy(estimator), ValidationArguments())
+            raise
         workers.place(copy.copy(estimator), dtype)
         kept = None if kept.all() else np.flatnonzero(kept)
         workers.set_targets(kept, whole.Y, whole.weights)
-        X = HeldRows(workers, (whole.n_samples, sample.shape[1]), dtype)
+        X = HeldRows(workers, (whole.n_samples, shown.X.shape[1]), dtype)
         data = DaskData(shown, whole._replace(X=X), workers, self.local_steps)
         return data, None, split, targets
 
@@ -163,7 +178,8 @@ class HeldRows:
 
     def __init__(self, workers, shape, dtype):
         self._workers, self.shape, self.dtype = workers, shape, dtype
-        self._numbers, self._held = np.zeros(0, np.intp), None
+        self._numbers = np.zeros(0, np.intp)
+        self._held: Any = None
 
     def __getitem__(self, rows):
         rows = np.asarray(rows)
@@ -173,9 +189,7 @@ class HeldRows:
             numbers = np.concatenate([self._numbers, missing])
             order = np.argsort(numbers)
             if self._held is not None:
-                stack = vstack if issparse(new) else np.concatenate
-                new = stack([self._held, new])
-                new = new.tocsr() if issparse(new) else new
+                new = stacked([self._held, new])
             self._numbers, self._held = numbers[order], new[order]
         return self._held[np.searchsorted(self._numbers, rows)]
 
@@ -194,6 +208,15 @@ def _dtype_of(sample, accepted):
             ).dtype
     except (TypeError, ValueError):
         return np.dtype(np.float64)  # What is wrong is said later.
+
+
+@contextlib.contextmanager
+def _named(number):
+    """Context whose errors name a partition."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"partition {number} of X can't be used: {error}") from None
 
 
 def _take(values, rows):

@@ -8,7 +8,7 @@ import copy
 import functools
 import inspect
 import re
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
@@ -18,13 +18,13 @@ from sklearn.utils.validation import check_is_fitted
 from skscratch.dask.collections import (
     check_matrix,
     find_client,
-    import_dask,
     in_memory,
     is_frame,
 )
 from skscratch.dask.data import DaskSource
 from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
 from skscratch.estimators.attributes import exclusive_fit, shallow_copy
+from skscratch.estimators.base import BaseScratchMLP
 from skscratch.nn.checks import is_size
 
 __all__ = ["DaskScratchMLPClassifier", "DaskScratchMLPRegressor"]
@@ -83,10 +83,15 @@ def on_dask(cls):
 def _section(cls, title):
     """Entries of a section of a docstring."""
     pattern = rf"^{title}\n-+\n(.*?)\n+(?=^\S[^\n]*\n-+$)"
-    return re.search(pattern, inspect.cleandoc(cls.__doc__), re.M | re.S)[1]
+    found = re.search(pattern, inspect.cleandoc(cls.__doc__), re.M | re.S)
+    return "" if found is None else found[1]
 
 
-class _DaskMixin:
+# Types see the methods that the mixin extends; at run time the local class has them.
+_Local: Any = BaseScratchMLP if TYPE_CHECKING else object
+
+
+class _DaskMixin(_Local):
     """What the classifier and the regressor on Dask collections share."""
 
     _local_class: Any
@@ -243,16 +248,14 @@ class _DaskMixin:
         # Refuses wrong columns now, and tells what the results look like.
         example = predict(_example(X))
         if is_frame(X):
-            (frames,) = import_dask("dask.dataframe")
-            lazy = X.map_partitions(predict, meta=example[:0], enforce_metadata=False)
-            return lazy if hasattr(lazy, "chunks") else lazy.values
+            return X.map_partitions(predict, meta=example[:0], enforce_metadata=False)
         X = X.rechunk({1: -1}) if X.numblocks[1] > 1 else X
         if example.ndim == 1:
             return X.map_blocks(predict, drop_axis=1, meta=example[:0])
-        more = {n: size for n, size in enumerate(example.shape[2:], start=2)}
+        more = list(range(2, example.ndim))
         chunks = (X.chunks[0], *((size,) for size in example.shape[1:]))
         return X.map_blocks(
-            predict, chunks=chunks, new_axis=list(more) or None, meta=example[:0]
+            predict, chunks=chunks, new_axis=more or None, meta=example[:0]
         )
 
     def __getstate__(self):
@@ -289,7 +292,9 @@ def _predict_block(estimator, method, block):
 
 
 @on_dask
-class DaskScratchMLPClassifier(_DaskMixin, ScratchMLPClassifier):
+class DaskScratchMLPClassifier(  # type: ignore[misc]  # `fit` takes no groups.
+    _DaskMixin, ScratchMLPClassifier
+):
     """Multi-layer perceptron classifier on Dask collections.
 
     The distributed version of ``ScratchMLPClassifier``: each worker of a Dask cluster
@@ -364,7 +369,9 @@ class DaskScratchMLPClassifier(_DaskMixin, ScratchMLPClassifier):
 
 
 @on_dask
-class DaskScratchMLPRegressor(_DaskMixin, ScratchMLPRegressor):
+class DaskScratchMLPRegressor(  # type: ignore[misc]  # `fit` takes no groups.
+    _DaskMixin, ScratchMLPRegressor
+):
     """Multi-layer perceptron regressor on Dask collections.
 
     The distributed version of ``ScratchMLPRegressor``: each worker of a Dask cluster

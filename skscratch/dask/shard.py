@@ -205,7 +205,7 @@ class Shard:
         int
             Modulo 2 ** 64.
         """
-        total = np.uint64(0)
+        total = 0
         for start, stop, first in first_rows:
             for at in range(start, stop, 1024):
                 rows = self._X[at : min(at + 1024, stop)]
@@ -216,8 +216,8 @@ class Shard:
                 places = np.arange(len(rows), dtype=np.uint64) + np.uint64(
                     first + at - start + 2**32
                 )
-                total = total + (_mixed(sums) * _mixed(places)).sum(dtype=np.uint64)
-        return int(total)
+                total += int((_mixed(sums) * _mixed(places)).sum(dtype=np.uint64))
+        return total % 2**64
 
 
 def stacked(parts):

@@ -156,7 +156,7 @@ class LocalSteps(_RemoteTrainer):
             plans.append(
                 (
                     shard,
-                    index,
+                    shard.numbers[0],
                     np.array_split(np.resize(rows, n), batches.n_batches),
                     np.array_split(np.resize(weights, n), batches.n_batches),
                 )
@@ -172,9 +172,9 @@ class LocalSteps(_RemoteTrainer):
             [
                 (
                     shard,
-                    (arrays, scalars, rows[steps], rates, (seed, steps.start, index)),
+                    (arrays, scalars, rows[steps], rates, (seed, steps.start, number)),
                 )
-                for shard, index, rows, _ in plans
+                for shard, number, rows, _ in plans
             ],
         )
         sizes = [sum(map(len, rows[steps])) for _, _, rows, _ in plans]
@@ -282,7 +282,7 @@ class _RemoteNetwork:
         for index, shard in enumerate(self._workers.shards):
             rows = local[places == index]
             if len(rows):
-                own = (self.parameters, rows, total, (*seed, index))
+                own = (self.parameters, rows, total, (*seed, shard.numbers[0]))
                 arguments.append((shard, own))
         results = self._workers.call("gradient", arguments)
         self._n_steps += 1

@@ -5,6 +5,10 @@ then become one shard, an actor, whose methods the driver calls directly. If a w
 lost, its partitions are computed again from their graph, and become shards elsewhere.
 """
 
+import asyncio
+import concurrent.futures
+import contextlib
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +16,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skscratch.dask.collections import import_dask
-from skscratch.dask.shard import Shard
+from skscratch.dask.shard import Shard, stacked
 from skscratch.estimators.monitor import UserCodeError
 from skscratch.estimators.validation import refuse_dates, validate_prediction_data
 
@@ -22,16 +26,29 @@ __all__ = ["LostDataError", "Placement", "WorkerLostError", "Workers"]
 POLL_INTERVAL = 1.0
 # Seconds to wait for a worker to take the place of the last one.
 PATIENCE = 60
-# Rows of a partition for the sample of all data, and rows of the sample.
+# Seconds within which the scheduler hears of a worker that can't be reached.
+LOSS_DELAY = 30.0
+# Rows of the sample of all data that is taken from the partitions.
 SAMPLE_ROWS = 512
 
 
 class WorkerLostError(Exception):
     """A worker is gone, and what it held."""
 
+    def __init__(self):
+        super().__init__("A Dask worker was lost.")
+
 
 class LostDataError(RuntimeError):
-    """Partitions were lost with a worker, and can't be computed again."""
+    """Partitions were lost with a worker, and can't be computed again.
+
+    Parameters
+    ----------
+    message : str
+    """
+
+    def __init__(self, message):
+        super().__init__(message)
 
 
 @dataclass(eq=False)
@@ -71,7 +88,9 @@ class Workers:
     ----------
     lengths : ndarray of int
         Number of rows of each partition.
-    n_features : int
+    heads : dict
+        First rows of each partition that has rows, by its number, until the shards are
+        made.
     shards : list of Placement
     """
 
@@ -92,31 +111,36 @@ class Workers:
         )
         self.lengths = np.array([length for length, _ in measured], np.int64)
         self.ends = np.cumsum(self.lengths)
-        self._heads = [head for length, head in measured if length]
+        self.heads = {number: head for number, (n, head) in enumerate(measured) if n}
 
     @property
     def n_rows(self):
         """Number of rows of all partitions."""
         return int(self.ends[-1]) if len(self.ends) else 0
 
-    def sample(self):
-        """First rows of each partition, together, and their row numbers.
+    def sample(self, numbers):
+        """First rows of some partitions, together, and their row numbers.
+
+        Parameters
+        ----------
+        numbers : list of int
+            Of the partitions.
 
         Returns
         -------
         X : {ndarray, sparse array, DataFrame}
         rows : ndarray of int
         """
-        sizes = [head.shape[0] for head in self._heads]
-        starts = (self.ends - self.lengths)[self.lengths > 0]
-        rows = [np.arange(n) + start for n, start in zip(sizes, starts, strict=True)]
-        first = self._heads[0]
-        if hasattr(first, "columns"):
-            (concat,) = import_dask("dask.dataframe")
-            return concat.multi.concat(self._heads), np.concatenate(rows)
-        from skscratch.dask.shard import stacked
-
-        return stacked(self._heads), np.concatenate(rows)
+        heads = [self.heads[number] for number in numbers]
+        starts = (self.ends - self.lengths)[numbers].tolist()
+        rows = [
+            np.arange(head.shape[0]) + start
+            for head, start in zip(heads, starts, strict=True)
+        ]
+        if hasattr(heads[0], "columns"):
+            (dispatch,) = import_dask("dask.dataframe.dispatch")
+            return dispatch.concat(heads), np.concatenate(rows)
+        return stacked(heads), np.concatenate(rows)
 
     def place(self, estimator, dtype):
         """Validate the partitions, and make shards of them.
@@ -134,7 +158,7 @@ class Workers:
         """
         self._checked_for = (estimator, dtype)
         self._make_shards(np.flatnonzero(self.lengths).tolist())
-        self._heads = []
+        self.heads = {}
 
     def set_targets(self, kept, Y, weights):
         """Give the shards their targets.
@@ -147,7 +171,10 @@ class Workers:
         weights : ndarray of shape (n_samples,) or None
         """
         self._targets = (kept, Y, weights)
-        self._send_targets(self.shards)
+        try:
+            self._send_targets(self.shards)
+        except WorkerLostError:
+            self.recover()
 
     def recover(self):
         """Make new shards in place of those that were lost.
@@ -159,18 +186,14 @@ class Workers:
             fine up to here.
         """
         while True:
-            alive = self._alive()
-            lost = [
-                number
-                for shard in self.shards
-                if shard.worker not in alive
-                for number in shard.numbers
-            ]
-            self.shards = [s for s in self.shards if s.worker in alive]
+            kept = [shard for shard in self.shards if self._exists(shard)]
+            found = {number for shard in kept for number in shard.numbers}
+            lost = np.setdiff1d(np.flatnonzero(self.lengths), [*found]).tolist()
+            self.shards = kept
             if not lost:
                 return
             try:
-                self._make_shards(sorted(lost))
+                self._make_shards(lost)
                 self._send_targets(self.shards)
             except WorkerLostError:
                 continue
@@ -194,19 +217,18 @@ class Workers:
         WorkerLostError
             If a worker is gone.
         """
+        shards = [shard for shard, _ in arguments]
         try:
             calls = [getattr(shard.actor, method)(*args) for shard, args in arguments]
             return self._wait(
-                lambda: _collected(calls), [shard.worker for shard, _ in arguments]
+                lambda: _collected(calls), [shard.worker for shard in shards]
             )
         except (OSError, RuntimeError) as error:
-            if not self._is_loss(error, [shard for shard, _ in arguments]):
+            # Dask's error of a connection may come before the news of the loss.
+            patience = LOSS_DELAY if isinstance(error, OSError) else 0
+            if not self._are_lost(shards, patience):
                 raise
             raise WorkerLostError from error
-
-    def call_all(self, method, *arguments):
-        """Call a method of all shards with the same arguments."""
-        return self.call(method, [(shard, arguments) for shard in self.shards])
 
     def locate(self, rows):
         """Find the shards of training samples.
@@ -248,8 +270,6 @@ class Workers:
                 self.recover()
 
     def _gathered(self, rows):
-        from skscratch.dask.shard import stacked
-
         places, local = self.locate(rows)
         asked = np.unique(places)
         parts = self.call(
@@ -295,7 +315,7 @@ class Workers:
             dtype=dtype,
             pure=False,
         )
-        distributed.wait(checked)
+        self._settle(checked)
         for number, future in zip(numbers, checked, strict=True):
             self._raise_error(number, future)
         homes: dict[str, list[int]] = {}
@@ -326,8 +346,17 @@ class Workers:
             for shard in made:
                 shard.actor = distributed.Actor(Shard, shard.worker, shard.future.key)
         self._futures = {}
-        self.shards += made
+        # The order depends on the partitions, and not on the names of workers.
+        self.shards = sorted(self.shards + made, key=lambda shard: shard.numbers)
         self._index()
+
+    def _settle(self, futures):
+        """Wait until all futures have a result or an error, or are lost."""
+        (distributed,) = import_dask("distributed")
+        with contextlib.suppress(
+            concurrent.futures.CancelledError, asyncio.CancelledError
+        ):
+            distributed.wait(futures)
 
     def _raise_error(self, number, future):
         """Raise the error of a partition, if it has one."""
@@ -337,7 +366,7 @@ class Workers:
             future.result()
         except ValueError:
             raise
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
             raise LostDataError(
                 f"partition {number} of X was lost with its worker, or can't be "
                 f"computed: {error}. Data that the client has scattered are on one "
@@ -383,8 +412,7 @@ class Workers:
         return samples[is_kept], np.flatnonzero(is_kept)
 
     def _results(self, futures):
-        (distributed,) = import_dask("distributed")
-        distributed.wait(futures)
+        self._settle(futures)
         for number, future in enumerate(futures):
             self._raise_error(number, future)
         return self.client.gather(futures)
@@ -402,11 +430,17 @@ class Workers:
             workers = self.client.scheduler_info(n_workers=-1)["workers"]
         return workers
 
-    def _is_loss(self, error, shards):
-        """Whether an error of a call is that of a worker's loss."""
-        if any(shard.future.status != "finished" for shard in shards):
-            return True
-        return not {shard.worker for shard in shards} <= set(self._alive())
+    def _are_lost(self, shards, patience):
+        """Whether a shard is lost, or is so before some seconds have passed."""
+        deadline = time.monotonic() + patience
+        while all(map(self._exists, shards)):
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(POLL_INTERVAL / 10)
+        return True
+
+    def _exists(self, shard):
+        return shard.future.status == "finished" and shard.worker in self._alive()
 
     def _wait(self, make_awaitable, workers):
         """Wait for something that workers do, as long as they are there."""
