@@ -39,6 +39,7 @@ FILES = {
         "README.md",
         "benchmarks/README.md",
         "skscratch/cli/README.md",
+        "skscratch/dask/README.md",
         "skscratch/estimators/README.md",
         "skscratch/export/README.md",
         "skscratch/tabular/README.md",
@@ -93,8 +94,8 @@ BLOCKS = [block for file in FILES for block in blocks_of(file)]
 PROGRAMS = [block for block in BLOCKS if block.language == "python"]
 # Of other packages than those of the extra ``test``.
 OPTIONAL = {
-    *("dask_ml", "distributed", "fastapi", "httpx2", "mapie", "mlflow", "onnx"),
-    *("onnxruntime", "optuna", "river", "shap", "skl2onnx"),
+    *("dask", "dask_ml", "distributed", "fastapi", "httpx2", "mapie", "mlflow"),
+    *("onnx", "onnxruntime", "optuna", "river", "shap", "skl2onnx"),
 }
 # What is true after a program, by its heading and a word of it.
 CHECKS = {
@@ -175,6 +176,7 @@ else:
 states = {trial.state.name for trial in study.trials}
 assert states == {"COMPLETE", "PRUNED"}
 """,
+    ("skscratch/dask/README.md", "da.from_array"): "assert accuracy > 0.9",
     ("skscratch/export/README.md", "to_sklearn"): """
 assert abs(theirs.predict_proba(X) - clf.predict_proba(X)).max() < 1e-12
 """,

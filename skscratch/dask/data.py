@@ -9,6 +9,7 @@ import copy
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import check_array
 
 from skscratch.dask.collections import (
@@ -20,6 +21,7 @@ from skscratch.dask.collections import (
 from skscratch.dask.shard import stacked
 from skscratch.dask.trainer import LocalSteps, Synchronous
 from skscratch.dask.workers import Workers
+from skscratch.estimators.attributes import feature_attributes
 from skscratch.estimators.sources import DataSource
 from skscratch.estimators.splitting import ValidationArguments, draw_split
 from skscratch.estimators.validation import validate_fit_data
@@ -64,41 +66,36 @@ class DaskSource(DataSource):
         self._check_lengths(workers, y, sample_weight)
         numbers = list(workers.heads)
         dtype = _dtype_of(workers.sample(numbers)[0], dtype)
-        # Row numbers stand for the samples: those of weight 0 are left out.
-        probe, rows = copy.copy(estimator), np.arange(workers.n_rows)
-        whole, kept, _, targets = validate_fit_data(
-            probe,
-            (rows[:, np.newaxis].astype(dtype), y, sample_weight),
-            ValidationArguments(),
+        whole, kept, targets = _validate_targets(
+            *(copy.copy(estimator), workers.n_rows, y, sample_weight),
             dtype=dtype,
-            reset=True,
+            reset=reset,
             make_targets=make_targets,
             class_weight=class_weight,
         )
 
         def validated(numbers, estimator, validation):
             sample, rows = workers.sample(numbers)
+            if kept[rows].any():
+                sample, rows = _take(sample, kept[rows]), rows[kept[rows]]
             return validate_fit_data(
-                estimator,
-                (sample, _take(y, rows), None),
-                validation,
+                *(estimator, (sample, _take(y, rows), None), validation),
                 dtype=dtype,
                 reset=reset,
                 make_targets=lambda y: targets,
             )
 
+        own_validation = ValidationArguments(*own)
         try:
-            shown, _, split, _ = validated(
-                numbers, estimator, ValidationArguments(*own)
-            )
+            shown, _, split, _ = validated(numbers, estimator, own_validation)
         except ValueError:
             for number in numbers:
                 with _named(number):
                     validated([number], copy.copy(estimator), ValidationArguments())
             raise
-        workers.place(copy.copy(estimator), dtype)
-        kept = None if kept.all() else np.flatnonzero(kept)
-        workers.set_targets(kept, whole.Y, whole.weights)
+        workers.place(_bare(estimator), dtype)
+        rows = None if kept.all() else np.flatnonzero(kept)
+        workers.set_targets(rows, whole.Y, whole.weights)
         X = HeldRows(workers, (whole.n_samples, shown.X.shape[1]), dtype)
         data = DaskData(shown, whole._replace(X=X), workers, self.local_steps)
         return data, None, split, targets
@@ -194,6 +191,39 @@ class HeldRows:
         return self._held[np.searchsorted(self._numbers, rows)]
 
 
+def _validate_targets(
+    probe, n_rows, y, sample_weight, *, dtype, reset, make_targets, class_weight
+):
+    """Validate and encode the targets as a local fit does; see ``validate_fit_data``.
+
+    Returns
+    -------
+    whole : FitData
+        Its ``X`` are row numbers.
+    kept : ndarray of bool of shape (n_rows,)
+        Which rows have a weight.
+    targets : ClassTargets or NumericTargets
+    """
+    made: list[Any] = []
+
+    def make_once(y):
+        made.append(make_targets(y))
+        return made[-1]
+
+    whole, kept, _, targets = validate_fit_data(
+        probe,
+        # Row numbers stand for the samples.
+        (np.arange(n_rows)[:, np.newaxis].astype(dtype), y, sample_weight),
+        ValidationArguments(),
+        dtype=dtype,
+        reset=True,
+        make_targets=make_once,
+        class_weight=class_weight,
+    )
+    # A loss that was fitted in an earlier call stays.
+    return whole, kept, targets if reset else made[0]
+
+
 def _dtype_of(sample, accepted):
     """Dtype that a local fit would convert samples to."""
     try:
@@ -219,5 +249,14 @@ def _named(number):
         raise ValueError(f"partition {number} of X can't be used: {error}") from None
 
 
+def _bare(estimator):
+    """Estimator that knows its features and nothing else, for the workers."""
+    bare = type(estimator)()
+    vars(bare).update(feature_attributes(estimator))
+    return bare
+
+
 def _take(values, rows):
-    return values.iloc[rows] if hasattr(values, "iloc") else np.asarray(values)[rows]
+    if hasattr(values, "iloc"):
+        return values.iloc[rows]
+    return (values if issparse(values) else np.asarray(values))[rows]

@@ -244,7 +244,9 @@ class _DaskMixin(_Local):
         """Call a method of the local estimator for each partition, later."""
         check_is_fitted(self)
         check_matrix(X, self, method)
-        predict = functools.partial(_predict_block, self._as_local(), method)
+        # Callbacks have nothing to do on the workers.
+        local = self._as_local().set_callbacks()
+        predict = functools.partial(_predict_block, local, method)
         # Refuses wrong columns now, and tells what the results look like.
         example = predict(_example(X))
         if is_frame(X):

@@ -12,11 +12,15 @@ import numpy as np
 
 from skscratch.backends.buffered import BufferedOperations
 from skscratch.dask.shard import ShardOptions, state_of
-from skscratch.dask.workers import WorkerLostError
+from skscratch.dask.workers import LostDataError, WorkerLostError
+from skscratch.estimators.monitor import user_code
 from skscratch.training.joint import EpochTrainer
 from skscratch.training.steps import take_steps
 
 __all__ = ["LocalSteps", "Synchronous"]
+
+# Number of times that an epoch is begun, before losses of workers end the training.
+MAX_ATTEMPTS = 10
 
 
 class _RemoteTrainer(EpochTrainer):
@@ -35,13 +39,20 @@ class _RemoteTrainer(EpochTrainer):
     def train_epoch(self, number):
         """Train an epoch; see ``EpochTrainer``."""
         start = _EpochStart(self.run)
-        while True:
+        for _ in range(MAX_ATTEMPTS):
             try:
                 self._begin()
                 return [self._train(number, self._seed())]
             except WorkerLostError:
                 start.restore()
-                self.workers.recover()
+                # Training is fine up to here: finished epochs are kept.
+                with user_code():
+                    self.workers.recover()
+        with user_code():
+            raise LostDataError(
+                f"workers were lost in each of {MAX_ATTEMPTS} attempts at epoch "
+                f"{number}: see why in their logs, such as too little memory."
+            )
 
     def _train(self, number, seed):
         raise NotImplementedError

@@ -17,11 +17,12 @@ from scipy.sparse import issparse
 
 from skscratch.dask.collections import import_dask
 from skscratch.dask.shard import Shard, stacked
-from skscratch.estimators.monitor import UserCodeError
 from skscratch.estimators.validation import refuse_dates, validate_prediction_data
 
 __all__ = ["LostDataError", "Placement", "WorkerLostError", "Workers"]
 
+# Errors of futures whose data are lost, in this and that version of distributed.
+CANCELLATIONS = (concurrent.futures.CancelledError, asyncio.CancelledError)
 # Seconds between two looks at whether the workers that are waited for still exist.
 POLL_INTERVAL = 1.0
 # Seconds to wait for a worker to take the place of the last one.
@@ -157,7 +158,7 @@ class Workers:
             If a partition can't be used; the message names it.
         """
         self._checked_for = (estimator, dtype)
-        self._make_shards(np.flatnonzero(self.lengths).tolist())
+        self.recover()
         self.heads = {}
 
     def set_targets(self, kept, Y, weights):
@@ -171,34 +172,29 @@ class Workers:
         weights : ndarray of shape (n_samples,) or None
         """
         self._targets = (kept, Y, weights)
-        try:
-            self._send_targets(self.shards)
-        except WorkerLostError:
-            self.recover()
+        self.recover()
 
     def recover(self):
         """Make new shards in place of those that were lost.
 
         Raises
         ------
-        UserCodeError
-            Of a ``LostDataError``, if a partition can't be computed again: training is
-            fine up to here.
+        LostDataError
+            If a partition can't be computed again, or there are no workers.
         """
         while True:
             kept = [shard for shard in self.shards if self._exists(shard)]
             found = {number for shard in kept for number in shard.numbers}
             lost = np.setdiff1d(np.flatnonzero(self.lengths), [*found]).tolist()
             self.shards = kept
-            if not lost:
-                return
             try:
-                self._make_shards(lost)
-                self._send_targets(self.shards)
+                if lost:
+                    self._make_shards(lost)
+                if self._targets is not None:
+                    self._send_targets()
             except WorkerLostError:
                 continue
-            except Exception as error:
-                raise UserCodeError(error) from error
+            return
 
     def call(self, method, arguments):
         """Call a method of several shards at once, and wait for the results.
@@ -342,6 +338,11 @@ class Workers:
             lambda: _finished([shard.future for shard in made]),
             [shard.worker for shard in made],
         )
+        for shard in made:
+            if shard.future.status == "error" and shard.worker in self._alive():
+                shard.future.result()  # It raises the error.
+            if shard.future.status != "finished":
+                raise WorkerLostError
         with self.client.as_current():
             for shard in made:
                 shard.actor = distributed.Actor(Shard, shard.worker, shard.future.key)
@@ -366,7 +367,7 @@ class Workers:
             future.result()
         except ValueError:
             raise
-        except (Exception, asyncio.CancelledError) as error:
+        except (Exception, *CANCELLATIONS) as error:
             raise LostDataError(
                 f"partition {number} of X was lost with its worker, or can't be "
                 f"computed: {error}. Data that the client has scattered are on one "
@@ -386,11 +387,10 @@ class Workers:
                 self._offsets[number] = at - (self.ends[number] - self.lengths[number])
                 at += int(self.lengths[number])
 
-    def _send_targets(self, shards):
+    def _send_targets(self):
         kept, Y, weights = self._targets
-        self._index()
         arguments = []
-        for shard in shards:
+        for shard in self.shards:
             rows, positions = self._samples_of(shard, kept)
             own_weights = None if weights is None else weights[rows]
             arguments.append((shard, (positions, Y[rows], own_weights)))
@@ -424,8 +424,8 @@ class Workers:
             try:
                 self.client.wait_for_workers(1, timeout=PATIENCE)
             except TimeoutError:
-                raise UserCodeError(
-                    LostDataError(f"no Dask worker has been there for {PATIENCE} s.")
+                raise LostDataError(
+                    f"no Dask worker has been there for {PATIENCE} s."
                 ) from None
             workers = self.client.scheduler_info(n_workers=-1)["workers"]
         return workers
@@ -458,7 +458,8 @@ async def _collected(calls):
 
 async def _finished(futures):
     (distributed,) = import_dask("distributed")
-    await distributed.wait(futures)
+    with contextlib.suppress(*CANCELLATIONS):
+        await distributed.wait(futures)
 
 
 # On the workers
