@@ -44,7 +44,7 @@ from _common import (
 from _peers import CASES, Case, make_data
 
 PICTURE = Path(__file__).parent / "figures" / "dask_scaling.png"
-N_BATCHES, N_EPOCHS = 6, 5
+N_BATCHES = 6
 # Ways to reach the workers, and whether a client takes it.
 ROUTES = {"scheduler": False, "direct": True}
 N_WORKERS = (1, 2)
@@ -70,12 +70,17 @@ class Clock:
         self.times.append(time.perf_counter())
 
 
+def count_epochs(case: Case) -> int:
+    """Return more epochs where they are short."""
+    return 5 if max(case.hidden) > 256 else 15
+
+
 def options(case: Case) -> dict[str, Any]:
     """Return the parameters of a case's estimators."""
     return {
         "hidden_layer_sizes": case.hidden,
         "batch_size": case.batch_size,
-        "max_iter": N_EPOCHS,
+        "max_iter": count_epochs(case),
         "tol": 0,
         "n_iter_no_change": np.inf,
         "random_state": 0,
@@ -83,12 +88,11 @@ def options(case: Case) -> dict[str, Any]:
 
 
 def timed(estimator: Any, *data: Any) -> float:
-    """Fit; return the seconds of a step."""
+    """Fit; return the seconds of an epoch."""
     clock = Clock()
     estimator.set_callbacks(clock).fit(*data)
     # The last two are the end of the last epoch and of the fit.
-    epochs = np.diff(clock.times)[: N_EPOCHS - 1]
-    return float(np.median(epochs)) / N_BATCHES
+    return float(np.median(np.diff(clock.times[:-1])))
 
 
 def on_workers(client: Any, X: np.ndarray, n_workers: int) -> Any:
@@ -128,14 +132,11 @@ def time_case(case: Case, clients: Mapping[str, Any], repeats: int) -> dict[str,
                 seconds.setdefault(name, []).append(
                     timed(fitted, lazy, da.from_array(y, chunks=-1))
                 )
-    # `timed` divides by the usual number of batches.
     steps = {
-        name: statistics.median(values) * N_BATCHES / n_batches
-        for name, values in seconds.items()
+        name: statistics.median(values) / n_batches for name, values in seconds.items()
     }
     return {
-        "case": str(case).split(" classes, ")[1],
-        "sizes": f"{case.n_features} features, {str(case).split(' classes, ')[1]}",
+        "network": " → ".join(map(str, (case.n_features, *case.hidden))),
         "batch": case.batch_size,
         "bytes": int(4 * fitted.network_.parameters.size),
         "seconds": steps,
@@ -181,13 +182,14 @@ def break_even(record: Mapping[str, Any], model: Mapping[str, float]) -> float:
 
 def report(records: Sequence[Mapping[str, Any]], models: Mapping[str, Any]) -> str:
     """Format the measurements, the fitted model, and its errors."""
-    header = ["features, hidden, batch", "MB", "local ms"]
+    header = ["features → hidden", "batch", "MB", "local ms"]
     header += [f"{route} {k}" for route in ROUTES for k in N_WORKERS]
     header += ["model: direct 2", "direct 64", "2 workers win from batch"]
     rows = []
     for record in records:
         steps, model = record["seconds"], models["direct"]
-        cells = [record["sizes"], f"{record['bytes'] / 1e6:.3g}"]
+        cells = [record["network"], f"{record['batch']}"]
+        cells.append(f"{record['bytes'] / 1e6:.3g}")
         cells += [format_number(1e3 * value) for value in steps.values()]
         cells += [format_number(1e3 * predict(record, model, k)) for k in (2, 64)]
         rows.append([*cells, f"{break_even(record, model):,.0f}"])
@@ -217,26 +219,34 @@ def draw(
     figure = Figure(figsize=(10.5, 5.6), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, sharey=True)
-    titles = ("Batches of speed.py's cases", f"Batches {LARGER} times as large")
+    titles = ("The cases of speed.py", f"Batches {LARGER} times as large")
     for ax, larger, title in zip((left, right), (1, LARGER), titles, strict=True):
         ends = []
         for number, record in enumerate(records):
             local, color = record["seconds"]["local"], f"C{number}"
             times = predict(record, model, PREDICTED, larger) / (larger * local)
             ax.plot(PREDICTED, times, color=color, lw=1.6)
-            ends.append((float(times[-1]), record["case"], color))
+            name = f"{record['network']} · {larger * record['batch']:,}"
+            ends.append((float(times[-1]), name, color))
             if larger == 1:
                 measured = [record["seconds"][f"direct {k}"] / local for k in N_WORKERS]
                 ax.plot(N_WORKERS, measured, "o", color=color, ms=6, mec="white")
         label_ends(ax, ends)
         ax.axhline(1, color="0.3", lw=1, ls="--")
-        ax.text(1, 0.93, "local fit, one thread", color="0.3", va="top", fontsize=8)
-        ax.set(xscale="log", yscale="log", title=title, xlim=(0.9, 64))
+        ax.set(xscale="log", yscale="log", xlim=(0.9, 64))
+        ax.set_title(title, loc="left", fontsize=11)
         ax.set_xticks([1, 2, 4, 8, 16, 32, 64], labels=[1, 2, 4, 8, 16, 32, 64])
         ax.minorticks_off()
         ax.set_xlabel("number of workers")
+        ax.text(
+            *(1.02, 1.01, "features → hidden · batch"),
+            transform=ax.transAxes,
+            fontsize=8,
+            color="0.3",
+        )
         ax.grid(alpha=0.25)
         ax.spines[["top", "right"]].set_visible(False)
+    left.text(64, 0.93, "local fit, one thread", color="0.3", va="top", ha="right")
     left.set_ylabel("time of a step / that of a local fit")
     left.plot([], [], "o", color="0.4", label="measured (two cores in all)")
     left.plot([], [], "-", color="0.4", label="cost model")
@@ -342,7 +352,7 @@ def measure(numbers: Sequence[int], repeats: int) -> list[dict[str, Any]]:
             records.append(time_case(CASES[number], clients, repeats))
             steps = records[-1]["seconds"].items()
             listed = ", ".join(f"{name} {1e3 * v:.2f} ms" for name, v in steps)
-            print(f"{records[-1]['sizes']}: {listed}", flush=True)
+            print(f"{records[-1]['network']}: {listed}", flush=True)
     return records
 
 

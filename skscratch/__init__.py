@@ -94,7 +94,8 @@ _MODULES = {
 }
 _LAZY = {name: module for module, names in _MODULES.items() for name in names}
 _PACKAGES = (
-    *("backends", "estimators", "export", "nn", "plotting", "tabular", "training"),
+    *("backends", "dask", "estimators", "export", "nn", "plotting", "tabular"),
+    "training",
 )
 
 
