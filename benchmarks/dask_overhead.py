@@ -5,6 +5,7 @@ Run it from the repository, with skscratch and its extra ``distributed`` install
     python benchmarks/dask_overhead.py --repeats 5 --json dask.json
     python benchmarks/dask_overhead.py --from-json dask.json --plot scaling.png
     python benchmarks/dask_overhead.py --local-steps     # accuracy of steps taken apart
+    python benchmarks/dask_overhead.py --transports --repeats 30  # actors and tasks
 
 A step is timed for each case of ``speed.py``, in float32: in a local fit with one BLAS
 thread, and on one and two workers of a ``LocalCluster``, which are processes of one
@@ -38,6 +39,7 @@ from _common import (
     format_number,
     format_table,
     ignore_convergence_warnings,
+    interleaved,
     machine_facts,
     write_json,
 )
@@ -333,6 +335,61 @@ def compare_local_steps(repeats: int) -> str:
     return format_table(header, rows)
 
 
+class Echo:
+    """Object on a worker that takes parameters and returns as many numbers."""
+
+    def __init__(self, n_numbers: int) -> None:
+        self.numbers = np.ones(n_numbers)
+
+    def step(self, parameters: np.ndarray) -> np.ndarray:
+        """Return the numbers."""
+        return self.numbers
+
+
+def echo(held: Echo, parameters: np.ndarray) -> np.ndarray:
+    """Do the same in a task."""
+    return held.step(parameters)
+
+
+def compare_transports(repeats: int) -> str:
+    """Compare calls of actors with tasks on the workers that hold an object."""
+    from distributed import Client, LocalCluster
+
+    rows = []
+    with (
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=":0"
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        addresses = sorted(client.scheduler_info(n_workers=-1)["workers"])
+        for n_numbers in (1_000, 80_000, 1_000_000):
+            sent = np.ones(n_numbers)
+            for k in N_WORKERS:
+                where = [{"workers": [w], "pure": False} for w in addresses[:k]]
+                held = [client.submit(Echo, n_numbers, **at) for at in where]
+                actors = [
+                    client.submit(Echo, n_numbers, actor=True, **at).result()
+                    for at in where
+                ]
+
+                def call(actors: Any = actors, sent: Any = sent) -> None:
+                    for future in [actor.step(sent) for actor in actors]:
+                        future.result()
+
+                def submit(held: Any = held, where: Any = where, sent: Any = sent):
+                    pairs = zip(held, where, strict=True)
+                    futures = [client.submit(echo, h, sent, **at) for h, at in pairs]
+                    client.gather(futures)
+
+                times = interleaved({"actors": call, "tasks": submit}, repeats)
+                medians = (1e3 * statistics.median(values) for values in times.values())
+                rows.append(
+                    [f"{n_numbers:,}", f"{k}", *map(format_number, medians)],
+                )
+    return format_table(["numbers", "workers", "actors, ms", "tasks, ms"], rows)
+
+
 def measure(numbers: Sequence[int], repeats: int) -> list[dict[str, Any]]:
     """Time the steps of some cases."""
     from distributed import Client, LocalCluster
@@ -365,13 +422,15 @@ def main() -> None:
     parser.add_argument("--from-json", type=Path, help="measurements to use again")
     parser.add_argument("--plot", type=Path, default=PICTURE)
     parser.add_argument("--local-steps", action="store_true")
+    parser.add_argument("--transports", action="store_true")
     arguments = parser.parse_args()
     ignore_convergence_warnings()
     warnings.filterwarnings("ignore", "Got `batch_size` less than 1")
     facts = machine_facts(["numpy", "dask", "distributed"])
-    if arguments.local_steps:
+    if arguments.local_steps or arguments.transports:
         print(format_facts(facts))
-        print(compare_local_steps(arguments.repeats))
+        compare = compare_local_steps if arguments.local_steps else compare_transports
+        print(compare(arguments.repeats))
         return
     if arguments.from_json:
         report_ = json.loads(arguments.from_json.read_text())

@@ -1,7 +1,9 @@
 """Estimators on Dask collections: the network of a local fit, and their interface."""
 
 import inspect
+import os
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,18 +11,25 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
+from threadpoolctl import threadpool_limits
 
 distributed = pytest.importorskip("distributed", reason="The extra 'distributed'.")
 da = pytest.importorskip("dask.array", reason="The extra 'distributed'.")
 pd = pytest.importorskip("pandas", reason="Dask dataframes are made of pandas'.")
 dd = pytest.importorskip("dask.dataframe", reason="The extra 'distributed'.")
 
-from skscratch import Checkpoint, ScratchMLPClassifier, ScratchMLPRegressor  # noqa: E402
+from skscratch import (  # noqa: E402
+    Checkpoint,
+    Loss,
+    ScratchMLPClassifier,
+    ScratchMLPRegressor,
+)
+from skscratch.backends.threads import blas_in  # noqa: E402
 from skscratch.dask import (  # noqa: E402
     DaskScratchMLPClassifier,
     DaskScratchMLPRegressor,
 )
-from skscratch.dask.shard import blas_threads  # noqa: E402
+from skscratch.dask.workers import Workers  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings(
     # Few epochs suffice.
@@ -152,6 +161,7 @@ def test_dataframes_of_unknown_lengths_with_empty_partitions(client):
             getattr(fitted, method)(lazy[names]).compute(),
             getattr(local, method)(frame[chosen]),
         )
+    assert isinstance(fitted.predict(lazy[names]), da.Array)
     with pytest.raises(ValueError, match="feature names should match"):
         fitted.predict(lazy[names[::-1]])
 
@@ -257,17 +267,58 @@ def test_an_error_of_a_callback_keeps_finished_epochs(client):
     assert fitted.predict(dX).compute().shape == (400,)
 
 
-def test_workers_use_as_many_threads_as_they_have(client):
-    def threads():
-        from threadpoolctl import threadpool_info
+def threads():
+    """Numbers of threads of NumPy's BLAS in this process."""
+    return [p["num_threads"] for p in blas_in(np).info()]
 
-        with blas_threads(1):
-            return [
-                p["num_threads"] for p in threadpool_info() if "numpy" in p["filepath"]
-            ]
 
-    for counts in client.run(threads).values():
-        assert counts == [1]
+def spy_on_threads(path):
+    """Loss that notes how many threads there are where it is computed."""
+
+    class Spy(Loss):
+        def losses(self, Z, P, Y):
+            with path.open("a") as file:
+                file.write(f"{os.getpid()} {threads()}\n")
+            return (P - Y) ** 2 / 2
+
+    # Sent to the workers as a whole: they can't import this file.
+    for sent in (Spy, threads):
+        sent.__module__ = "__main__"
+    return Spy()
+
+
+def test_products_use_as_many_threads_as_a_worker_has(client, tmp_path):
+    wrong = partial(threadpool_limits, 2)
+    if any(n != [2] for n in client.run(lambda: [wrong(), threads()][1]).values()):
+        pytest.skip("NumPy's BLAS can't have two threads here.")
+    loss = spy_on_threads(tmp_path / "threads.txt")
+    try:
+        DaskScratchMLPRegressor(loss, (8,), max_iter=2).fit(dX, dy)
+    finally:
+        left = client.run(threads)
+        client.run(lambda: threadpool_limits(1) and None)
+    notes = (tmp_path / "threads.txt").read_text().splitlines()
+    assert {note.partition(" ")[2] for note in notes} == {"[1]"}
+    assert f"{os.getpid()}" not in {note.partition(" ")[0] for note in notes}
+    assert all(n == [2] for n in left.values())
+
+
+def test_an_interrupted_fit_keeps_finished_epochs(client, monkeypatch):
+    call, asked = Workers.call, []
+
+    def interrupted(self, method, arguments):
+        asked.append(method)
+        if asked.count("gradient") == 6:
+            raise KeyboardInterrupt
+        return call(self, method, arguments)
+
+    monkeypatch.setattr(Workers, "call", interrupted)
+    fitted = DaskScratchMLPClassifier((8,), max_iter=5, random_state=0)
+    with pytest.warns(UserWarning, match="interrupted by user.*finished 2 epochs"):
+        fitted.fit(dX, dy)
+    assert fitted.is_interrupted_
+    local = ScratchMLPClassifier((8,), max_iter=2, random_state=0).fit(X, y)
+    np.testing.assert_allclose(fitted.predict_proba(dX), local.predict_proba(X))
 
 
 # The interface
