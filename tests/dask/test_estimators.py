@@ -3,7 +3,7 @@
 import inspect
 import os
 import pickle
-from functools import partial
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -272,6 +272,14 @@ def threads():
     return [p["num_threads"] for p in blas_in(np).info()]
 
 
+def set_threads(n_threads):
+    """Set the number in a thread that ends: the living one that did it keeps others."""
+    thread = Thread(target=threadpool_limits, args=(n_threads,))
+    thread.start()
+    thread.join()
+    return threads()
+
+
 def spy_on_threads(path):
     """Loss that notes how many threads there are where it is computed."""
 
@@ -282,21 +290,20 @@ def spy_on_threads(path):
             return (P - Y) ** 2 / 2
 
     # Sent to the workers as a whole: they can't import this file.
-    for sent in (Spy, threads):
+    for sent in (Spy, threads, set_threads):
         sent.__module__ = "__main__"
     return Spy()
 
 
 def test_products_use_as_many_threads_as_a_worker_has(client, tmp_path):
-    wrong = partial(threadpool_limits, 2)
-    if any(n != [2] for n in client.run(lambda: [wrong(), threads()][1]).values()):
-        pytest.skip("NumPy's BLAS can't have two threads here.")
     loss = spy_on_threads(tmp_path / "threads.txt")
+    if any(n != [2] for n in client.run(set_threads, 2).values()):
+        pytest.skip("NumPy's BLAS can't have two threads here.")
     try:
         DaskScratchMLPRegressor(loss, (8,), max_iter=2).fit(dX, dy)
     finally:
         left = client.run(threads)
-        client.run(lambda: threadpool_limits(1) and None)
+        client.run(set_threads, 1)
     notes = (tmp_path / "threads.txt").read_text().splitlines()
     assert {note.partition(" ")[2] for note in notes} == {"[1]"}
     assert f"{os.getpid()}" not in {note.partition(" ")[0] for note in notes}
