@@ -577,7 +577,7 @@ def test_accepted_names_are_those_of_the_registry(name):
         if listed and parameter in REGISTRIES:
             names = re.findall(r"""["']([^"']+)["']""", listed[1])
             known = REGISTRIES[parameter]
-            if name.endswith(".ScratchMLPRegressor") and parameter == "loss":
+            if name.endswith("ScratchMLPRegressor") and parameter == "loss":
                 known = known - CLASSIFYING
             assert set(names) == known
             assert len(names) == len(set(names))
