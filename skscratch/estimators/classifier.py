@@ -17,6 +17,7 @@ from skscratch.estimators.attributes import one_fit_at_a_time
 from skscratch.estimators.base import BaseScratchMLP
 from skscratch.estimators.class_targets import ClassTargets
 from skscratch.estimators.docs import documented
+from skscratch.estimators.sources import DataSource
 from skscratch.estimators.validation import refuse_other_libraries
 from skscratch.nn.activations import Activation
 from skscratch.training.optimizers import Optimizer
@@ -285,6 +286,27 @@ class ScratchMLPClassifier(ClassifierMixin, BaseScratchMLP):
         decisions = fitted._raw_outputs(X, fitted._targets.decisions)
         is_column = decisions.shape[1] == 1 and not fitted._targets.is_multilabel
         return decisions[:, 0] if is_column else decisions
+
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+        """Accuracy of the predictions; for several labels, of all of them at once.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Their classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each sample.
+
+        Returns
+        -------
+        float
+        """
+        if isinstance(X, DataSource):
+            fitted = self._fitted_view()
+            X, y, sample_weight = X.scored_data(fitted, y, sample_weight)
+        return super().score(X, y, sample_weight)
 
     def _make_targets(self, y, previous, classes, is_incremental):
         refuse_other_libraries(classes=classes)

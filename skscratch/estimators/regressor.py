@@ -25,6 +25,7 @@ from skscratch.estimators.intervals import (
     fit_intervals,
 )
 from skscratch.estimators.numeric_targets import NumericTargets, quantile_loss
+from skscratch.estimators.sources import DataSource
 from skscratch.nn.activations import Activation
 from skscratch.nn.loss import Loss
 from skscratch.nn.losses import LOSSES
@@ -280,6 +281,8 @@ class ScratchMLPRegressor(RegressorMixin, BaseScratchMLP):
                 f" such as the quantiles {self.quantile!r}: score them one by one, as "
                 "by sklearn.metrics.d2_pinball_score."
             )
+        if isinstance(X, DataSource):
+            X, y, sample_weight = X.scored_data(fitted, y, sample_weight)
         return super().score(X, y, sample_weight)
 
     @available_if(lambda self: self._has_intervals())

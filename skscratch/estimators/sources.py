@@ -52,6 +52,78 @@ class DataSource(ABC):
             If data can't be used.
         """
 
+    def validation_split(self, estimator, given, dtype, targets):
+        """Validate data that were passed to ``fit`` as ``X_val``.
+
+        Parameters
+        ----------
+        estimator : BaseScratchMLP
+            Has the attributes of the features that it is fitted on.
+        given : tuple of two
+            ``y_val`` and ``sample_weight_val``, as the user passed them.
+        dtype : dtype
+            Of the training samples.
+        targets : ClassTargets or NumericTargets
+
+        Returns
+        -------
+        Split
+            Of these data; its rows are None. The samples may be anything that has a
+            shape and gives slices, from the first on, as arrays.
+
+        Raises
+        ------
+        ValueError
+            If data can't be used.
+        """
+        raise ValueError(f"X_val can't be {type(self).__name__}: pass an array.")
+
+    def prediction_samples(self, estimator, dtype):
+        """Samples to predict.
+
+        Parameters
+        ----------
+        estimator : BaseScratchMLP
+            Fitted.
+        dtype : dtype
+            Of the network.
+
+        Returns
+        -------
+        object
+            An array, or what ``validation_split`` may have for one.
+
+        Raises
+        ------
+        ValueError
+            If data can't be used.
+        """
+        raise ValueError(f"X can't be {type(self).__name__}: pass an array.")
+
+    def scored_data(self, estimator, y, sample_weight):
+        """Data to score predictions on.
+
+        Parameters
+        ----------
+        estimator : BaseScratchMLP
+            Fitted.
+        y, sample_weight
+            As the user passed them to ``score``.
+
+        Returns
+        -------
+        X : DataSource
+            To be passed to ``predict``.
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : ndarray of shape (n_samples,) or None
+
+        Raises
+        ------
+        ValueError
+            If data can't be used.
+        """
+        raise ValueError(f"X can't be {type(self).__name__}: pass an array.")
+
 
 def check_remote_parameters(parameters):
     """Refuse parameters that need all data in memory.

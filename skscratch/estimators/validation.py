@@ -18,6 +18,8 @@ from skscratch.training.data import FitData, Split
 
 __all__ = [
     "can_skip_validation",
+    "cast",
+    "encode_fit_data",
     "is_of_dates",
     "overflow_error",
     "refuse_dates",
@@ -25,6 +27,7 @@ __all__ = [
     "scale_warning",
     "validate_fit_data",
     "validate_prediction_data",
+    "validate_validation",
 ]
 
 # Number of rows that scales are estimated on, and scales that do not harm training.
@@ -103,26 +106,78 @@ def validate_fit_data(
     X, y = _validate_pair(estimator, X, y, dtype, reset)
     X, y, weights = _as_rows(X, y, sample_weight, "sample_weight")
     kept = np.ones(X.shape[0], bool) if weights is None else weights > 0
-    X, y, weights = _drop_weightless(X, y, weights)
-    targets = make_targets(y)
-    # A batch is gathered into buffers of one dtype.
-    Y = _cast(targets.encode(y), X.dtype, "y")
-    name = "sample_weight"
-    if class_weight is not None:
-        name = "sample_weight times class_weight"
-    weights = _cast(targets.weights(class_weight, y, Y, weights), X.dtype, name)
-    if reset:
-        targets = targets.with_fitted_loss(Y, weights)
-    data = FitData(X, y, Y, weights)
-    split = _validate_validation(estimator, validation, X, targets)
+    data, targets = encode_fit_data(
+        *_drop_weightless(X, y, weights), make_targets, class_weight, reset
+    )
+    split = validate_validation(estimator, validation, data.X, targets)
     return data, kept, split, targets
 
 
-def _validate_validation(estimator, validation, X, targets):
-    """Split with the user's own validation data, or None without any."""
+def encode_fit_data(X, y, weights, make_targets, class_weight, reset):
+    """Encode the targets of validated samples, and weigh their classes.
+
+    Parameters
+    ----------
+    X : {ndarray, CSR array} of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+    weights : ndarray of shape (n_samples,) or None
+        All positive.
+    make_targets, class_weight, reset
+        As in ``validate_fit_data``.
+
+    Returns
+    -------
+    data : FitData
+    targets : ClassTargets or NumericTargets
+
+    Raises
+    ------
+    ValueError
+        If targets or weights can't be used.
+    """
+    targets = make_targets(y)
+    # A batch is gathered into buffers of one dtype.
+    Y = cast(targets.encode(y), X.dtype, "y")
+    name = "sample_weight"
+    if class_weight is not None:
+        name = "sample_weight times class_weight"
+    weights = cast(targets.weights(class_weight, y, Y, weights), X.dtype, name)
+    if reset:
+        targets = targets.with_fitted_loss(Y, weights)
+    return FitData(X, y, Y, weights), targets
+
+
+def validate_validation(estimator, validation, X, targets):
+    """Validate the user's own validation data.
+
+    Parameters
+    ----------
+    estimator : BaseScratchMLP
+        Has the attributes of the features that it is fitted on.
+    validation : ValidationArguments
+    X : {ndarray, CSR array} of shape (n_samples, n_features)
+        Training samples, or some of them.
+    targets : ClassTargets or NumericTargets
+
+    Returns
+    -------
+    Split or None
+        None without any.
+
+    Raises
+    ------
+    ValueError
+        If data can't be used.
+    """
     X_val, y_val, weights_val, _ = validation
     if X_val is None:
         return None
+    if isinstance(X_val, DataSource):
+        given = (y_val, weights_val)
+        split = X_val.validation_split(estimator, given, X.dtype, targets)
+        if isinstance(split.data.X, np.ndarray):
+            _warn_if_prepared_otherwise(X, split.data.X)
+        return split
     try:
         X_val, y_val = _validate_pair(
             estimator, X_val, y_val, X.dtype, reset=False, name="X_val"
@@ -133,8 +188,8 @@ def _validate_validation(estimator, validation, X, targets):
         *_as_rows(X_val, y_val, weights_val, "sample_weight_val")
     )
     _warn_if_prepared_otherwise(X, X_val)
-    Y_val = _cast(targets.encode_validation(y_val), X.dtype, "y_val")
-    weights_val = _cast(weights_val, X.dtype, "sample_weight_val")
+    Y_val = cast(targets.encode_validation(y_val), X.dtype, "y_val")
+    weights_val = cast(weights_val, X.dtype, "sample_weight_val")
     return Split(FitData(X_val, y_val, Y_val, weights_val))
 
 
@@ -160,6 +215,8 @@ def validate_prediction_data(estimator, X, dtype):
     TypeError
         If ``X`` is an array of another library, and scikit-learn would not convert it.
     """
+    if isinstance(X, DataSource):
+        return X.prediction_samples(estimator, dtype)
     refuse_other_libraries(X=X)
     refuse_dates(X)
     try:
@@ -339,7 +396,7 @@ def _as_rows(X, y, sample_weight, name):
     return X, y, sample_weight
 
 
-def _cast(array, dtype, name):
+def cast(array, dtype, name):
     """Convert targets or weights to the network's dtype, except booleans.
 
     Parameters
@@ -348,6 +405,10 @@ def _cast(array, dtype, name):
     dtype : dtype
     name : str
         Their name in errors.
+
+    Returns
+    -------
+    ndarray or None
 
     Raises
     ------

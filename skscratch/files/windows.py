@@ -1,0 +1,197 @@
+"""Batches of rows that are read while training goes on, a window at a time.
+
+Blocks come in random order, and several are read in turn, so that a window holds rows
+of different places. The rows of a window are shuffled. Such a shuffle of blocks and then
+of a window of them trains as well as one of all rows if a window holds many blocks: Xu
+et al., *In-Database Machine Learning with CorgiPile*, SIGMOD 2022.
+"""
+
+import contextlib
+import itertools
+from collections import deque
+
+import numpy as np
+
+from skscratch.estimators.monitor import user_code
+from skscratch.training.batches import BatchData
+
+__all__ = ["FileBatches", "Window"]
+
+# Most blocks that are read in turn, and the memory that this may take.
+MOST_READERS, READER_BYTES = 16, 160 * 2**20
+# Most parts that a block is divided into, each of which is read from its beginning.
+MOST_PARTS = 8
+
+
+class Window:
+    """Rows in memory, in arrays that are used again.
+
+    Trainings look at the same window one after the other.
+
+    Parameters
+    ----------
+    capacity : int
+        Number of rows.
+    X, Y : ndarray of shape (n_samples, ...)
+        Rows like those that the window will hold.
+    weights : ndarray of shape (n_samples,) or None
+    """
+
+    def __init__(self, capacity, X, Y, weights):
+        self.arrays = [
+            None if like is None else np.empty((capacity, *like.shape[1:]), like.dtype)
+            for like in (X, Y, weights)
+        ]
+        self.capacity = capacity
+
+    def write(self, start, arrays):
+        """Write rows from a place on.
+
+        Parameters
+        ----------
+        start : int
+        arrays : sequence of three
+            Samples, targets and weights, or None.
+        """
+        for own, array in zip(self.arrays, arrays, strict=True):
+            if own is not None:
+                own[start : start + len(array)] = array
+
+    def move_to_front(self, rows):
+        """Keep some rows, in this order, as the first ones.
+
+        Parameters
+        ----------
+        rows : slice or ndarray of int
+        """
+        for own in self.arrays:
+            if own is not None:
+                kept = own[rows].copy()
+                own[: len(kept)] = kept
+
+
+class FileBatches:
+    """Minibatches of one epoch after the other; see ``Batches``.
+
+    Parameters
+    ----------
+    source : FileData
+    batch_size : int
+    n_samples : int
+        Number of rows to train on.
+    held : ndarray of int or None
+        Rows that are set aside, sorted.
+    mean_weight : float
+        As in ``BatchData``.
+    random_state : RandomState or None
+        Shuffles the blocks, and the rows of each window; None keeps their order.
+    smoothing : tuple or None
+
+    Attributes
+    ----------
+    order : ndarray of int or None
+        The rows that are set aside, which are part of a checkpoint.
+    data : BatchData
+    n_samples, n_batches, batch_size : int
+    """
+
+    def __init__(
+        self, source, batch_size, n_samples, held, mean_weight, random_state, smoothing
+    ):
+        self.batch_size, self.n_samples = batch_size, n_samples
+        self.n_batches = -(-n_samples // batch_size)
+        self.order = None if held is None else held.copy()
+        self.random_state, self._source = random_state, source
+        self._window = source.window(batch_size)
+        X, Y, weights = self._window.arrays
+        self.data = BatchData(X, Y, weights, mean_weight or 1.0, smoothing)
+
+    def __iter__(self):
+        with user_code():
+            self._source.hold_out(self.order)
+        n_left, is_last = 0, False
+        with contextlib.closing(self._pieces()) as pieces:
+            while not is_last:
+                n_rows, is_last = self._fill(pieces, n_left)
+                order = None
+                if self.random_state is not None:
+                    order = self.random_state.permutation(n_rows)
+                n_used = n_rows if is_last else n_rows - n_rows % self.batch_size
+                for start in range(0, n_used, self.batch_size):
+                    rows = slice(start, min(start + self.batch_size, n_used))
+                    yield rows if order is None else order[rows]
+                rest = slice(n_used, n_rows)
+                self._window.move_to_front(rest if order is None else order[rest])
+                n_left = n_rows - n_used
+
+    def _fill(self, pieces, n_rows):
+        """Fill the window; return its number of rows, and whether they are the last."""
+        most = self._window.capacity - self._source.layout.piece_rows
+        while n_rows <= most:
+            with user_code():  # An error keeps the epochs that have finished.
+                piece = next(pieces, None)
+            if piece is None:
+                return n_rows, True
+            self._window.write(n_rows, piece)
+            n_rows += len(piece[0])
+        return n_rows, False
+
+    def _pieces(self):
+        """Yield samples, targets and weights of the rows to train on, in pieces."""
+        source, blocks = self._source, self._source.blocks
+        n_readers = 1
+        share = self._window.capacity
+        if self.random_state is not None:
+            n_readers = source.n_readers
+            share = -(-share // n_readers)
+            blocks = _divided(blocks, n_readers, share)
+            order = self.random_state.permutation(len(blocks))
+            blocks = [blocks[number] for number in order]
+        held = self.order
+        return _in_turn(
+            blocks, lambda block: source.read_unheld(block, held), n_readers, share
+        )
+
+
+def _divided(blocks, n_readers, share):
+    """Divide large blocks where there are too few of them to mix."""
+    wanted = -(-2 * n_readers // len(blocks))
+    parts = []
+    for block in blocks:
+        n_parts = min(MOST_PARTS, wanted, -(-block.n_rows // share))
+        parts += block.divided(n_parts) if n_parts > 1 else [block]
+    return parts
+
+
+def _in_turn(blocks, read, n_readers, share):
+    """Yield pieces of several blocks in turn.
+
+    Parameters
+    ----------
+    blocks : list of Block
+    read : callable
+        ``read(block)`` yields its pieces.
+    n_readers : int
+        Number of blocks that are read at once.
+    share : int
+        Number of rows of a block before it is the next one's turn.
+    """
+    waiting, active = iter(blocks), deque()
+    try:
+        while True:
+            new = itertools.islice(waiting, n_readers - len(active))
+            active.extend(map(read, new))
+            if not active:
+                return
+            n_rows = 0
+            for piece in active[0]:
+                yield piece
+                n_rows += len(piece[0])
+                if n_rows >= share:
+                    active.rotate(-1)
+                    break
+            else:
+                active.popleft()
+    finally:
+        for pieces in active:
+            pieces.close()
