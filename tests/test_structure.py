@@ -33,6 +33,7 @@ ZONES = {
     "training": {"backends", "nn"},
     "_sklearn": set(),
     "estimators": {"_messages", "_sklearn", "backends", "nn", "training", "version"},
+    "files": {"backends", "estimators", "nn", "training"},
     "plotting": set(),
     "tabular": {"_messages", "_sklearn", "nn", "training", "estimators"},
     "export": {
@@ -53,6 +54,7 @@ THIRD_PARTY = {
     "training": {"scipy"},
     "_sklearn": {"sklearn"},
     "estimators": {"joblib", "scipy", "sklearn"},
+    "files": {"sklearn"},
     "plotting": {"sklearn"},
     "tabular": {"scipy", "sklearn"},
     "export": {"scipy", "sklearn"},
@@ -63,6 +65,7 @@ THIRD_PARTY = {
 EXTRAS = {
     "plotting": {"matplotlib"},
     "export": {"onnx", "skl2onnx"},
+    "files": {"pyarrow"},
     "cli": {"matplotlib", "pandas", "rich", "skops"},
 }
 PRINTING = {

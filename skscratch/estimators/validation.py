@@ -106,22 +106,21 @@ def validate_fit_data(
     X, y = _validate_pair(estimator, X, y, dtype, reset)
     X, y, weights = _as_rows(X, y, sample_weight, "sample_weight")
     kept = np.ones(X.shape[0], bool) if weights is None else weights > 0
+    X, y, weights = _drop_weightless(X, y, weights)
     data, targets = encode_fit_data(
-        *_drop_weightless(X, y, weights), make_targets, class_weight, reset
+        FitData(X, y, None, weights), make_targets, class_weight, reset
     )
     split = validate_validation(estimator, validation, data.X, targets)
     return data, kept, split, targets
 
 
-def encode_fit_data(X, y, weights, make_targets, class_weight, reset):
+def encode_fit_data(data, make_targets, class_weight, reset):
     """Encode the targets of validated samples, and weigh their classes.
 
     Parameters
     ----------
-    X : {ndarray, CSR array} of shape (n_samples, n_features)
-    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-    weights : ndarray of shape (n_samples,) or None
-        All positive.
+    data : FitData
+        Without ``Y``; all weights are positive.
     make_targets, class_weight, reset
         As in ``validate_fit_data``.
 
@@ -135,6 +134,7 @@ def encode_fit_data(X, y, weights, make_targets, class_weight, reset):
     ValueError
         If targets or weights can't be used.
     """
+    X, y, _, weights = data
     targets = make_targets(y)
     # A batch is gathered into buffers of one dtype.
     Y = cast(targets.encode(y), X.dtype, "y")

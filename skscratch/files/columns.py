@@ -46,7 +46,16 @@ def kind_of(arrow_type):
 
 
 def is_number(arrow_type):
-    """Whether a type is one of numbers or booleans."""
+    """Whether a type is one of numbers or booleans.
+
+    Parameters
+    ----------
+    arrow_type : pyarrow.DataType
+
+    Returns
+    -------
+    bool
+    """
     return kind_of(arrow_type) == "number"
 
 

@@ -1,11 +1,13 @@
 """The data of a fit that stay in files: encoded targets, splits and batches."""
 
 import math
+from typing import Any
 
 import numpy as np
 
 from skscratch.estimators.validation import cast
 from skscratch.files.rows import Labels
+from skscratch.files.survey import joined
 from skscratch.files.windows import MOST_READERS, READER_BYTES, FileBatches, Window
 from skscratch.training.data import FitData, RemoteData, Split
 
@@ -59,7 +61,7 @@ class Encoder:
     targets : ClassTargets or NumericTargets
     dtype : dtype
         Of the samples.
-    by_class : ndarray or None
+    by_class : ndarray, default=None
         What ``class_weights`` returned.
     """
 
@@ -155,7 +157,8 @@ class FileData(RemoteData):
         self.y = sample.y
         self.X, self.Y, self.weights = encoder(sample)
         self._weight_sum = self._sum_weights(survey)
-        self._identity, self._split, self._window = identity, None, None
+        self._identity, self._window = identity, None
+        self._split: Any = None
         needed = {
             block.file.path: block.file.bytes_of_reader(layout.columns)
             for block in self.blocks
@@ -289,10 +292,7 @@ class FileData(RemoteData):
                 start += len(rows)
                 if len(taken):
                     parts.append((*self.encoder(taken), taken.targets()))
-        return [
-            None if part[0] is None else np.concatenate(part)
-            for part in zip(*parts, strict=True)
-        ]
+        return joined(parts)
 
     def read_unheld(self, block, held):
         """Read the rows of a block that are not set aside.

@@ -4,7 +4,7 @@ import numpy as np
 
 from skscratch.files.rows import Block, Labels, Rows, UniformSample
 
-__all__ = ["Survey", "concatenated"]
+__all__ = ["Survey", "concatenated", "joined"]
 
 # Rows that stand for all of them where only an idea of the data is needed, and targets
 # from which a loss learns what it needs. The quantile of a level p of so many targets
@@ -50,7 +50,7 @@ class Survey:
         self._check = check
         self.blocks, self.n_rows, self.weight_sum = [], 0, 0.0
         self.counts, self.target_sums = {}, 0.0
-        self.rows = []
+        self.rows: list[Rows] | None = []
         self.sample = UniformSample(SAMPLE_ROWS)
         self.loss_sample = UniformSample(LOSS_ROWS) if keeps_targets else None
 
@@ -82,9 +82,7 @@ class Survey:
     def _add(self, rows, file):
         self.n_rows += len(rows)
         weights = [] if rows.weights is None else [rows.weights]
-        self.weight_sum += float(
-            rows.weights.sum(dtype=float) if weights else len(rows)
-        )
+        self.weight_sum += len(rows) if not weights else weights[0].sum(dtype=float)
         y = rows.targets()
         if isinstance(rows.y, Labels):
             self._count(rows)
@@ -100,7 +98,7 @@ class Survey:
             self.loss_sample.add(y, *weights)
         if self.rows is not None:
             self.rows.append(rows)
-            if self.n_rows > self._n_kept:
+            if self.n_rows > self._n_kept:  # They would not fit into a window.
                 self.rows = None
 
     def _count(self, rows):
@@ -151,8 +149,8 @@ class Survey:
         Rows
             With targets as an array.
         """
-        rows, self.rows = concatenated(self.rows), None
-        return rows
+        pieces, self.rows = self.rows, None
+        return concatenated(pieces)
 
 
 def concatenated(pieces):
@@ -167,9 +165,22 @@ def concatenated(pieces):
     -------
     Rows
     """
-    X = np.concatenate([rows.X for rows in pieces])
-    y = np.concatenate([rows.targets() for rows in pieces])
-    weights = None
-    if pieces[0].weights is not None:
-        weights = np.concatenate([rows.weights for rows in pieces])
-    return Rows(X, y, weights)
+    return Rows(*joined([(rows.X, rows.targets(), rows.weights) for rows in pieces]))
+
+
+def joined(parts):
+    """Join parts of several arrays.
+
+    Parameters
+    ----------
+    parts : list of sequence of (ndarray or None)
+        For each part, its arrays.
+
+    Returns
+    -------
+    list of (ndarray or None)
+    """
+    return [
+        None if arrays[0] is None else np.concatenate(arrays)
+        for arrays in zip(*parts, strict=True)
+    ]

@@ -3,7 +3,7 @@
 import os
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -20,7 +20,7 @@ from skscratch.files.formats import open_table, reading
 from skscratch.files.paths import FORMATS, find_files
 from skscratch.files.rows import Block, Labels, Layout
 from skscratch.files.samples import FileSamples
-from skscratch.files.survey import Survey, concatenated
+from skscratch.files.survey import Survey, concatenated, joined
 from skscratch.nn.checks import is_size
 from skscratch.nn.loss import Loss
 from skscratch.nn.losses import resolve_loss
@@ -36,7 +36,6 @@ PROBE_ROWS = 8
 SHOWN_BYTES = 2**16
 
 
-@dataclass(frozen=True, init=False, repr=False)
 class TableFiles(DataSource):
     """Files of a table that may be larger than memory.
 
@@ -95,8 +94,16 @@ class TableFiles(DataSource):
             raise ValueError(
                 f"format must be one of {sorted(FORMATS)} or None, got {format!r}."
             )
-        for name, value in given.items():
-            object.__setattr__(self, name, value)
+        vars(self).update(given)
+
+    def __setattr__(self, name, value):
+        raise AttributeError(f"TableFiles can't be changed: make another, with {name}.")
+
+    def __eq__(self, other):
+        return isinstance(other, TableFiles) and vars(self) == vars(other)
+
+    def __hash__(self):
+        return hash(tuple(vars(self).values()))
 
     def __repr__(self) -> str:
         paths = repr(self.paths[0] if len(self.paths) == 1 else list(self.paths))
@@ -138,7 +145,12 @@ class TableFiles(DataSource):
             estimator.feature_names_in_ = np.array(layout.features, dtype=object)
         if survey.rows is not None:
             rows = survey.all_rows()
-            data, targets = encode_fit_data(*rows, make_targets, class_weight, reset)
+            data, targets = encode_fit_data(
+                FitData(rows.X, rows.y, None, rows.weights),
+                make_targets,
+                class_weight,
+                reset,
+            )
         else:
             if targets is None:
                 targets = make_targets(_seen_targets(survey))
@@ -162,7 +174,7 @@ class TableFiles(DataSource):
         files = self.open()
         names = ("y_val", "sample_weight_val")
         layout = self._layout(files, estimator, given, names, dtype, reset=False)
-        encoded = []
+        encoded: list[Any] = []
 
         def encode(rows):
             y = rows.y
@@ -176,10 +188,7 @@ class TableFiles(DataSource):
         for file in files:
             survey.add_file(file)
         _check_count(survey)
-        Y, weights = (
-            None if part[0] is None else np.concatenate(part)
-            for part in zip(*encoded, strict=True)
-        )
+        Y, weights = joined(encoded)
         if survey.rows is not None:
             rows = survey.all_rows()
             return Split(FitData(rows.X, rows.y, Y, weights))
@@ -235,9 +244,11 @@ class TableFiles(DataSource):
 
     def _layout(self, files, estimator, given, names, dtype, reset):
         """Choose the columns that are read, and check that all files have them."""
-        targets, weight = [], None
+        targets: list[str] = []
+        weight = None
         if names:
-            targets, weight = _target_names(*given, names)
+            y, sample_weight = given
+            targets, weight = _target_names(y, sample_weight, names)
         fitted = None if reset else vars(estimator).get("feature_names_in_")
         features = list(self.columns or ())
         if fitted is not None:
@@ -340,10 +351,8 @@ def _layout_of(files, features, targets, weight, is_classifier, dtype):
             check_column(file.schema, name, file.path, kind)
 
     def common_dtype(names):
-        types = [
-            numpy_dtype(f.schema.field(name).type) for f in files for name in names
-        ]
-        return np.result_type(*types)
+        types = [file.schema.field(name).type for file in files for name in names]
+        return np.result_type(*map(numpy_dtype, types))
 
     accepted = dtype if isinstance(dtype, tuple) else (np.dtype(dtype),)
     own = common_dtype(features) if features else accepted[0]
@@ -379,13 +388,13 @@ def _checked_names(names, parameter):
         raise TypeError(f"{parameter} must be a list of names, got {names!r}.")
     if not listed:
         raise ValueError(f"{parameter} must be at least one name, got {names!r}.")
-    twice = sorted({name for name in listed if listed.count(name) > 1})
+    twice = [name for name in listed if listed.count(name) > 1]
     if twice:
         raise ValueError(f"{parameter} has {twice[0]!r} more than once.")
     return tuple(str(name) for name in listed)
 
 
-def _target_names(y, weight, parameters):
+def _target_names(y: Any, weight: Any, parameters: Any) -> tuple[list[str], Any]:
     """Names of the targets' columns, and that of the weights."""
     if not isinstance(y, (str, list, tuple)):
         raise TypeError(

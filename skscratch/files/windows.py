@@ -1,21 +1,22 @@
 """Batches of rows that are read while training goes on, a window at a time.
 
 Blocks come in random order, and several are read in turn, so that a window holds rows
-of different places. The rows of a window are shuffled. Such a shuffle of blocks and then
-of a window of them trains as well as one of all rows if a window holds many blocks: Xu
-et al., *In-Database Machine Learning with CorgiPile*, SIGMOD 2022.
+of different places. The rows of a window are shuffled. Such a shuffle of blocks, and
+then of a window of them, trains about as well as one of all rows if a window holds many
+blocks: Xu et al., *In-Database Machine Learning with CorgiPile*, SIGMOD 2022.
 """
 
 import contextlib
 import itertools
 from collections import deque
+from typing import Any
 
 import numpy as np
 
 from skscratch.estimators.monitor import user_code
 from skscratch.training.batches import BatchData
 
-__all__ = ["FileBatches", "Window"]
+__all__ = ["MOST_READERS", "READER_BYTES", "FileBatches", "Window"]
 
 # Most blocks that are read in turn, and the memory that this may take.
 MOST_READERS, READER_BYTES = 16, 160 * 2**20
@@ -156,7 +157,7 @@ class FileBatches:
 def _divided(blocks, n_readers, share):
     """Divide large blocks where there are too few of them to mix."""
     wanted = -(-2 * n_readers // len(blocks))
-    parts = []
+    parts: list[Any] = []
     for block in blocks:
         n_parts = min(MOST_PARTS, wanted, -(-block.n_rows // share))
         parts += block.divided(n_parts) if n_parts > 1 else [block]
@@ -176,7 +177,8 @@ def _in_turn(blocks, read, n_readers, share):
     share : int
         Number of rows of a block before it is the next one's turn.
     """
-    waiting, active = iter(blocks), deque()
+    waiting = iter(blocks)
+    active: deque[Any] = deque()
     try:
         while True:
             new = itertools.islice(waiting, n_readers - len(active))
