@@ -1,14 +1,20 @@
-"""Reading files of each format by blocks of rows: all that knows about formats.
+"""Binary files, read by blocks of rows: Parquet and Arrow IPC.
 
 A block is what can be read without what is before it: a row group of Parquet, a record
-batch of Arrow IPC, a range of bytes of CSV. Where a format has no such thing, the file
-is one block. Blocks are read in pieces, so that memory does not grow with them.
+batch of Arrow IPC. An IPC stream, which has no index, is one block.
 """
 
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 
-__all__ = ["TableFile", "import_pyarrow", "open_table", "reading"]
+__all__ = [
+    "IpcFile",
+    "IpcStream",
+    "ParquetFile",
+    "TableFile",
+    "import_pyarrow",
+    "reading",
+]
 
 # Bytes of a column chunk that are read at a time, and the size of pages and of
 # dictionaries that programs write by default.
@@ -69,7 +75,11 @@ class TableFile(ABC):
     ----------
     schema : pyarrow.Schema
         Names and types of the columns.
+    numbers : frozenset of str
+        Columns that are to be read as numbers, where the file itself has no types.
     """
+
+    numbers: frozenset[str] = frozenset()
 
     def __init__(self, path):
         self.path = path
@@ -206,24 +216,68 @@ class ParquetFile(TableFile):
         return total
 
 
-CLASSES = {"parquet": ParquetFile}
+class IpcFile(TableFile):
+    """An Arrow IPC file, such as Feather; its blocks are record batches.
 
-
-def open_table(path, file_format):
-    """Read what a file says of itself.
-
-    Parameters
-    ----------
-    path : Path
-    file_format : str
-
-    Returns
-    -------
-    TableFile
-
-    Raises
-    ------
-    ValueError
-        If the file can't be read.
+    A record batch is read as a whole.
     """
-    return CLASSES[file_format](path)
+
+    def _open(self, source, columns=None):
+        from pyarrow import ipc
+
+        options = ipc.IpcReadOptions(
+            included_fields=None
+            if columns is None
+            else [self.schema.get_field_index(name) for name in columns]
+        )
+        return ipc.open_file(source, options=options)
+
+    def _source(self):
+        # Not a memory map: if a mapped file is cut off, the process is killed.
+        return import_pyarrow().OSFile(str(self.path))
+
+    def _read_schema(self):
+        with self._source() as source, self._open(source) as reader:
+            return reader.schema
+
+    def blocks(self):
+        """Yield the numbers of the record batches."""
+        yield from range(self._count_batches())
+
+    def _count_batches(self):
+        with reading(self.path), self._source() as source, self._open(source) as reader:
+            return reader.num_record_batches
+
+    def _read(self, block, columns, n_rows):
+        with self._source() as source, self._open(source, columns) as reader:
+            batch = reader.get_batch(block)
+        yield batch
+
+    def bytes_of_reader(self, columns):
+        """Estimate the memory of a record batch, from the mean of those in the file."""
+        return self.n_bytes // max(1, self._count_batches())
+
+
+class IpcStream(TableFile):
+    """An Arrow IPC stream, which is one block."""
+
+    def _open(self, source):
+        from pyarrow import ipc
+
+        return ipc.open_stream(source)
+
+    def _source(self):
+        return import_pyarrow().OSFile(str(self.path))
+
+    def _read_schema(self):
+        with self._source() as source, self._open(source) as reader:
+            return reader.schema
+
+    def blocks(self):
+        """Yield the only block."""
+        yield None
+
+    def _read(self, block, columns, n_rows):
+        with self._source() as source, self._open(source) as reader:
+            for batch in reader:
+                yield batch.select(columns)

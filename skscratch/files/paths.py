@@ -4,7 +4,7 @@ import glob
 import os
 from pathlib import Path
 
-__all__ = ["FORMATS", "find_files", "format_of"]
+__all__ = ["COMPRESSIONS", "FORMATS", "find_files", "format_of"]
 
 # Formats by the ending of a file's name; a compressed CSV file has a second ending.
 FORMATS = {

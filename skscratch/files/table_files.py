@@ -15,9 +15,10 @@ from skscratch.estimators.validation import (
     validate_validation,
 )
 from skscratch.files.columns import check_column, kind_of, numpy_dtype
+from skscratch.files.csv import CompressedCsv, CsvFile
 from skscratch.files.data import Encoder, FileData, class_weights
-from skscratch.files.formats import open_table, reading
-from skscratch.files.paths import FORMATS, find_files
+from skscratch.files.formats import IpcFile, IpcStream, ParquetFile, reading
+from skscratch.files.paths import COMPRESSIONS, FORMATS, find_files
 from skscratch.files.rows import Block, Labels, Layout
 from skscratch.files.samples import FileSamples
 from skscratch.files.survey import Survey, concatenated, joined
@@ -30,6 +31,8 @@ __all__ = ["TableFiles"]
 
 # Memory of the samples in a window, unless its number of rows is given.
 WINDOW_BYTES = 64 * 2**20
+# What an Arrow IPC file begins with, unlike a stream.
+IPC_MAGIC = b"ARROW1"
 # Rows of targets that tell their number.
 PROBE_ROWS = 8
 # Bytes at the beginning and the end of a file that tell it from others.
@@ -124,7 +127,7 @@ class TableFiles(DataSource):
         ValueError
             If there are none, or one can't be read.
         """
-        return [open_table(*found) for found in find_files(self.paths, self.format)]
+        return [_open_file(*found) for found in find_files(self.paths, self.format)]
 
     def fit_data(
         self, estimator, given, validation, *, dtype, reset, make_targets, class_weight
@@ -320,6 +323,18 @@ class TableFiles(DataSource):
         }
 
 
+def _open_file(path, file_format):
+    """Object for a file, by its format and the first bytes of it."""
+    if file_format == "parquet":
+        return ParquetFile(path)
+    if file_format == "csv":
+        is_plain = path.suffix[1:].lower() not in COMPRESSIONS
+        return CsvFile(path) if is_plain else CompressedCsv(path)
+    with reading(path), path.open("rb") as file:
+        is_indexed = file.read(len(IPC_MAGIC)) == IPC_MAGIC
+    return IpcFile(path) if is_indexed else IpcStream(path)
+
+
 def _layout_of(files, features, targets, weight, is_classifier, dtype):
     """Layout of columns, which all files must have, of the same kinds."""
     schema = files[0].schema
@@ -347,6 +362,7 @@ def _layout_of(files, features, targets, weight, is_classifier, dtype):
                 "or booleans."
             )
     for file in files:
+        file.numbers = frozenset(numeric)
         for name, kind in kinds.items():
             check_column(file.schema, name, file.path, kind)
 
@@ -356,12 +372,17 @@ def _layout_of(files, features, targets, weight, is_classifier, dtype):
 
     accepted = dtype if isinstance(dtype, tuple) else (np.dtype(dtype),)
     own = common_dtype(features) if features else accepted[0]
+    target_dtype = None
+    if targets and not has_labels:
+        target_dtype = common_dtype(targets)
+        if target_dtype.kind != "f":
+            target_dtype = np.dtype(np.float64)
     return Layout(
         features,
         targets,
         weight,
         own if own in accepted else np.dtype(accepted[0]),
-        None if has_labels or not targets else common_dtype(targets),
+        target_dtype,
         is_classifier,
     )
 
