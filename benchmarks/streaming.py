@@ -32,6 +32,7 @@ def main(arguments=None):
         "--gigabytes", type=float, default=4.0, help="size of the files"
     )
     parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--group-rows", type=int, default=GROUP_ROWS)
     parser.add_argument("--folder", help="where to put the files; they are removed")
     parser.add_argument("--train", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -42,7 +43,7 @@ def main(arguments=None):
         n_rows = int(options.gigabytes * 1e9 / (4 * N_FEATURES))
         for order in ("shuffled", "sorted"):
             data = Path(folder, order)
-            size = write(data, n_rows, is_sorted=order == "sorted")
+            size = write(data, n_rows, order == "sorted", options.group_rows)
             print(f"{order}: {n_rows:,} rows, {size / 1e9:.2f} GB of Parquet")
             report("files", run(data, epochs=options.epochs))
             part = min(n_rows, 2_000_000)
@@ -80,7 +81,7 @@ def make_rows(n_rows, labels, random):
     return (centers[labels, kind] * 0.6 + noise).astype(np.float32)
 
 
-def write(folder, n_rows, *, is_sorted):
+def write(folder, n_rows, is_sorted, group_rows=GROUP_ROWS):
     """Write the files; return their size in bytes."""
     import pyarrow as pa
     from pyarrow import parquet
@@ -92,8 +93,8 @@ def write(folder, n_rows, *, is_sorted):
     for number in range(N_FILES):
         low, high = edges[number], edges[number + 1]
         writer = None
-        for start in range(low, high, GROUP_ROWS):
-            rows = np.arange(start, min(start + GROUP_ROWS, high))
+        for start in range(low, high, group_rows):
+            rows = np.arange(start, min(start + group_rows, high))
             if is_sorted:
                 labels = rows * N_CLASSES // n_rows
             else:
@@ -104,7 +105,7 @@ def write(folder, n_rows, *, is_sorted):
             if writer is None:
                 path = folder / f"{number:02}.parquet"
                 writer = parquet.ParquetWriter(path, table.schema)
-            writer.write_table(table, GROUP_ROWS)
+            writer.write_table(table, group_rows)
         writer.close()
     return sum(file.stat().st_size for file in folder.iterdir())
 

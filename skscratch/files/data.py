@@ -218,7 +218,7 @@ class FileData(RemoteData):
     def draw_split(self, targets, fraction, random_state):
         """Set rows aside that lie evenly over all files; see ``RemoteData``.
 
-        All networks of a fit hold out the same rows, at most as many as a window has.
+        All networks of a fit hold out the same rows, at most a quarter of a window.
         """
         if self._split is None:
             held = self._draw_held(fraction, random_state)
@@ -230,7 +230,7 @@ class FileData(RemoteData):
 
     def _draw_held(self, fraction, random_state):
         n_samples = self.n_samples
-        n_held = min(math.ceil(fraction * n_samples), self.n_window)
+        n_held = min(math.ceil(fraction * n_samples), max(2, self.n_window // 4))
         if not 2 <= n_held < n_samples:
             raise ValueError(
                 f"validation_fraction={fraction} of {n_samples} samples leaves "

@@ -212,7 +212,8 @@ class ParquetFile(TableFile):
         for chunk in chunks:
             if chunk.path_in_schema in chosen:
                 most = PAGE_BYTES * (2 if chunk.has_dictionary_page else 1)
-                total += min(chunk.total_uncompressed_size, most) + BUFFER_BYTES
+                # As it is in the file, and decoded.
+                total += min(2 * chunk.total_uncompressed_size, most) + BUFFER_BYTES
         return total
 
 

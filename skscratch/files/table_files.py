@@ -30,7 +30,7 @@ from skscratch.training.data import FitData, Split
 __all__ = ["TableFiles"]
 
 # Memory of the samples in a window, unless its number of rows is given.
-WINDOW_BYTES = 64 * 2**20
+WINDOW_BYTES = 96 * 2**20
 # What an Arrow IPC file begins with, unlike a stream.
 IPC_MAGIC = b"ARROW1"
 # Rows of targets that tell their number.
@@ -56,7 +56,7 @@ class TableFiles(DataSource):
         prediction, the features that the estimator was fitted on.
     window : int, default=None
         Number of rows that are held in memory and shuffled. None means as many as take
-        64 MiB. If all rows fit, they are read once, and the fit is that of arrays.
+        96 MiB. If all rows fit, they are read once, and the fit is that of arrays.
     format : {"parquet", "ipc", "csv"}, default=None
         Format of all files; None means what their names tell.
 

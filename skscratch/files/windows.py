@@ -19,7 +19,9 @@ from skscratch.training.batches import BatchData
 __all__ = ["MOST_READERS", "READER_BYTES", "FileBatches", "Window"]
 
 # Most blocks that are read in turn, and the memory that this may take.
-MOST_READERS, READER_BYTES = 16, 160 * 2**20
+MOST_READERS, READER_BYTES = 16, 96 * 2**20
+# Blocks of at most this share of the window are read at once, one after the other.
+SMALL_BLOCK = 1 / 8
 # Most parts that a block is divided into, each of which is read from its beginning.
 MOST_PARTS = 8
 
@@ -144,7 +146,9 @@ class FileBatches:
         share = self._window.capacity
         if self.random_state is not None:
             n_readers = source.n_readers
-            share = -(-share // n_readers)
+            largest = max(block.n_rows for block in blocks)
+            if largest > SMALL_BLOCK * share:
+                share = -(-share // n_readers)
             blocks = _divided(blocks, n_readers, share)
             order = self.random_state.permutation(len(blocks))
             blocks = [blocks[number] for number in order]
