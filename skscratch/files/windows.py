@@ -1,9 +1,10 @@
 """Batches of rows that are read while training goes on, a window at a time.
 
-Blocks come in random order, and several are read in turn, so that a window holds rows
-of different places. The rows of a window are shuffled. Such a shuffle of blocks, and
-then of a window of them, trains about as well as one of all rows if a window holds many
-blocks: Xu et al., *In-Database Machine Learning with CorgiPile*, SIGMOD 2022.
+Blocks come in random order, and the rows of a window are shuffled. Such a shuffle is
+about as good as one of all rows if a window holds blocks of all kinds: Xu et al.,
+*In-Database Machine Learning with CorgiPile*, SIGMOD 2022. As files are often sorted,
+a window gets blocks from every stretch of the files; large blocks are read in turn; and
+half of a window stays for the next one.
 """
 
 import contextlib
@@ -47,25 +48,25 @@ class Window:
         ]
         self.capacity = capacity
 
-    def write(self, start, arrays):
-        """Write rows from a place on.
+    def write(self, places, arrays):
+        """Write rows.
 
         Parameters
         ----------
-        start : int
+        places : slice or ndarray of int
         arrays : sequence of three
             Samples, targets and weights, or None.
         """
         for own, array in zip(self.arrays, arrays, strict=True):
             if own is not None:
-                own[start : start + len(array)] = array
+                own[places] = array
 
     def move_to_front(self, rows):
         """Keep some rows, in this order, as the first ones.
 
         Parameters
         ----------
-        rows : slice or ndarray of int
+        rows : slice
         """
         for own in self.arrays:
             if own is not None:
@@ -112,50 +113,99 @@ class FileBatches:
     def __iter__(self):
         with user_code():
             self._source.hold_out(self.order)
-        n_left, is_last = 0, False
         with contextlib.closing(self._pieces()) as pieces:
-            while not is_last:
-                n_rows, is_last = self._fill(pieces, n_left)
-                order = None
-                if self.random_state is not None:
-                    order = self.random_state.permutation(n_rows)
-                n_used = n_rows if is_last else n_rows - n_rows % self.batch_size
-                for start in range(0, n_used, self.batch_size):
-                    rows = slice(start, min(start + self.batch_size, n_used))
-                    yield rows if order is None else order[rows]
-                rest = slice(n_used, n_rows)
-                self._window.move_to_front(rest if order is None else order[rest])
-                n_left = n_rows - n_used
+            if self.random_state is None:
+                yield from self._in_order(pieces)
+            else:
+                yield from self._shuffled(pieces)
 
-    def _fill(self, pieces, n_rows):
-        """Fill the window; return its number of rows, and whether they are the last."""
-        most = self._window.capacity - self._source.layout.piece_rows
-        while n_rows <= most:
-            with user_code():  # An error keeps the epochs that have finished.
-                piece = next(pieces, None)
-            if piece is None:
-                return n_rows, True
-            self._window.write(n_rows, piece)
-            n_rows += len(piece[0])
-        return n_rows, False
+    def _in_order(self, pieces):
+        """Yield the batches of the rows in their order."""
+        n_rows, is_last = 0, False
+        while not is_last:
+            while (piece := self._next(pieces, n_rows)) is not None:
+                self._window.write(slice(n_rows, n_rows + len(piece[0])), piece)
+                n_rows += len(piece[0])
+            is_last = n_rows <= self._most
+            n_used = n_rows if is_last else n_rows - n_rows % self.batch_size
+            for start in range(0, n_used, self.batch_size):
+                yield slice(start, min(start + self.batch_size, n_used))
+            self._window.move_to_front(slice(n_used, n_rows))
+            n_rows -= n_used
+
+    def _shuffled(self, pieces):
+        """Yield batches of any rows of the window, half of which stay each time."""
+        # Where rows of the window are, and where there are none.
+        full = np.arange(0)
+        free = np.arange(self._window.capacity)
+        is_last = False
+        while not is_last:
+            n_rows, start = len(full), 0
+            while (piece := self._next(pieces, n_rows + start)) is not None:
+                stop = start + len(piece[0])
+                self._window.write(free[start:stop], piece)
+                start = stop
+            full, free = np.concatenate([full, free[:start]]), free[start:]
+            is_last = len(full) <= self._most
+            full = self.random_state.permutation(full)
+            n_used = len(full)
+            if not is_last:
+                n_used = max(n_used // 2, self.batch_size)
+                n_used -= n_used % self.batch_size
+            for start in range(0, n_used, self.batch_size):
+                yield full[start : min(start + self.batch_size, n_used)]
+            full, free = full[n_used:], np.concatenate([free, full[:n_used]])
+
+    @property
+    def _most(self):
+        """Number of rows up to which a piece more fits into the window."""
+        return self._window.capacity - self._source.layout.piece_rows
+
+    def _next(self, pieces, n_rows):
+        """Next piece; None if a window of so many rows is full, or there is none."""
+        if n_rows > self._most:
+            return None
+        with user_code():  # An error keeps the epochs that have finished.
+            return next(pieces, None)
 
     def _pieces(self):
         """Yield samples, targets and weights of the rows to train on, in pieces."""
         source, blocks = self._source, self._source.blocks
-        n_readers = 1
-        share = self._window.capacity
+        n_readers, share, held = 1, self._window.capacity, self.order
         if self.random_state is not None:
-            n_readers = source.n_readers
+            n_fills = -(-2 * source.n_samples // share)
             largest = max(block.n_rows for block in blocks)
             if largest > SMALL_BLOCK * share:
+                n_readers = source.n_readers
                 share = -(-share // n_readers)
             blocks = _divided(blocks, n_readers, share)
-            order = self.random_state.permutation(len(blocks))
+            n_fills = min(n_fills, -(-len(blocks) // n_readers))
+            order = _spread(len(blocks), n_fills, self.random_state)
             blocks = [blocks[number] for number in order]
-        held = self.order
         return _in_turn(
             blocks, lambda block: source.read_unheld(block, held), n_readers, share
         )
+
+
+def _spread(n_blocks, n_parts, random_state):
+    """Random order of blocks, of which each part has some of all over the files.
+
+    Of each ``n_parts`` blocks that follow each other, one goes to each part.
+
+    Parameters
+    ----------
+    n_blocks, n_parts : int
+    random_state : RandomState
+
+    Returns
+    -------
+    ndarray of int of shape (n_blocks,)
+    """
+    parts = [
+        random_state.permutation(n_parts)[: n_blocks - start]
+        for start in range(0, n_blocks, n_parts)
+    ]
+    return np.lexsort((random_state.random_sample(n_blocks), np.concatenate(parts)))
 
 
 def _divided(blocks, n_readers, share):
