@@ -13,8 +13,12 @@ from table_folder import FORMATS, table_of, write_folder, write_table
 from skscratch import Checkpoint, ScratchMLPClassifier, ScratchMLPRegressor
 from skscratch.files import TableFiles
 
-# Few epochs suffice.
-pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+pytestmark = [
+    # Few epochs suffice.
+    pytest.mark.filterwarnings("ignore:Stochastic Optimizer"),
+    # As NumPy does from files.
+    pytest.mark.usefixtures("numpy_trains"),
+]
 
 X, y = load_digits(return_X_y=True)
 X, y = X[:600] / 16, y[:600]
