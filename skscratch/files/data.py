@@ -8,7 +8,13 @@ import numpy as np
 from skscratch.estimators.validation import cast
 from skscratch.files.rows import Labels
 from skscratch.files.survey import joined
-from skscratch.files.windows import MOST_READERS, READER_BYTES, FileBatches, Window
+from skscratch.files.windows import (
+    LEAST_READER_BYTES,
+    MOST_READERS,
+    READER_BYTES,
+    FileBatches,
+    Window,
+)
 from skscratch.training.data import FitData, RemoteData, Split
 
 __all__ = ["Encoder", "FileData", "class_weights"]
@@ -163,7 +169,9 @@ class FileData(RemoteData):
             block.file.path: block.file.bytes_of_reader(layout.columns)
             for block in self.blocks
         }
-        n_readers = READER_BYTES // max(1, *needed.values())
+        # A small window means that memory is to be spared.
+        most = max(LEAST_READER_BYTES, n_window * self.X.shape[1] * self.X.itemsize)
+        n_readers = min(READER_BYTES, most) // max(1, *needed.values())
         self.n_readers = min(max(n_readers, 1), MOST_READERS)
 
     def _sum_weights(self, survey):

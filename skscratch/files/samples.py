@@ -8,6 +8,9 @@ from skscratch.estimators.monitor import user_code
 
 __all__ = ["FileSamples"]
 
+# Memory of a slice, and its least number of rows.
+SLICE_BYTES, LEAST_SLICE_ROWS = 2**23, 256
+
 
 class FileSamples:
     """Rows of files as a matrix that gives slices, from the first on.
@@ -25,11 +28,15 @@ class FileSamples:
     ----------
     shape : tuple of int
     dtype : dtype
+    most_rows : int
+        Most rows of a slice, so that memory is bounded.
     """
 
     def __init__(self, layout, blocks, identity=None, is_in_training=False):
-        self.layout, self.blocks, self.dtype = layout, blocks, layout.dtype
+        self.layout, self.blocks, self.dtype = layout, blocks, np.dtype(layout.dtype)
         self.shape = (sum(b.n_rows for b in blocks), len(layout.features))
+        n_bytes = self.shape[1] * self.dtype.itemsize
+        self.most_rows = max(LEAST_SLICE_ROWS, SLICE_BYTES // n_bytes)
         self._identity = identity
         self._context = user_code if is_in_training else contextlib.nullcontext
         self._next, self._pieces, self._rest = 0, iter(()), None
@@ -50,17 +57,18 @@ class FileSamples:
             self._next, self._pieces, self._rest = start, self._read(start), None
         elif not start:
             self._pieces, self._rest = self._read(0), None
-        parts, n_left = [], stop - start
-        while n_left:
+        X, n_rows = np.empty((stop - start, self.shape[1]), self.dtype), 0
+        while n_rows < len(X):
             piece = self._rest
             if piece is None:
                 with self._context():
                     piece = next(self._pieces)
-            parts.append(piece[:n_left])
-            self._rest = piece[n_left:] if len(piece) > n_left else None
-            n_left -= len(parts[-1])
+            n_taken = min(len(piece), len(X) - n_rows)
+            X[n_rows : n_rows + n_taken] = piece[:n_taken]
+            self._rest = piece[n_taken:] if n_taken < len(piece) else None
+            n_rows += n_taken
         self._next = stop
-        return np.concatenate(parts)
+        return X
 
     def _read(self, start):
         for block in self.blocks:

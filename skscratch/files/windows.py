@@ -17,14 +17,20 @@ import numpy as np
 from skscratch.estimators.monitor import user_code
 from skscratch.training.batches import BatchData
 
-__all__ = ["MOST_READERS", "READER_BYTES", "FileBatches", "Window"]
+__all__ = [
+    "LEAST_READER_BYTES",
+    "MOST_READERS",
+    "READER_BYTES",
+    "FileBatches",
+    "Window",
+]
 
-# Most blocks that are read in turn, and the memory that this may take.
-MOST_READERS, READER_BYTES = 16, 96 * 2**20
-# Blocks of at most this share of the window are read at once, one after the other.
-SMALL_BLOCK = 1 / 8
-# Most parts that a block is divided into, each of which is read from its beginning.
-MOST_PARTS = 8
+# Most blocks that are read in turn, and bounds of the memory that this may take.
+MOST_READERS = 16
+LEAST_READER_BYTES, READER_BYTES = 2**25, 96 * 2**20
+# Number of blocks that a window has at least, where that is possible. Larger blocks are
+# divided. All rows of a block before a part are read with it, hence not into many.
+BLOCKS_OF_WINDOW, MOST_PARTS = 8, 8
 
 
 class Window:
@@ -174,11 +180,11 @@ class FileBatches:
         n_readers, share, held = 1, self._window.capacity, self.order
         if self.random_state is not None:
             n_fills = -(-2 * source.n_samples // share)
-            largest = max(block.n_rows for block in blocks)
-            if largest > SMALL_BLOCK * share:
+            most = -(-share // BLOCKS_OF_WINDOW)
+            blocks = _divided(blocks, most)
+            if max(block.n_rows for block in blocks) > most:
                 n_readers = source.n_readers
                 share = -(-share // n_readers)
-            blocks = _divided(blocks, n_readers, share)
             n_fills = min(n_fills, -(-len(blocks) // n_readers))
             order = _spread(len(blocks), n_fills, self.random_state)
             blocks = [blocks[number] for number in order]
@@ -208,13 +214,12 @@ def _spread(n_blocks, n_parts, random_state):
     return np.lexsort((random_state.random_sample(n_blocks), np.concatenate(parts)))
 
 
-def _divided(blocks, n_readers, share):
-    """Divide large blocks where there are too few of them to mix."""
-    wanted = -(-2 * n_readers // len(blocks))
+def _divided(blocks, most_rows):
+    """Divide large blocks: sorted rows must not fill a window alone."""
     parts: list[Any] = []
     for block in blocks:
-        n_parts = min(MOST_PARTS, wanted, -(-block.n_rows // share))
-        parts += block.divided(n_parts) if n_parts > 1 else [block]
+        n_parts = min(MOST_PARTS, -(-block.n_rows // most_rows))
+        parts += block.divided(n_parts)
     return parts
 
 

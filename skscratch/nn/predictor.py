@@ -57,6 +57,9 @@ class Predictor:
         Parameters
         ----------
         X : {ndarray, sparse array} of shape (n_samples, n_features)
+            Or an object that reads its rows from elsewhere: it has a ``shape``, gives
+            slices from the first row on, and ``most_rows`` is the most that it gives
+            at a time.
         rows : ndarray of int, default=None
             Rows to predict; None means all of them.
         finish : callable, default=None
@@ -74,6 +77,7 @@ class Predictor:
         if issparse(X):
             X = X.tocsr()
         n_rows, outputs = _rows_of_chunk(network), None
+        n_rows = min(n_rows, getattr(X, "most_rows", n_rows))
         forward = self._compiled_forward(X, n_samples)
         if forward is None:
             operations = PredictionOperations(network.dtype)

@@ -28,7 +28,7 @@ def memory(name):
     return int(text.partition(f"{name}:")[2].split()[0]) / 1024
 
 clf = ScratchMLPClassifier((4,), max_iter=1, early_stopping=True, batch_size=4096)
-files = TableFiles(sys.argv[1], window=30_000)
+files = TableFiles(sys.argv[1], window=25_000)
 clf.fit(np.arange(20.0)[:, np.newaxis], np.arange(20) % 2)
 before = memory("VmRSS")
 Path("/proc/self/clear_refs").write_text("5")
@@ -47,7 +47,7 @@ def test_a_fit_and_predictions_hold_a_window_of_the_files(tmp_path):
         names = {f"f{j}": column for j, column in enumerate(columns)}
         table = pa.table(names | {"t": np.arange(n_rows) % 2})
         path = tmp_path / f"{number}.parquet"
-        parquet.write_table(table, path, row_group_size=25_000, use_dictionary=False)
+        parquet.write_table(table, path, row_group_size=2_500, use_dictionary=False)
         n_bytes += path.stat().st_size
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, tmp_path],
