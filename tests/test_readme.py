@@ -42,6 +42,7 @@ FILES = {
         "skscratch/dask/README.md",
         "skscratch/estimators/README.md",
         "skscratch/export/README.md",
+        "skscratch/files/README.md",
         "skscratch/tabular/README.md",
     )
 }
@@ -95,7 +96,7 @@ PROGRAMS = [block for block in BLOCKS if block.language == "python"]
 # Of other packages than those of the extra ``test``.
 OPTIONAL = {
     *("dask", "dask_ml", "distributed", "fastapi", "httpx2", "mapie", "mlflow"),
-    *("onnx", "onnxruntime", "optuna", "river", "shap", "skl2onnx"),
+    *("onnx", "onnxruntime", "optuna", "pyarrow", "river", "shap", "skl2onnx"),
 }
 # What is true after a program, by its heading and a word of it.
 CHECKS = {
@@ -204,6 +205,10 @@ assert "'shop'" in refusal.json()["detail"]
 rows = table.astype(object).where(table.notna(), None).to_dict("records")
 assert None in rows[0].values()
 assert np.abs(predict(rows) - model.predict_proba(table)).max() < 1e-5
+""",
+    ("skscratch/files/README.md", "TableFiles"): """
+assert clf.score(train, "price") > 0.9
+assert len(clf.validation_scores_) == 3
 """,
     ("skscratch/tabular/README.md", "city"): """
 assert model.score(table[300:], buys[300:]) > 0.8
