@@ -147,6 +147,18 @@ def test_targets_and_weights_stay_with_their_rows(tmp_path):
     assert batches.data.mean_weight == pytest.approx(weights.mean())
 
 
+def test_the_mean_weight_is_that_of_the_rows_to_train_on(tmp_path):
+    X, weights = np.arange(300.0)[:, np.newaxis], 1 + np.arange(300.0)
+    write_folder(tmp_path, table_of(X, np.arange(300) % 3, weights), [0, 300])
+    files = TableFiles(tmp_path, window=50, columns=["f0"])
+    data, targets = fit_data(files, weight="w")
+    split = data.draw_split(targets, 0.1, np.random.RandomState(0))
+    batches = data.make_batches(config(16), split.training_rows, None)
+    rest = np.setdiff1d(weights, split.data.weights)
+    assert len(rest) == batches.n_samples
+    assert batches.data.mean_weight == pytest.approx(rest.mean())
+
+
 def test_the_arrays_of_the_window_stay_where_they_are(tmp_path):
     """Otherwise each window's first step would be recorded anew."""
     X = np.arange(300.0)[:, np.newaxis]
@@ -168,6 +180,7 @@ def test_files_that_are_sorted_by_class_are_mixed(tmp_path, kind, monkeypatch):
     edges = np.arange(0, 4001, 1000)
     write_folder(tmp_path, table_of(X, y), edges, kind, group_rows=1000)
     data, _ = fit_data(TableFiles(tmp_path, window=800))
+    data.n_readers = 1
     batches = data.make_batches(config(100), None, np.random.RandomState(0))
     counts = [batches.data.Y[chosen].sum(axis=0) for chosen in batches]
     # Nearly all batches have nearly all classes.
