@@ -21,6 +21,8 @@ from pathlib import Path
 import numpy as np
 
 N_FEATURES, N_CLASSES, N_FILES, GROUP_ROWS = 20, 8, 16, 100_000
+# Of Parquet, with the dictionaries that pyarrow tries by default.
+ROW_BYTES = 121
 LIMIT_MB = 500
 VALIDATION_ROWS = 100_000
 
@@ -40,7 +42,7 @@ def main(arguments=None):
         print(json.dumps(train(**json.loads(options.train))))
         return
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        n_rows = int(options.gigabytes * 1e9 / (4 * N_FEATURES))
+        n_rows = int(options.gigabytes * 1e9 / ROW_BYTES)
         for order in ("shuffled", "sorted"):
             data = Path(folder, order)
             size = write(data, n_rows, order == "sorted", options.group_rows)
