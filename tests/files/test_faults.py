@@ -307,7 +307,12 @@ def damage(path):
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
-@pytest.mark.parametrize("act", [vanish, cut, damage])
+def rewrite(path):
+    """Other rows, as many as before."""
+    write_table(table_of(-X[:100], y[:100], 1.0 + y[:100]), path)
+
+
+@pytest.mark.parametrize("act", [vanish, cut, damage, rewrite])
 @pytest.mark.parametrize("of_validation", [False, True])
 def test_a_file_that_fails_in_training_costs_its_epoch(
     folder, tmp_path, act, of_validation
