@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from skscratch._sklearn import (
@@ -28,14 +28,20 @@ from skscratch.estimators.attributes import (
     one_fit_at_a_time,
     shallow_copy,
 )
+from skscratch.estimators.base import fitted_state
 from skscratch.estimators.parameters import check_combinations
 from skscratch.estimators.splitting import ValidationArguments
-from skscratch.estimators.validation import validate_prediction_data
+from skscratch.estimators.validation import (
+    validate_fit_data,
+    validate_prediction_data,
+)
 from skscratch.tabular.deadline import Deadline
 from skscratch.tabular.kinds import KINDS
 from skscratch.tabular.members import Members
 from skscratch.tabular.preparation import Prepared, refuse_inputs
 from skscratch.tabular.rounds import EFFORTS, Hedge, Rounds, blended
+from skscratch.training.data import FitData
+from skscratch.training.solvers import find_solver
 
 __all__ = ["CONSTRAINTS", "BaseHedge"]
 
@@ -181,6 +187,55 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
         }
         return attributes, hedge.error
 
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any) -> Self:
+        """Train copies of all members for an epoch, and then keep them."""
+        fitted = self._fitted_view()
+        refuse_inputs(X)
+        data = fitted._validate_further(X, y, sample_weight, classes)
+        members = [
+            members.trained_further(data.X, data.y, data.weights)
+            for members in fitted.members_
+        ]
+        # A single assignment: another thread may be predicting.
+        self.members_ = members
+        return self
+
+    def _validate_further(
+        self, X: Any, y: Any, sample_weight: Any, classes: Any
+    ) -> FitData:
+        """Validate the data of ``partial_fit`` against those of ``fit``.
+
+        Returns
+        -------
+        FitData
+            Its ``y`` are the targets for the members.
+        """
+        network = self.members_[0].networks[0]
+        data, *_ = validate_fit_data(
+            self,
+            (X, y, sample_weight),
+            ValidationArguments(),
+            dtype=self._accepted_dtypes(),
+            reset=False,
+            make_targets=lambda y: _checked_targets(network, y, classes),
+        )
+        return data
+
+    def _supports_streams(self) -> bool:
+        """Whether there is ``partial_fit``; the error says why not."""
+        if "members_" not in vars(self):
+            raise AttributeError(
+                "partial_fit needs a fitted model, as fit learns the encoding of the "
+                "samples: call fit first, on samples that represent those to come."
+            )
+        solver = self.members_[0].networks[0].solver
+        if not find_solver(solver).is_stochastic:
+            raise AttributeError(
+                "partial_fit is only available for stochastic solvers, got "
+                f"solver={solver!r}."
+            )
+        return True
+
     @abstractmethod
     def _template(self) -> Any:
         """Network whose parameters the members use unless their kind overrides them."""
@@ -245,13 +300,26 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
     def _blend(self, X: Any) -> NDArray[np.float64]:
         """Blend the members' predictions."""
         refuse_inputs(X)
-        is_single = self.members_[0].encoder.dtype == "float32"
-        dtype = np.float32 if is_single else (np.float64, np.float32)
-        X = validate_prediction_data(self, X, dtype)
+        X = validate_prediction_data(self, X, self._accepted_dtypes())
         # Matrix products round differently for another memory layout.
         X = np.ascontiguousarray(X)
         predictions = [members.predict(X) for members in self.members_]
         return blended(predictions, self.weights_)
 
+    def _accepted_dtypes(self) -> Any:
+        """Dtypes that samples may have; others are converted to the first."""
+        is_single = self.members_[0].encoder.dtype == "float32"
+        return np.float32 if is_single else (np.float64, np.float32)
+
     def __sklearn_is_fitted__(self) -> bool:
         return "members_" in vars(self)
+
+
+def _checked_targets(network: Any, y: Any, classes: Any) -> Any:
+    """Targets of a fitted network, after a check of further ones."""
+    targets, _ = fitted_state(network)
+    if is_classifier(network):
+        targets.check_later(y, classes, is_incremental=True)
+    else:
+        targets.check_later(y, targets.given_loss)
+    return targets

@@ -1,13 +1,15 @@
 """``HedgedClassifier``: a classifier that blends networks of several kinds."""
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logit
 from sklearn.base import ClassifierMixin
+from sklearn.utils.metaestimators import available_if
 
 from skscratch.estimators import ScratchMLPClassifier
+from skscratch.estimators.attributes import one_fit_at_a_time
 from skscratch.estimators.class_targets import ClassTargets
 from skscratch.tabular.blend import ClassJudge, fit_temperature, tempered
 from skscratch.tabular.deadline import Deadline
@@ -131,6 +133,48 @@ class HedgedClassifier(ClassifierMixin, BaseHedge):
             "temperature_": temperature,
             "targets_": targets,
         }
+
+    @available_if(lambda self: self._supports_streams())
+    @one_fit_at_a_time
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+    ) -> Self:
+        """Train all members for one epoch on further samples.
+
+        Encoders, the weights of the kinds and the temperature stay as ``fit`` learned
+        them. The learning rate is constant, a tenth of ``learning_rate_init``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples, without missing values.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Their classes; some of them may be missing.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative sample weights. Unlike in ``fit``, they are not scaled to a
+            mean of 1.
+        classes : array-like of shape (n_classes,), default=None
+            Not needed: ``fit`` has learned the classes. If given, they must be
+            ``classes_``.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If data are invalid, if ``y`` has classes unknown to ``fit``, for
+            ``class_weight='balanced'``, or if training diverges. The estimator stays
+            unchanged, as it does after Ctrl-C.
+        AttributeError
+            Before ``fit``, and for ``solver='lbfgs'``: then there is no such method.
+        """
+        return self._partial_fit(X, y, sample_weight, classes)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Predict the class of each sample, or its labels.

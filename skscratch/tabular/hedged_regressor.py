@@ -1,7 +1,7 @@
 """``HedgedRegressor``: a regressor that blends networks of several kinds."""
 
 import contextlib
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from skscratch._messages import warn_user
 from skscratch._sklearn import callbacks_of
 from skscratch.estimators import ScratchMLPRegressor
+from skscratch.estimators.attributes import one_fit_at_a_time
 from skscratch.estimators.intervals import (
     IntervalModel,
     check_coverage,
@@ -38,6 +39,7 @@ from skscratch.tabular.targets import (
     restored,
     scaled,
 )
+from skscratch.training.data import FitData
 
 __all__ = ["HedgedRegressor"]
 
@@ -243,6 +245,56 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
             "is_interrupted_": model.estimator.is_interrupted_,
         }
 
+    @available_if(lambda self: self._supports_streams())
+    @one_fit_at_a_time
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Train all members for one epoch on further samples.
+
+        Encoders, the scaling of targets and the weights of the kinds stay as ``fit``
+        learned them, and so does ``predict_interval``. The learning rate is constant, a
+        tenth of ``learning_rate_init``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples, without missing values.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative sample weights. Unlike in ``fit``, they are not scaled to a
+            mean of 1.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If data are invalid, if a target that was constant in ``fit`` has another
+            value, or if training diverges. The estimator stays unchanged, as it does
+            after Ctrl-C.
+        AttributeError
+            Before ``fit``, and for ``solver='lbfgs'``: then there is no such method.
+        """
+        return self._partial_fit(X, y, sample_weight, None)
+
+    def _validate_further(
+        self, X: Any, y: Any, sample_weight: Any, classes: Any
+    ) -> FitData:
+        y = y.toarray() if issparse(y) else y
+        if y is not None:
+            check_finite(y)
+            y = as_numbers(y, "y").astype(np.float64)
+            constants = self.scaler_["scale"].constants_
+            # The base class raises an error for targets of other shapes.
+            if y.ndim in (1, 2) and y.size and y[:1].size == len(constants):
+                _check_constants(y.reshape(len(y), -1), constants)
+                y = scaled(self.scaler_, y)
+        return super()._validate_further(X, y, sample_weight, classes)
+
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """Predict the targets of each sample.
 
@@ -334,6 +386,30 @@ def _loss_of(template: Any) -> Any:
     """Loss of a network, with its quantiles."""
     is_quantile = template.loss == "quantile"
     return quantile_loss(template.quantile) if is_quantile else template.loss
+
+
+def _check_constants(y: NDArray[Any], constants: NDArray[np.float64]) -> None:
+    """Refuse to train on values of a target that is predicted as a constant.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples, n_outputs)
+    constants : ndarray of shape (n_outputs,)
+        nan where a target varied in ``fit``.
+
+    Raises
+    ------
+    ValueError
+        If there are values other than the constant.
+    """
+    differs = ~(np.isnan(constants) | np.isclose(y, constants, rtol=1e-9, atol=0))
+    if differs.any():
+        row, output = np.argwhere(differs)[0]
+        raise ValueError(
+            f"y holds {y[row, output]}, but all targets in fit were "
+            f"{constants[output]}, which is all that the model predicts: call fit on "
+            "targets that vary."
+        )
 
 
 def _rows_that_count(sample_weight: Any, n_samples: int) -> NDArray[np.intp]:

@@ -17,6 +17,7 @@ from sklearn.base import clone, is_classifier
 from skscratch._sklearn import callbacks_of
 from skscratch.estimators.checkpoint import Checkpoint
 from skscratch.tabular.defaults import recipe_of
+from skscratch.tabular.incremental import train_further
 from skscratch.tabular.kinds import KINDS, make_encoder
 from skscratch.tabular.targets import restored, scaled
 from skscratch.training.schedules import NextCycle
@@ -272,6 +273,25 @@ class Members:
                 self._predict_held_out(network, encoded, held_out)
                 # Splits are as long as the data: drop them.
                 network.validation_split = None
+
+    def trained_further(self, X: Array, y: Array, weights: Array | None) -> "Members":
+        """Copy whose networks have been trained for one epoch on further samples.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        weights : ndarray of shape (n_samples,) or None
+
+        Returns
+        -------
+        Members
+        """
+        further, inputs, y = copy.copy(self), self.encoder.transform(X), self._scaled(y)
+        further.networks = [
+            train_further(network, inputs, y, weights) for network in self.networks
+        ]
+        return further
 
     def _predict_held_out(
         self, network: Any, data: HedgeData, held_out: HeldOut

@@ -306,6 +306,48 @@ class TablePipeline(Pipeline):
             raise error
         return self
 
+    @available_if(_last_step_has("partial_fit"))
+    @one_fit_at_a_time
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
+    ) -> Self:
+        """Train the fitted networks for one epoch on further rows.
+
+        Columns are encoded as ``fit`` learned to, unknown categories and missing values
+        as in ``predict``. The scaling of targets, the weights of the kinds, the
+        temperature and ``predict_interval`` stay as they were.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            Further rows of the table.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+        classes : array-like of shape (n_classes,), default=None
+            Not needed: ``fit`` has learned the classes. If given, they must be
+            ``classes_``.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If the table or the targets are invalid, if ``y`` has classes unknown to
+            ``fit``, or if training diverges. All steps stay as they were, as they do
+            after Ctrl-C.
+        AttributeError
+            Before ``fit``, and if the network has no ``partial_fit``.
+        """
+        given = {"sample_weight": sample_weight, "classes": classes}
+        given = {name: value for name, value in given.items() if value is not None}
+        inputs = self[:-1].transform(X)
+        self.steps[-1][1].partial_fit(inputs, y, **given)
+        return self
+
     def _of_columns(self, **params: Any) -> dict[str, Any]:
         """Given parameters of the first step's ``fit``, named for the pipeline.
 
