@@ -64,7 +64,7 @@ from skscratch.training.history import with_arrays, with_lists
 from skscratch.training.solvers import find_solver
 from skscratch.version import __version__
 
-__all__ = ["BaseScratchMLP", "fitted_state"]
+__all__ = ["BaseScratchMLP", "copy_as_saved", "fitted_state"]
 
 # Fitted attributes that only some fits set, and that members of an ensemble lack.
 OPTIONAL_ATTRIBUTES = ("estimators_", "temperature_", "interval_model_")
@@ -578,3 +578,28 @@ def fitted_state(estimator: BaseScratchMLP) -> tuple[Any, Any]:
         for a solver that takes all samples at once.
     """
     return estimator._targets, estimator._training
+
+
+def copy_as_saved(estimator: BaseScratchMLP, memo: dict[int, Any]) -> BaseScratchMLP:
+    """Copy an estimator; as in a pickle, without an optimizer that ``fit`` left.
+
+    ``partial_fit`` of the copy does the same whether the estimator has been saved in
+    the meantime or not.
+
+    Parameters
+    ----------
+    estimator : BaseScratchMLP
+        Fitted.
+    memo : dict
+        Of ``copy.deepcopy``: objects not to copy, by their id.
+
+    Returns
+    -------
+    BaseScratchMLP
+    """
+    new = copy.deepcopy(estimator, memo)
+    for each in [new, *vars(new).get("estimators_", [])]:
+        training = each._training
+        if training is not None and not training.is_incremental:
+            each._training = training.without_optimizer()
+    return new

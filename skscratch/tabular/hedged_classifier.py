@@ -146,7 +146,9 @@ class HedgedClassifier(ClassifierMixin, BaseHedge):
         """Train all members for one epoch on further samples.
 
         Encoders, the weights of the kinds and the temperature stay as ``fit`` learned
-        them. The learning rate is constant, a tenth of ``learning_rate_init``.
+        them. Training uses a constant learning rate of ``0.2 * learning_rate_init``
+        and, unless the estimator sets them otherwise than the recipe, batches of 32
+        samples and ``averaging=0.99``. Its optimizer continues from call to call.
 
         Parameters
         ----------

@@ -253,8 +253,10 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
         """Train all members for one epoch on further samples.
 
         Encoders, the scaling of targets and the weights of the kinds stay as ``fit``
-        learned them, and so does ``predict_interval``. The learning rate is constant, a
-        tenth of ``learning_rate_init``.
+        learned them, and so does ``predict_interval``. Training uses a constant
+        learning rate of ``0.2 * learning_rate_init`` and, unless the estimator sets
+        them otherwise than the recipe, batches of 32 samples and ``averaging=0.99``.
+        Its optimizer continues from call to call.
 
         Parameters
         ----------
