@@ -67,13 +67,13 @@ def draw_data(task, n_samples=90, seed=0, n_classes=3):
             )
             for kind in ("dense",)
         }
-        | {
-            check: "partial_fit needs a fitted hedge: fit learns the encoding"
-            for check in (
+        | dict.fromkeys(
+            (
                 "check_n_features_in_after_fitting",
                 "check_dataframe_column_names_consistency",
-            )
-        }
+            ),
+            "partial_fit needs a fitted hedge: fit learns the encoding",
+        )
     ),
 )
 def test_hedges_pass_the_checks_of_scikit_learn(estimator, check):
