@@ -1,10 +1,11 @@
 """What ``fit`` takes in place of a matrix of samples that does not fit in memory."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 from skscratch.training.solvers import find_solver
 
-__all__ = ["DataSource", "check_remote_parameters"]
+__all__ = ["DataSource", "TableSample", "check_remote_parameters"]
 
 
 class DataSource(ABC):
@@ -123,6 +124,105 @@ class DataSource(ABC):
             If data can't be used.
         """
         raise ValueError(f"X can't be {type(self).__name__}: pass an array.")
+
+    def table_sample(self, estimator, y, sample_weight, n_rows, random_state):
+        """Sample rows of a table of mixed columns, in one pass over all of them.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A classifier or a regressor.
+        y, sample_weight
+            As the user passed them to ``fit``.
+        n_rows : int
+            Number of rows to sample.
+        random_state : RandomState
+
+        Returns
+        -------
+        TableSample
+
+        Raises
+        ------
+        ValueError
+            If data can't be used.
+        """
+        raise ValueError(f"X can't be {type(self).__name__}: pass a table.")
+
+    def tables(self, estimator):
+        """Read all rows, as one table after the other.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted to a table.
+
+        Yields
+        ------
+        DataFrame
+            With the columns of the fit, as far as there are any.
+
+        Raises
+        ------
+        ValueError
+            If data can't be used.
+        """
+        raise ValueError(f"X can't be {type(self).__name__}: pass a table.")
+
+
+class TableSample(ABC):
+    """A uniform sample of the rows of a ``DataSource``, and access to all rows.
+
+    Rows of weight 0 are left out.
+
+    Attributes
+    ----------
+    table : DataFrame of shape (n_sampled, n_features)
+    y : ndarray of shape (n_sampled,) or (n_sampled, n_outputs)
+    weights : ndarray of shape (n_sampled,) or None
+    rows : ndarray of int of shape (n_sampled,)
+        Number of each row in the source, in ascending order.
+    n_rows : int
+        Number of all rows.
+    classes : ndarray of shape (n_classes,) or None
+        Labels of all rows, sorted; None for other targets.
+    fit_arguments : tuple of two
+        ``y`` and ``sample_weight`` for ``fit`` with what ``encoded`` returns.
+    """
+
+    table: Any
+    y: Any
+    weights: Any
+    rows: Any
+    n_rows: int
+    classes: Any
+    fit_arguments: tuple[Any, Any]
+
+    @property
+    def is_complete(self):
+        """Whether the sample has all rows."""
+        return len(self.rows) == self.n_rows
+
+    @abstractmethod
+    def encoded(self, encode, n_outputs, dtype, held):
+        """Make a source of encoded rows.
+
+        Parameters
+        ----------
+        encode : callable
+            ``encode(table, y, rows)`` returns samples of shape (n_rows, n_outputs), and
+            numeric targets in the shape of ``y``, for rows of these numbers. Class
+            labels and labels in several columns are not encoded: there, ``y`` is None.
+        n_outputs : int
+        dtype : dtype
+            Of the samples.
+        held : ndarray of int
+            Numbers of rows to leave out, in ascending order.
+
+        Returns
+        -------
+        DataSource
+        """
 
 
 def check_remote_parameters(parameters):

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from skscratch.estimators.sources import DataSource
+from skscratch.estimators.splitting import ValidationArguments
 from skscratch.estimators.validation import (
     cast,
     encode_fit_data,
@@ -22,6 +23,12 @@ from skscratch.files.paths import COMPRESSIONS, FORMATS, find_files
 from skscratch.files.rows import Block, Labels, Layout
 from skscratch.files.samples import FileSamples
 from skscratch.files.survey import Survey, concatenated, joined
+from skscratch.files.tables import (
+    TABLE_ROWS,
+    EncodedFile,
+    FileTableSample,
+    to_dataframe,
+)
 from skscratch.nn.checks import is_size
 from skscratch.nn.loss import Loss
 from skscratch.nn.losses import resolve_loss
@@ -223,6 +230,58 @@ class TableFiles(DataSource):
         samples = FileSamples(layout, blocks)
         return samples[:] if n_rows <= self._window_rows(layout) else samples
 
+    def table_sample(self, estimator, y, sample_weight, n_rows, random_state):
+        """Sample rows of mixed columns; see ``DataSource``."""
+        files = self.open()
+        layout = self._table_layout(files, estimator, y, sample_weight)
+        return FileTableSample(self, files, layout, n_rows, random_state)
+
+    def _table_layout(self, files, estimator, y, sample_weight):
+        """Layout of features of any type."""
+        targets, weight = _target_names(y, sample_weight, ("y", "sample_weight"))
+        layout = _layout_of(
+            files, [], targets, weight, is_classifier(estimator), np.float64
+        )
+        features = list(self.columns or _all_but(files[0].schema, [*targets, weight]))
+        for name in features:
+            if name in (*targets, weight):
+                raise ValueError(
+                    f"column {name!r} can't be a feature too: leave it out of columns."
+                )
+            for file in files:
+                check_column(file.schema, name, file.path)
+        if not features:
+            raise ValueError(f"{self!r} has no columns that could be features.")
+        return layout._replace(features=features, dtype=np.dtype(np.float64))
+
+    def with_files(self, files):
+        """Source of encoded files, with the options of this one.
+
+        Parameters
+        ----------
+        files : list of EncodedFile
+
+        Returns
+        -------
+        TableFiles
+        """
+        return _EncodedFiles(self, files)
+
+    def tables(self, estimator):
+        """Read all rows as DataFrames; see ``DataSource``."""
+        fitted, n_rows = getattr(estimator, "feature_names_in_", None), 0
+        for file in self.open():
+            wanted = self.columns if fitted is None else fitted
+            wanted = file.schema.names if wanted is None else wanted
+            names = [name for name in wanted if name in file.schema.names]
+            for key in file.blocks():
+                for batch in file.read(key, names, TABLE_ROWS):
+                    if batch.num_rows:
+                        n_rows += batch.num_rows
+                        yield to_dataframe(batch.select(names))
+        if not n_rows:
+            raise ValueError(f"{self!r} has no rows, but at least 1 is needed.")
+
     def scored_data(self, estimator, y, sample_weight):
         """Data to score predictions on; see ``DataSource``."""
         files = self.open()
@@ -321,6 +380,38 @@ class TableFiles(DataSource):
             "y": (layout.targets, sorted(survey.counts.items()), sample.y),
             "sample_weight": (layout.weight, survey.weight_sum, sample.weights),
         }
+
+
+class _EncodedFiles(TableFiles):
+    """Files whose features are encoded while they are read.
+
+    Parameters
+    ----------
+    source : TableFiles
+    files : list of EncodedFile
+    """
+
+    def __init__(self, source: TableFiles, files: list[EncodedFile]) -> None:
+        super().__init__(
+            source.paths,
+            columns=files[0].names,
+            window=source.window,
+            format=source.format,
+        )
+        vars(self)["_files"] = tuple(files)
+
+    def open(self):
+        """Return the files, which are open."""
+        return list(vars(self)["_files"])
+
+    def fit_data(self, estimator, given, validation, **options):
+        """Survey the files for a fit. The features have no names."""
+        data, kept, _, targets = super().fit_data(
+            estimator, given, ValidationArguments(), **options
+        )
+        vars(estimator).pop("feature_names_in_", None)
+        split = validate_validation(estimator, validation, data.X, targets)
+        return data, kept, split, targets
 
 
 def _open_file(path, file_format):

@@ -60,8 +60,8 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
     A subclass validates its targets and scores its predictions.
     """
 
-    # The table pipeline always passes it, whatever metadata the user requests.
-    __metadata_request__fit = {"started": True}
+    # The table pipeline passes them, whatever metadata the user requests.
+    __metadata_request__fit = {"started": True, "stream": True}
 
     members_: list[Members]
     weights_: NDArray[np.float64]
@@ -94,6 +94,7 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
         sample_weight_val: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         started: float | None = None,
+        stream: Any = None,
     ) -> Self:
         """Train members of each kind and learn the weights of the kinds.
 
@@ -117,6 +118,8 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
             Group of each sample, for a ``validation_split`` such as ``GroupKFold(5)``.
         started : float, default=None
             Start of ``time_limit``, as returned by ``time.monotonic``; None means now.
+        stream : Stream, default=None
+            Rows to train on, of which ``X`` is a sample; for the pipeline of a recipe.
 
         Returns
         -------
@@ -137,7 +140,7 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
         # A copy: this estimator can predict until the fit has ended.
         checked = shallow_copy(self)
         attributes, error = checked._train(
-            template, (X, y, sample_weight), validation, started
+            template, (X, y, sample_weight), validation, started, stream
         )
         kept = {k: v for k, v in vars(self).items() if k not in OPTIONAL_ATTRIBUTES}
         # A single assignment: another thread may be predicting.
@@ -148,12 +151,17 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
         return self
 
     def _train(
-        self, template: Any, given: Any, validation: Any, started: float
+        self, template: Any, given: Any, validation: Any, started: float, stream: Any
     ) -> tuple[dict[str, Any], Exception | None]:
         """Fit; return the fitted attributes and the error that ended training."""
         effort = EFFORTS[self.effort]
         n_splits = sum(effort.members(template.n_estimators))
-        prepared = self._prepare(template, given, validation, n_splits)
+        classes = None if stream is None else stream.classes
+        prepared = self._prepare(template, given, validation, n_splits, classes)
+        if stream is not None:
+            prepared = prepared._replace(data=prepared.data._replace(stream=stream))
+            if "scaler_" in vars(self):
+                stream.scalers = [self.scaler_]
         # Its splits have been read. An iterator could be neither read again nor copied.
         template = shallow_copy(template)
         template.validation_split = None
@@ -186,6 +194,15 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
             **self._attributes_of_task(template, prepared, hedge, deadline),
         }
         return attributes, hedge.error
+
+    def template(self) -> Any:
+        """Network with the parameters of all members.
+
+        Returns
+        -------
+        ScratchMLPClassifier or ScratchMLPRegressor
+        """
+        return self._template()
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any) -> Self:
         """Train copies of all members for an epoch, and then keep them."""
@@ -242,9 +259,17 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
 
     @abstractmethod
     def _prepare(
-        self, template: Any, given: Any, validation: Any, n_splits: int
+        self,
+        template: Any,
+        given: Any,
+        validation: Any,
+        n_splits: int,
+        classes: Any,
     ) -> Prepared:
-        """Validate the data of ``fit``; see ``prepare``."""
+        """Validate the data of ``fit``; see ``prepare``.
+
+        ``classes`` are the labels that may occur, or None if ``y`` has all of them.
+        """
 
     @abstractmethod
     def _make_judge(self, template: Any, prepared: Prepared) -> Any:

@@ -103,10 +103,21 @@ class HedgedClassifier(ClassifierMixin, BaseHedge):
         return self.estimator
 
     def _prepare(
-        self, template: Any, given: Any, validation: Any, n_splits: int
+        self,
+        template: Any,
+        given: Any,
+        validation: Any,
+        n_splits: int,
+        classes: Any,
     ) -> Prepared:
-        make_targets = ClassTargets.fit
-        return prepare(self, template, given, validation, make_targets, n_splits)
+        return prepare(
+            self,
+            template,
+            given,
+            validation,
+            lambda y: ClassTargets.fit(y, classes),
+            n_splits,
+        )
 
     def _make_judge(self, template: Any, prepared: Prepared) -> Any:
         judged, targets = prepared.judged, prepared.targets

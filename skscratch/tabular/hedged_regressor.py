@@ -130,7 +130,12 @@ class HedgedRegressor(RegressorMixin, BaseHedge):
         return self.estimator
 
     def _prepare(
-        self, template: Any, given: Any, validation: Any, n_splits: int
+        self,
+        template: Any,
+        given: Any,
+        validation: Any,
+        n_splits: int,
+        classes: Any,
     ) -> Prepared:
         X, y, sample_weight = given
         y = y.toarray() if issparse(y) else y

@@ -56,6 +56,10 @@ class HedgeData(NamedTuple):
         Training rows and held-out rows of each split; empty if there are ``X_val``.
     validation : tuple of three or None
         ``X_val``, ``y_val`` and their weights, which may be None.
+    stream : Stream, default=None
+        All training rows, of which the others are a sample.
+    source : DataSource, default=None
+        Likewise, encoded for the networks of a kind.
     """
 
     X: Any
@@ -63,6 +67,8 @@ class HedgeData(NamedTuple):
     weights: Any
     splits: Splits
     validation: tuple[Any, Any, Any] | None
+    stream: Any = None
+    source: Any = None
 
     @property
     def judged(self) -> Any:
@@ -224,6 +230,10 @@ class Members:
             X_val, y_val, weights_val = validation
             X_val = self.encoder.transform(X_val)
             validation = X_val, self._scaled(y_val), weights_val
+        if data.stream is not None:
+            scalers = [*data.stream.scalers, *([self.scaler] if self.scaler else [])]
+            source = data.stream.source(self.encoder, data.X, scalers)
+            return data._replace(source=source, validation=validation)
         X = self.encoder.transform(data.X)
         return data._replace(X=X, y=self._scaled(data.y), validation=validation)
 
@@ -330,10 +340,13 @@ def fit_network(network: Any, encoded: HedgeData) -> Any:
         The network.
     """
     X_val, y_val, weights_val = encoded.validation or (None, None, None)
+    given = encoded.X, encoded.y, encoded.weights
+    if encoded.source is not None:
+        # Rows are read once for all members.
+        network.set_params(share_batches=True)
+        given = encoded.source, *encoded.stream.fit_arguments
     return network.fit(
-        encoded.X,
-        encoded.y,
-        encoded.weights,
+        *given,
         X_val=X_val,
         y_val=y_val,
         sample_weight_val=weights_val,

@@ -10,8 +10,7 @@ of its networks in ``defaults``.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -21,10 +20,12 @@ from sklearn.base import is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metaestimators import available_if
 
-from skscratch._sklearn import callbacks_of
 from skscratch.estimators import ScratchMLPClassifier, ScratchMLPRegressor
 from skscratch.estimators.attributes import one_fit_at_a_time, rollback_on_error
-from skscratch.estimators.checkpoint import Checkpoint
+from skscratch.estimators.sources import DataSource
+from skscratch.estimators.splitting import ValidationArguments
+from skscratch.nn.checks import is_size
+from skscratch.tabular.checkpoints import checkpoints_on_network
 from skscratch.tabular.columns import TableColumns, make_table_columns
 from skscratch.tabular.defaults import (
     CLASSIFIER_RECIPE,
@@ -33,8 +34,10 @@ from skscratch.tabular.defaults import (
     REGRESSOR_RECIPE,
     with_recipe,
 )
+from skscratch.tabular.hedge import BaseHedge
 from skscratch.tabular.hedged_classifier import HedgedClassifier
 from skscratch.tabular.hedged_regressor import HedgedRegressor
+from skscratch.tabular.streaming import SAMPLE_ROWS, Given, read_source
 from skscratch.tabular.targets import learned_state
 
 __all__ = [
@@ -241,6 +244,7 @@ class TablePipeline(Pipeline):
         y_val: Any = None,
         sample_weight_val: Any = None,
         groups: Any = None,
+        n_sampled: int = SAMPLE_ROWS,
         **params: Any,
     ) -> Self:
         """Fit the columns and then the network, as ``Pipeline`` does.
@@ -250,8 +254,9 @@ class TablePipeline(Pipeline):
 
         Parameters
         ----------
-        X : {array-like, DataFrame} of shape (n_samples, n_features)
-            The table.
+        X : {array-like, DataFrame} of shape (n_samples, n_features) or TableFiles
+            The table. Of ``TableFiles``, ``y`` and ``sample_weight`` are the names of
+            columns; so are ``y_val`` and ``sample_weight_val`` if ``X_val`` is one.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -266,6 +271,9 @@ class TablePipeline(Pipeline):
         groups : array-like of shape (n_samples,), default=None
             Group of each row, for a ``validation_split`` such as ``GroupKFold(5)``,
             and for the means of the target.
+        n_sampled : int, default=100_000
+            Number of rows of ``TableFiles`` that columns are prepared by. If there are
+            no more rows, the fit is that of a table in memory.
         **params : dict
             Parameters of the steps' ``fit``, such as ``network__started``.
 
@@ -280,8 +288,14 @@ class TablePipeline(Pipeline):
             ``Checkpoint`` but the last step has no network of this package. All steps
             stay as they were.
         """
-        started = time.monotonic()
+        started, stream = time.monotonic(), None
+        if isinstance(X, DataSource):
+            validation = ValidationArguments(X_val, y_val, sample_weight_val, groups)
+            given = self._read_source((X, y, sample_weight), validation, n_sampled)
+            X, y, sample_weight, validation, stream = given
+            X_val, y_val, sample_weight_val, groups = validation
         params |= self._of_network(
+            stream=stream,
             sample_weight=sample_weight,
             X_val=None if X_val is None else _PreparedLater(self, X_val),
             y_val=y_val,
@@ -295,7 +309,7 @@ class TablePipeline(Pipeline):
             params |= self._of_network(started=started)
         n_old, error = learned_state(last_step), None
         steps = [step for _, step in self.steps if hasattr(step, "__dict__")]
-        with rollback_on_error(self, *steps), _checkpoints_on_network(self):
+        with rollback_on_error(self, *steps), checkpoints_on_network(self):
             try:
                 super().fit(X, y, **params)
             except Exception as caught:
@@ -344,9 +358,28 @@ class TablePipeline(Pipeline):
         """
         given = {"sample_weight": sample_weight, "classes": classes}
         given = {name: value for name, value in given.items() if value is not None}
+        if isinstance(X, DataSource):
+            raise ValueError(
+                f"partial_fit takes a table in memory, got {type(X).__name__}: read it "
+                "in parts, and pass one after the other."
+            )
         inputs = self[:-1].transform(X)
         self.steps[-1][1].partial_fit(inputs, y, **given)
         return self
+
+    def _read_source(self, given: Any, validation: Any, n_sampled: int) -> Given:
+        """Sample the rows of files, for networks that can be trained on the rest."""
+        network = self.steps[-1][1]
+        if not isinstance(network, BaseHedge):
+            raise ValueError(
+                "the last step must be a HedgedClassifier or HedgedRegressor where X "
+                f"is {type(given[0]).__name__}, got {network!r}."
+            )
+        if not is_size(n_sampled):
+            raise ValueError(
+                f"n_sampled must be a positive integer, got {n_sampled!r}."
+            )
+        return read_source(self, given, validation, n_sampled)
 
     def _of_columns(self, **params: Any) -> dict[str, Any]:
         """Given parameters of the first step's ``fit``, named for the pipeline.
@@ -383,6 +416,8 @@ class TablePipeline(Pipeline):
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Classes in the dtype that they had in ``fit``, or numbers in float64.
         """
+        if isinstance(X, DataSource):
+            return _of_tables(X, self, lambda table: self.predict(table, **params))
         predicted = super().predict(X, **params)
         return _to_float64(predicted) if is_regressor(self) else predicted
 
@@ -405,6 +440,10 @@ class TablePipeline(Pipeline):
         ndarray of float64 of shape (n_samples, 2) or (n_samples, n_outputs, 2)
             Lower and upper bounds.
         """
+        if isinstance(X, DataSource):
+            return _of_tables(
+                X, self, lambda table: self.predict_interval(table, coverage)
+            )
         X = self[:-1].transform(X)
         return _to_float64(self.steps[-1][1].predict_interval(X, coverage))
 
@@ -424,6 +463,10 @@ class TablePipeline(Pipeline):
         ndarray of float64 of shape (n_samples, n_classes)
             In the order of ``classes_``.
         """
+        if isinstance(X, DataSource):
+            return _of_tables(
+                X, self, lambda table: self.predict_proba(table, **params)
+            )
         probabilities = super().predict_proba(X, **params)
         converted = _to_float64(probabilities)
         if converted is not probabilities and _has_exclusive_classes(self.steps[-1][1]):
@@ -431,6 +474,36 @@ class TablePipeline(Pipeline):
             # metrics such as log_loss expect.
             converted /= converted.sum(axis=1, keepdims=True)
         return converted
+
+    @available_if(_last_step_has("score"))
+    def score(
+        self, X: Any, y: Any = None, sample_weight: Any = None, **params: Any
+    ) -> float:
+        """Accuracy of a classifier, or coefficient of determination of a regressor.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features) or TableFiles
+            The table. Of ``TableFiles``, ``y`` and ``sample_weight`` are the names of
+            columns.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+        **params : dict
+            As for ``Pipeline.score``.
+
+        Returns
+        -------
+        float
+        """
+        if not isinstance(X, DataSource):
+            return float(super().score(X, y, sample_weight, **params))
+        from sklearn.metrics import accuracy_score, r2_score  # Slow to import.
+
+        X, y, sample_weight = X.scored_data(self, y, sample_weight)
+        metric = r2_score if is_regressor(self) else accuracy_score
+        return float(metric(y, self.predict(X), sample_weight=sample_weight))
 
     @available_if(_last_step_has("predict_log_proba"))
     def predict_log_proba(self, X: Any, **params: Any) -> NDArray[Any]:
@@ -448,6 +521,10 @@ class TablePipeline(Pipeline):
         ndarray of float64 of shape (n_samples, n_classes)
             In the order of ``classes_``.
         """
+        if isinstance(X, DataSource):
+            return _of_tables(
+                X, self, lambda table: self.predict_log_proba(table, **params)
+            )
         return _to_float64(super().predict_log_proba(X, **params))
 
     @available_if(_last_step_has("decision_function"))
@@ -466,7 +543,16 @@ class TablePipeline(Pipeline):
         ndarray of float64 of shape (n_samples,) or (n_samples, n_classes)
             For two classes, the log-odds of the second.
         """
+        if isinstance(X, DataSource):
+            return _of_tables(
+                X, self, lambda table: self.decision_function(table, **params)
+            )
         return _to_float64(super().decision_function(X, **params))
+
+
+def _of_tables(source: DataSource, pipeline: Any, predict: Any) -> NDArray[Any]:
+    """Predictions for all rows of a source, one table after the other."""
+    return np.concatenate([predict(table) for table in source.tables(pipeline)])
 
 
 def _to_float64(values: Any) -> Any:
@@ -498,35 +584,3 @@ class _PreparedLater:
     def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
         inputs: NDArray[Any] = np.asarray(self.pipeline[:-1].transform(self.X_val))
         return inputs if dtype is None else inputs.astype(dtype, copy=False)
-
-
-@contextmanager
-def _checkpoints_on_network(pipeline: TablePipeline) -> Iterator[None]:
-    """Set a pipeline's checkpoints on its network within the context.
-
-    scikit-learn propagates callbacks only if they request it.
-    """
-    checkpoints = [c for c in callbacks_of(pipeline) if isinstance(c, Checkpoint)]
-    if not checkpoints:
-        yield
-        return
-    step = pipeline.steps[-1][1]
-    network = getattr(step, "estimator", step)
-    if not isinstance(network, (ScratchMLPClassifier, ScratchMLPRegressor)):
-        raise ValueError(
-            "Checkpoint needs a ScratchMLPClassifier or ScratchMLPRegressor as the "
-            f"network, got {network!r}."
-        )
-    # A checkpoint that is already set on the network would run twice.
-    callbacks = callbacks_of(network)
-    added = [c for c in checkpoints if c not in callbacks]
-    network.set_callbacks(*callbacks, *added)
-    try:
-        yield
-    finally:
-        network.set_callbacks(*callbacks)
-        # The trained networks are copies, which include the callbacks.
-        for members in getattr(step, "members_", []):
-            for trained in members.networks:
-                kept = [c for c in callbacks_of(trained) if c not in added]
-                trained.set_callbacks(*kept)
