@@ -133,6 +133,8 @@ class BaseHedge(BaseEstimator, metaclass=ABCMeta):
         """
         started = time.monotonic() if started is None else started
         validation = ValidationArguments(X_val, y_val, sample_weight_val, groups)
+        if stream is not None:
+            validation = stream.validation() or validation
         template = self._template()
         validate_parameters(template)
         refuse_inputs(X)

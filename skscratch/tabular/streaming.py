@@ -75,6 +75,8 @@ class Stream:
         ``y`` and ``sample_weight`` for ``fit`` with a source.
     scalers : list of transformer
         Scalers of the targets of all kinds.
+    held_out : ValidationArguments or None
+        Table, targets and weights of the rows that are held out, if there are any.
     """
 
     def __init__(
@@ -83,11 +85,25 @@ class Stream:
         pipeline: Any,
         rows: NDArray[np.intp],
         held: NDArray[np.intp],
+        held_out: ValidationArguments | None = None,
     ) -> None:
         self._sample, self._pipeline = sample, pipeline
         self._rows, self._held = rows, held
         self.classes, self.fit_arguments = sample.classes, sample.fit_arguments
         self.scalers: list[Any] = []
+        self.held_out = held_out
+
+    def validation(self) -> ValidationArguments | None:
+        """Rows that are held out, with encoded columns.
+
+        Returns
+        -------
+        ValidationArguments or None
+        """
+        if self.held_out is None:
+            return None
+        X = self._pipeline[:-1].transform(self.held_out.X_val)
+        return self.held_out._replace(X_val=X)
 
     def source(self, encoder: Any, inputs: NDArray[Any], scalers: list[Any]) -> Any:
         """Make a source for the members of a kind.
@@ -165,18 +181,19 @@ def read_source(
         )
     parameters = network.get_params(deep=False)
     check_remote_parameters(parameters | {"intervals": False})
-    chosen = np.arange(len(sample.rows))
+    chosen, held_out = np.arange(len(sample.rows)), None
     held = chosen[:0]
     if validation.X_val is None and network.early_stopping:
         chosen, held = _hold_out(sample, network, random_state)
-        validation = ValidationArguments(
+        held_out = ValidationArguments(
             safe_indexing(sample.table, held),
             sample.y[held],
             None if sample.weights is None else sample.weights[held],
         )
     weights = None if sample.weights is None else sample.weights[chosen]
     table, targets = safe_indexing(sample.table, chosen), sample.y[chosen]
-    stream = Stream(sample, pipeline, sample.rows[chosen], sample.rows[held])
+    rows = sample.rows
+    stream = Stream(sample, pipeline, rows[chosen], rows[held], held_out)
     return Given(table, targets, weights, validation, stream)
 
 
