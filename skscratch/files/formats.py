@@ -102,7 +102,7 @@ class TableFile(ABC):
     def _read(self, block, columns, n_rows):
         """Yield record batches; see ``read``."""
 
-    def read(self, block, columns, n_rows):
+    def read(self, block, columns, n_rows, n_unused=0):
         """Read a block in pieces.
 
         Parameters
@@ -112,6 +112,8 @@ class TableFile(ABC):
         columns : list of str
         n_rows : int
             Most rows of a piece.
+        n_unused : int, default=0
+            Number of rows at the beginning whose values are not looked at.
 
         Yields
         ------
@@ -125,9 +127,13 @@ class TableFile(ABC):
         """
         with reading(self.path):
             self.check_unchanged()
-            for batch in self._read(block, columns, n_rows):
+            for batch in self._read_used(block, columns, n_rows, n_unused):
                 for start in range(0, batch.num_rows, n_rows):
                     yield batch.slice(start, n_rows)
+
+    def _read_used(self, block, columns, n_rows, n_unused):
+        """Yield record batches; see ``read``."""
+        return self._read(block, columns, n_rows)
 
     def count_rows(self, block, column):
         """Count the rows of a block.

@@ -164,7 +164,7 @@ class Layout(NamedTuple):
         n_rows = PIECE_NUMBERS // max(1, len(self.features))
         return min(max(n_rows, LEAST_PIECE_ROWS), MOST_PIECE_ROWS)
 
-    def read_block(self, file, key, first_row):
+    def read_block(self, file, key, first_row, n_unused=0):
         """Read all rows of a block, those of weight 0 too.
 
         Parameters
@@ -173,6 +173,8 @@ class Layout(NamedTuple):
         key : object
         first_row : int
             Number of the file's rows before the block, for errors.
+        n_unused : int, default=0
+            Number of rows at the beginning whose features are not looked at.
 
         Yields
         ------
@@ -184,7 +186,7 @@ class Layout(NamedTuple):
             If the file can't be read, or a number can't be used.
         """
         row = first_row
-        for batch in file.read(key, self.columns, self.piece_rows):
+        for batch in file.read(key, self.columns, self.piece_rows, n_unused):
 
             def place(number, name, before=row):
                 return f"{file.path}, column {name!r}, row {before + number}"
@@ -206,7 +208,7 @@ class Layout(NamedTuple):
         skip, left = block.skip, block.n_rows
         if not left:
             return
-        for rows in self.read_block(block.file, block.key, block.first_row):
+        for rows in self.read_block(block.file, block.key, block.first_row, skip):
             if rows.weights is not None and not rows.weights.all():
                 rows = rows.take(rows.weights > 0)
             if skip >= len(rows):

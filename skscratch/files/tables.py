@@ -250,6 +250,9 @@ class EncodedFile(TableFile):
         return self._file.bytes_of_reader(self._layout.columns) + 3 * n_bytes
 
     def _read(self, block, columns, n_rows):
+        return self._read_used(block, columns, n_rows, 0)
+
+    def _read_used(self, block, columns, n_rows, n_unused):
         arrow, row = import_pyarrow(), self._first_rows[block]
         start = min(self._first_rows.values())
         for batch in self._file.read(block, self._layout.columns, TABLE_ROWS):
@@ -262,16 +265,27 @@ class EncodedFile(TableFile):
             if is_held.any():
                 batch, rows = batch.filter(arrow.array(~is_held)), rows[~is_held]
                 y = None if y is None else y[~is_held]
-            if batch.num_rows:
-                yield self._encoded(batch, y, rows)
+            if not batch.num_rows:
+                continue
+            # Parts of large blocks are read from the beginning of the block. To encode
+            # the rows before them would take most of the time.
+            n_unused -= batch.num_rows
+            if n_unused < 0:
+                X, y = self._encoded(batch, y, rows)
+            else:
+                X = np.zeros((batch.num_rows, len(self.names)), self._dtype)
+            yield self._batch(batch, X, y)
 
     def _encoded(self, batch, y, rows):
-        arrow, layout = import_pyarrow(), self._layout
-        table = to_dataframe(batch.select(layout.features))
+        table = to_dataframe(batch.select(self._layout.features))
         try:
-            X, y = self._encode(table, y, rows)
+            return self._encode(table, y, rows)
         except ValueError as error:
             raise ValueError(f"{self.path}: {error}") from None
+
+    def _batch(self, batch, X, y):
+        """Record batch of samples, with targets and weights."""
+        arrow, layout = import_pyarrow(), self._layout
         arrays = [arrow.array(column) for column in np.ascontiguousarray(X.T)]
         if self._encodes_targets:
             arrays += [arrow.array(column) for column in y.reshape(len(y), -1).T]

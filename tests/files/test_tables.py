@@ -235,3 +235,27 @@ def test_no_rows(tmp_path):
     write_table(pa.Table.from_pandas(table), tmp_path / "0.parquet")
     with pytest.raises(ValueError, match="no rows of positive weight"):
         sample_of(TableFiles(tmp_path), weight="weight")
+
+
+def test_parts_of_a_block_are_encoded_once(folder, monkeypatch):
+    """Although each is read from the beginning of the block."""
+    monkeypatch.setattr(module, "TABLE_ROWS", 10)
+    path = folder.parent / "one"
+    table = pa.Table.from_pandas(make_table(), preserve_index=False)
+    write_folder(path, table, [0, 1000], group_rows=1000)
+    files = TableFiles(path, columns=["row", "number"], window=100)
+    sample, encoded = sample_of(files, n_rows=50), []
+
+    def counting(table, y, rows):
+        encoded.append(rows)
+        return encode(table, y, rows)
+
+    source = sample.encoded(counting, 2, np.float32, sample.rows)
+    network = ScratchMLPRegressor(max_iter=1, random_state=0, batch_size=10)
+    network.fit(source, "target")
+    rows, counts = np.unique(np.concatenate(encoded), return_counts=True)
+    np.testing.assert_array_equal(rows, np.setdiff1d(np.arange(1000), sample.rows))
+    # In the pass before training and in the epoch; once more where a part begins or
+    # ends within rows that are encoded together.
+    assert counts.min() == 2
+    assert counts.mean() < 2.2
