@@ -210,6 +210,12 @@ assert np.abs(predict(rows) - model.predict_proba(table)).max() < 1e-5
 assert clf.score(train, "price") > 0.9
 assert len(clf.validation_scores_) == 3
 """,
+    ("skscratch/tabular/README.md", "TableFiles"): """
+assert model.score(files, "buys") > 0.95
+""",
+    ("skscratch/tabular/README.md", "partial_fit"): """
+assert model.score(X, y) > 0.9
+""",
     ("skscratch/tabular/README.md", "city"): """
 assert model.score(table[300:], buys[300:]) > 0.8
 assert "city_Basel" in " ".join(model["columns"].get_feature_names_out())
