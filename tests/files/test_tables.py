@@ -239,11 +239,11 @@ def test_no_rows(tmp_path):
 
 def test_parts_of_a_block_are_encoded_once(folder, monkeypatch):
     """Although each is read from the beginning of the block."""
-    monkeypatch.setattr(module, "TABLE_ROWS", 10)
+    monkeypatch.setattr(module, "TABLE_ROWS", 100)
     path = folder.parent / "one"
-    table = pa.Table.from_pandas(make_table(), preserve_index=False)
-    write_folder(path, table, [0, 1000], group_rows=1000)
-    files = TableFiles(path, columns=["row", "number"], window=100)
+    table = pa.Table.from_pandas(make_table(20_000), preserve_index=False)
+    write_folder(path, table, [0, 20_000], group_rows=20_000)
+    files = TableFiles(path, columns=["row", "number"], window=1000)
     sample, encoded = sample_of(files, n_rows=50), []
 
     def counting(table, y, rows):
@@ -251,10 +251,10 @@ def test_parts_of_a_block_are_encoded_once(folder, monkeypatch):
         return encode(table, y, rows)
 
     source = sample.encoded(counting, 2, np.float32, sample.rows)
-    network = ScratchMLPRegressor(max_iter=1, random_state=0, batch_size=10)
+    network = ScratchMLPRegressor(max_iter=1, random_state=0, batch_size=200)
     network.fit(source, "target")
     rows, counts = np.unique(np.concatenate(encoded), return_counts=True)
-    np.testing.assert_array_equal(rows, np.setdiff1d(np.arange(1000), sample.rows))
+    np.testing.assert_array_equal(rows, np.setdiff1d(np.arange(20_000), sample.rows))
     # In the pass before training and in the epoch; once more where a part begins or
     # ends within rows that are encoded together.
     assert counts.min() == 2

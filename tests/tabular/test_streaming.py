@@ -178,6 +178,11 @@ def test_each_epoch_trains_on_all_rows_but_those_held_out(folder, task, encoded)
     network = model["network"].members_[0].networks[0]
     assert network.t_ == 2 * (len(counted) - 20)
     assert network.share_batches
+    if task == "regressor":
+        numbers = TABLE["number"].to_numpy()[rows, np.newaxis]
+        targets = np.concatenate([targets for *_, targets in encoded])
+        scaler = model["network"].scaler_
+        assert_allclose(targets, scaler.transform(numbers)[:, 0])
 
 
 def test_sampled_rows_have_means_of_the_target_from_other_rows(folder, encoded):
