@@ -66,6 +66,8 @@ class Stream:
         Numbers of the sampled rows that the columns are fitted to.
     held : ndarray of int
         Numbers of the sampled rows that are held out.
+    held_out : ValidationArguments, default=None
+        Table, targets and weights of these rows, if there are any.
 
     Attributes
     ----------
@@ -75,8 +77,6 @@ class Stream:
         ``y`` and ``sample_weight`` for ``fit`` with a source.
     scalers : list of transformer
         Scalers of the targets of all kinds.
-    held_out : ValidationArguments or None
-        Table, targets and weights of the rows that are held out, if there are any.
     """
 
     def __init__(
