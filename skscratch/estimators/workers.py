@@ -22,7 +22,7 @@ from skscratch.training.config import TrainingConfig
 from skscratch.training.data import FitData, Split
 from skscratch.training.history import TrainingState
 
-__all__ = ["Workers", "find_workers"]
+__all__ = ["Workers", "count_workers", "find_workers", "results_of"]
 
 # Errors of joblib's backends about tasks, or data sent to a worker, that are gone with
 # it: of Dask and of loky.
@@ -59,7 +59,7 @@ def find_workers(runs, monitor, splits, targets, make_scorer):
         return None
     if not runs[0].data.is_in_memory:
         return None
-    n_jobs = min(effective_n_jobs(None), len(runs))
+    n_jobs = count_workers(len(runs))
     if n_jobs == 1:
         return None
     return Workers(n_jobs, splits, targets, make_scorer)
@@ -109,19 +109,13 @@ class Workers:
             If none had ended.
         """
         outcomes: list[str] = []
-        n_threads = max(cpu_count() // self.n_jobs, 1)
         data = runs[0].data
         split = self.splits[0] if self.splits else None
         held_out = () if split is None or split.is_drawn else split.data
-        tasks = [
-            # Each array an argument of its own, which Dask sends once for all tasks.
-            delayed(_train_member)(self._member(i, run), n_threads, *data, *held_out)
-            for i, run in enumerate(runs)
-        ]
+        tasks = [(self._member(i, run), *data, *held_out) for i, run in enumerate(runs)]
         error = None
         try:
-            # Limited here too, for workers that are threads.
-            with at_most_threads(n_threads), closing(_results(tasks)) as results:
+            with closing(results_of(_train_member, tasks, self.n_jobs)) as results:
                 for run, result in zip(runs, results, strict=True):
                     result.write_to(run)
                     for message in result.messages:
@@ -149,21 +143,61 @@ class Workers:
         return _Member(config, run.seed, self.targets, self.make_scorer, rows)
 
 
-def _results(tasks):
-    """Yield the results of tasks in their order; repeat those lost with a worker."""
+def count_workers(n_tasks):
+    """Count the workers that the user has chosen, by ``joblib.parallel_config``.
+
+    Parameters
+    ----------
+    n_tasks : int
+
+    Returns
+    -------
+    int
+        At most ``n_tasks``; 1 if the user has chosen none.
+    """
+    return min(effective_n_jobs(None), n_tasks)
+
+
+def results_of(function, tasks, n_jobs):
+    """Yield the results of tasks in their order; repeat those lost with a worker.
+
+    Parameters
+    ----------
+    function : callable
+    tasks : list of tuple
+        Arguments of the function. Each array is best an argument of its own, which
+        Dask sends once for all tasks.
+    n_jobs : int
+        Number of tasks at a time. Each gets its share of the cores: the workers of some
+        backends would take all of them.
+
+    Yields
+    ------
+    object
+    """
+    n_threads = max(cpu_count() // n_jobs, 1)
+    calls = [delayed(_call)(function, n_threads, *task) for task in tasks]
     backend, _ = get_active_backend()
     return_as = "generator" if backend.supports_return_generator else "list"
     n_done = 0
-    for attempt in range(1, _N_ATTEMPTS + 1):
-        workers = Parallel(return_as=return_as, batch_size=1)
-        try:
-            for result in workers(tasks[n_done:]):
-                n_done += 1
-                yield result
-            return
-        except _LOST:
-            if attempt == _N_ATTEMPTS:
-                raise
+    # Limited here too, for workers that are threads.
+    with at_most_threads(n_threads):
+        for attempt in range(1, _N_ATTEMPTS + 1):
+            workers = Parallel(return_as=return_as, batch_size=1)
+            try:
+                for result in workers(calls[n_done:]):
+                    n_done += 1
+                    yield result
+                return
+            except _LOST:
+                if attempt == _N_ATTEMPTS:
+                    raise
+
+
+def _call(function, n_threads, *args):
+    """Call a function in a worker, with so many threads for matrix products."""
+    with at_most_threads(n_threads):
+        return function(*args)
 
 
 def _report_ends(runs, outcomes, monitor):
@@ -222,15 +256,12 @@ class _Result(NamedTuple):
         run.outcome = self.last_outcome
 
 
-def _train_member(member, n_threads, X, y, Y, weights, *held_out):
+def _train_member(member, X, y, Y, weights, *held_out):
     """Train a member, in a worker.
 
     Parameters
     ----------
     member : _Member
-    n_threads : int
-        Number of threads that its matrix products may take. The workers of some
-        backends would take all cores each.
     X, y, Y, weights : ndarray, or CSR array, or None
         Of the training data.
     *held_out : ndarray, or CSR array, or None
@@ -244,12 +275,11 @@ def _train_member(member, n_threads, X, y, Y, weights, *held_out):
     error, outcome = None, ""
     data = FitData(*map(_aligned, (X, y, Y, weights)))
     own = FitData(*map(_aligned, held_out)) if held_out else None
-    with at_most_threads(n_threads):
-        run = member.make_run(data, own)
-        try:
-            outcome = run.config.solver.train([run], _Notes(messages))
-        except UserCodeError as caught:
-            error = caught.error
+    run = member.make_run(data, own)
+    try:
+        outcome = run.config.solver.train([run], _Notes(messages))
+    except UserCodeError as caught:
+        error = caught.error
     return _Result(
         run.network.snapshot(),
         run.state,

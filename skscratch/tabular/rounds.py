@@ -3,6 +3,8 @@
 The training of members is in ``members``, and that of weights in ``blend``.
 """
 
+import copy
+from contextlib import closing
 from functools import partial, reduce
 from typing import Any, NamedTuple
 
@@ -10,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skscratch._sklearn import callbacks_of
+from skscratch.estimators.workers import count_workers, results_of
 from skscratch.tabular.blend import fit_weights
 from skscratch.tabular.deadline import Deadline
 from skscratch.tabular.members import (
@@ -165,10 +168,16 @@ class Rounds:
     def _train_round(self, kinds: list[Members], number: int, n_members: int) -> bool:
         """Train more members of some kinds; return whether the round finished."""
         splits = self._next_splits(n_members)
-        for position, members in enumerate(kinds):
-            network = members.make_network(
-                self.template, n_members, self._seed(), splits
-            )
+        networks = [
+            members.make_network(self.template, n_members, self._seed(), splits)
+            for members in kinds
+        ]
+        n_workers = self._count_workers(len(kinds))
+        if n_workers > 1:
+            return self._train_by_workers(kinds, networks, n_workers)
+        for position, (members, network) in enumerate(
+            zip(kinds, networks, strict=True)
+        ):
             try:
                 has_time = self._train_members(
                     members, network, number, len(kinds) - position
@@ -189,6 +198,42 @@ class Rounds:
                 self.is_interrupted = True
                 return False
         return True
+
+    def _count_workers(self, n_kinds: int) -> int:
+        """Number of workers of joblib for kinds; 1 if they are trained here.
+
+        Callbacks and time limits look at one training after the other, and rows of a
+        stream are read where the files are.
+        """
+        is_plain = self.deadline.remaining == np.inf and self.data.stream is None
+        if not is_plain or callbacks_of(self.template) or self.template.verbose:
+            return 1
+        return count_workers(n_kinds)
+
+    def _train_by_workers(
+        self, kinds: list[Members], networks: list[Any], n_workers: int
+    ) -> bool:
+        """Train a kind in each task; return whether the round finished."""
+        max_cycles = self.effort.max_cycles
+        tasks = [
+            (members, network, self.data, self.held_out[members.name], max_cycles)
+            for members, network in zip(kinds, networks, strict=True)
+        ]
+        try:
+            with closing(results_of(_train_kind, tasks, n_workers)) as results:
+                for members, result in zip(kinds, results, strict=True):
+                    members.encoder = result.members.encoder
+                    members.networks = result.members.networks
+                    self.held_out[members.name] = result.held_out
+                    self.error = self.error or result.error
+        except KeyboardInterrupt:
+            if not self._has_networks():
+                raise
+            self.is_interrupted = True
+            return False
+        if self.error is not None and not self._has_networks():
+            raise self.error
+        return self.error is None
 
     def _train_members(
         self, members: Members, network: Any, number: int, n_left: int
@@ -252,3 +297,45 @@ class Rounds:
             weights = fit_weights(self.judge.take(rows), predictions)
             blend = blended(predictions, weights)
         return Hedge(kinds, weights, rows, blend, self.error, self.is_interrupted)
+
+
+class _TrainedKind(NamedTuple):
+    """What a worker returns of a kind."""
+
+    members: Members
+    held_out: HeldOut
+    error: Exception | None
+
+
+def _train_kind(
+    members: Members,
+    network: Any,
+    data: HedgeData,
+    held_out: HeldOut,
+    max_cycles: int,
+) -> _TrainedKind:
+    """Train an ensemble of one kind, in a worker.
+
+    Parameters
+    ----------
+    members : Members
+    network : ScratchMLPClassifier or ScratchMLPRegressor
+    data : HedgeData
+    held_out : HeldOut
+        Of this kind, from earlier rounds.
+    max_cycles : int
+        As of ``Members.train``.
+
+    Returns
+    -------
+    _TrainedKind
+    """
+    # Copies: where workers are threads, a task that is repeated begins from these.
+    members, held_out = copy.deepcopy((members, held_out))
+    error = None
+    try:
+        encoded = members.encode(data)
+        members.train(network, encoded, held_out, max_cycles, lambda seconds: True)
+    except Exception as caught:
+        error = caught
+    return _TrainedKind(members, held_out, error)
