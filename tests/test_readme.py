@@ -279,6 +279,11 @@ def test_each_check_is_of_one_program():
         assert len(programs) == 1, (file, word)
 
 
+def test_what_a_block_needs_stands_right_before_it():
+    comments = sum(text.count("<!-- needs: ") for text in FILES.values())
+    assert comments == sum(block.needs is not None for block in BLOCKS)
+
+
 def test_blocks_are_programs_or_commands():
     assert {block.language for block in BLOCKS} == {"python", "bash"}
     assert len(PROGRAMS) > 12

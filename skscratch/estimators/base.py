@@ -515,9 +515,14 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
             del state["_backend"]
         if self._is_stacked():  # The stack is made of the members' networks.
             del state["network_"]
-        if training is not None and not training.is_incremental:
-            state["_training"] = training.without_optimizer()
-        return with_arrays(state, CURVES) | {"_skscratch_version": __version__}
+        lists, state = state, with_arrays(state, CURVES)
+        if training is not None:
+            if not training.is_incremental:
+                training = training.without_optimizer()
+            # Its histories are the curves: each is saved once.
+            arrays = {id(lists[name]): state[name] for name in CURVES if name in state}
+            state["_training"] = training.sharing(arrays)
+        return state | {"_skscratch_version": __version__}
 
     def __setstate__(self, state):
         """Restore a pickled state, with a warning if another version wrote it."""

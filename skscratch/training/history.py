@@ -198,6 +198,27 @@ class TrainingState:
         copied: dict[str, Any] = {name: list(getattr(self, name)) for name in HISTORIES}
         return replace(self, **copied)
 
+    def sharing(self, arrays):
+        """State to pickle, whose histories are arrays that stand for the same lists.
+
+        Parameters
+        ----------
+        arrays : dict
+            Arrays, by the ``id`` of the list that each stands for.
+
+        Returns
+        -------
+        TrainingState
+            Other histories stay lists.
+        """
+        histories = {name: getattr(self, name) for name in HISTORIES}
+        shared: dict[str, Any] = {
+            name: arrays[id(values)]
+            for name, values in histories.items()
+            if id(values) in arrays
+        }
+        return replace(self, **shared)
+
     def __getstate__(self):
         """State to pickle; see ``with_arrays``."""
         return with_arrays(vars(self), HISTORIES)

@@ -314,7 +314,7 @@ def test_rows_are_gathered_from_rows_whatever_the_order_of_the_samples(
         gathered.append(X)
         return Batches(X, *args, **kwargs)
 
-    monkeypatch.setattr("skscratch.training.run.Batches", noted)
+    monkeypatch.setattr("skscratch.training.data.Batches", noted)
     model = cls(hidden_layer_sizes=(4,), max_iter=2, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
