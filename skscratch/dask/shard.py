@@ -4,6 +4,7 @@ A ``Shard`` lives on a worker as a Dask actor. Nothing here imports Dask.
 """
 
 import contextlib
+import copy
 import threading
 from functools import cache
 from types import SimpleNamespace
@@ -95,7 +96,8 @@ class Shard:
         options : ShardOptions
         """
         config = options.config
-        self._network, self._options = network, options
+        # Workers in one process are given the same object: each changes its own.
+        self._network, self._options = copy.deepcopy(network), options
         self._data = BatchData(
             *(self._X, self._Y, self._weights),
             *(options.mean_weight, config.smoothing),
@@ -108,7 +110,7 @@ class Shard:
             self._dropout = Dropout(config.dropout, neurons, network.dtype, source)
         # The largest batch first: arrays of the operations are then never replaced.
         self.gradient(
-            network.parameters,
+            self._network.parameters,
             np.zeros(options.largest, np.intp),
             float(options.largest),
             (0,),

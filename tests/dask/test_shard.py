@@ -42,6 +42,17 @@ def shard_of(rows, network, *, kept=None, sparse=False, **options):
     return shard
 
 
+def test_shards_in_one_process_do_not_share_a_network():
+    network = Network.glorot([5, 4, 3], random_state=0)
+    before, other = network.snapshot(), network.snapshot() + 1.0
+    one, two = (shard_of(np.arange(60), network) for _ in range(2))
+    gradient, _ = one.gradient(before, np.arange(9), 9.0, (0,))
+    kept = gradient.copy()
+    two.gradient(other, np.arange(9, 18), 9.0, (0,))
+    np.testing.assert_array_equal(gradient, kept)
+    np.testing.assert_array_equal(network.parameters, before)
+
+
 @pytest.mark.parametrize("sparse", [False, True])
 @settings(max_examples=20, deadline=None)
 @given(
