@@ -138,7 +138,8 @@ def check_matrix(X, owner, method):
         If they have not two dimensions.
     """
     name = type(owner).__name__
-    is_array = hasattr(X, "chunks") or hasattr(X, "columns")
+    # A `Delayed` has any attribute, as a `Delayed`.
+    is_array = isinstance(getattr(X, "ndim", None), int)
     if not (is_collection(X) and is_array):
         raise TypeError(
             f"{name}.{method} needs X as a Dask array or dataframe, got "

@@ -219,8 +219,9 @@ class Workers:
             return self._wait(
                 lambda: _collected(calls), [shard.worker for shard in shards]
             )
-        except (OSError, RuntimeError) as error:
-            # Dask's error of a connection may come before the news of the loss.
+        except (OSError, RuntimeError, ValueError) as error:
+            # Errors of a lost actor, in this and that version of distributed; that of
+            # a connection may come before the news of the loss.
             patience = LOSS_DELAY if isinstance(error, OSError) else 0
             if not self._are_lost(shards, patience):
                 raise
@@ -291,6 +292,11 @@ class Workers:
 
     def close(self):
         """Release the shards."""
+        if self.shards and self.client.status == "running":
+            # Not left to the garbage collector: calls of an actor refer to it, and to
+            # themselves, so that the samples would stay on the workers.
+            with contextlib.suppress(OSError, RuntimeError):
+                self.client.cancel([shard.future for shard in self.shards])
         self.shards, self._futures, self._targets = [], {}, None
 
     def _computed(self, numbers):
@@ -332,7 +338,7 @@ class Workers:
                 actor=True,
                 pure=False,
             )
-            n_threads = workers.get(worker, {}).get("nthreads", 1)
+            n_threads = workers.get(worker, 1)
             made.append(Placement(worker, own, future, None, n_threads))
         self._wait(
             lambda: _finished([shard.future for shard in made]),
@@ -363,11 +369,11 @@ class Workers:
         """Raise the error of a partition, if it has one."""
         if future.status == "finished":
             return
+        (distributed,) = import_dask("distributed")
+        lost = (distributed.KilledWorker, *CANCELLATIONS)
         try:
             future.result()
-        except ValueError:
-            raise
-        except (Exception, *CANCELLATIONS) as error:
+        except lost as error:
             raise LostDataError(
                 f"partition {number} of X was lost with its worker, or can't be "
                 f"computed: {error}. Data that the client has scattered are on one "
@@ -418,8 +424,8 @@ class Workers:
         return self.client.gather(futures)
 
     def _alive(self):
-        """Workers of the scheduler, by address."""
-        workers = self.client.scheduler_info(n_workers=-1)["workers"]
+        """Numbers of threads of the workers that there are, by address."""
+        workers = self.client.nthreads()
         if not workers:
             try:
                 self.client.wait_for_workers(1, timeout=PATIENCE)
@@ -427,7 +433,7 @@ class Workers:
                 raise LostDataError(
                     f"no Dask worker has been there for {PATIENCE} s."
                 ) from None
-            workers = self.client.scheduler_info(n_workers=-1)["workers"]
+            workers = self.client.nthreads()
         return workers
 
     def _are_lost(self, shards, patience):
@@ -469,6 +475,8 @@ def _measured(block, n_rows):
     """Number of rows of a partition, and its first rows."""
     if not hasattr(block, "shape"):
         raise ValueError(f"a partition must be a matrix, got {type(block).__name__}.")
+    if issparse(block):
+        block = block.tocsr()  # Not all formats give slices.
     head = block.iloc[:n_rows] if hasattr(block, "iloc") else block[:n_rows]
     return block.shape[0], head
 

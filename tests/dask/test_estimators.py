@@ -1,19 +1,22 @@
 """Estimators on Dask collections: the network of a local fit, and their interface."""
 
+import gc
 import inspect
 import os
 import pickle
+import time
 from threading import Thread
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
+from scipy.sparse import coo_array, csc_array, csr_array
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from threadpoolctl import threadpool_limits
 
 distributed = pytest.importorskip("distributed", reason="The extra 'distributed'.")
+dask = pytest.importorskip("dask", reason="The extra 'distributed'.")
 da = pytest.importorskip("dask.array", reason="The extra 'distributed'.")
 pd = pytest.importorskip("pandas", reason="Dask dataframes are made of pandas'.")
 dd = pytest.importorskip("dask.dataframe", reason="The extra 'distributed'.")
@@ -175,10 +178,11 @@ def test_arrays_of_unknown_chunks(client):
     assert_same_training(fitted, local.fit(X[y < 5], y[y < 5]))
 
 
-def test_sparse_chunks(client):
+@pytest.mark.parametrize("kind", [csr_array, csc_array, coo_array])
+def test_sparse_chunks(client, kind):
     options = {"early_stopping": True, "max_iter": 2, "random_state": 0}
     local = ScratchMLPClassifier((8,), **options).fit(csr_array(X), y)
-    sparse = da.from_array(X, chunks=(70, -1)).map_blocks(csr_array)
+    sparse = da.from_array(X, chunks=(70, -1)).map_blocks(kind)
     fitted = DaskScratchMLPClassifier((8,), **options).fit(sparse, dy)
     assert_same_training(fitted, local)
     np.testing.assert_allclose(
@@ -328,6 +332,39 @@ def test_an_interrupted_fit_keeps_finished_epochs(client, monkeypatch):
     np.testing.assert_allclose(fitted.predict_proba(dX), local.predict_proba(X))
 
 
+def n_actors(dask_worker):
+    return len(dask_worker.state.actors)
+
+
+def test_workers_hold_no_samples_after_a_fit(client):
+    n_actors.__module__ = "__main__"  # Sent to the workers as a whole.
+    gc.disable()
+    try:
+        fitted = DaskScratchMLPClassifier((8,), max_iter=2).fit(dX, dy)
+        with pytest.raises(KeyError):
+            fitted.set_callbacks(Failing(at=1)).fit(dX, dy)
+        deadline = time.monotonic() + 30
+        while any(client.run(n_actors).values()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        gc.enable()
+
+
+def fit_in_a_task(estimator, X, y):
+    with distributed.worker_client():
+        X, y = da.from_array(X, chunks=(70, 40)), da.from_array(y, chunks=90)
+        return estimator.fit(X, y).to_local()
+
+
+def test_a_task_fits_with_a_client_of_its_worker(client):
+    fit_in_a_task.__module__ = "__main__"
+    estimator = DaskScratchMLPClassifier((8,), max_iter=2, random_state=0)
+    fitted = client.submit(fit_in_a_task, estimator, X, y).result(timeout=60)
+    local = ScratchMLPClassifier((8,), max_iter=2, random_state=0)
+    assert_same_training(fitted, local.fit(X, y))
+
+
 # The interface
 
 
@@ -392,9 +429,18 @@ def nan_in_the_third():
     return da.from_array(bad, chunks=(70, -1))
 
 
+def fails_in_its_graph():
+    def fail(block):
+        raise KeyError("no such column")
+
+    return dX.map_blocks(fail, dtype=float, meta=np.zeros((0, 0)))
+
+
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
+        (lambda: (fails_in_its_graph(), dy), KeyError, "^'no such column'$"),
+        (lambda: (dask.delayed(X), dy), TypeError, "array or dataframe, got Delayed"),
         (lambda: (X, y), TypeError, "got ndarray.*skscratch.ScratchMLPClassifier"),
         (lambda: (dy, dy), ValueError, "Expected 2D array"),
         (lambda: (nan_in_the_third(), dy), ValueError, "partition 2 of X.*NaN"),

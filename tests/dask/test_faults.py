@@ -74,7 +74,7 @@ def test_an_epoch_is_repeated_after_workers_were_killed(client, monkeypatch):
 @pytest.mark.parametrize("step", [1, 6])
 def test_lost_data_end_the_training_and_keep_its_epochs(client, monkeypatch, step):
     # What the client scatters is on one worker, and in no graph.
-    workers = sorted(client.scheduler_info(n_workers=-1)["workers"])
+    workers = sorted(client.nthreads())
     parts = [
         client.scatter(part, workers=[workers[number % 3]])
         for number, part in enumerate(np.split(X, 4))
