@@ -374,6 +374,10 @@ class Workers:
         try:
             future.result()
         except lost as error:
+            if self.client.status in ("closing", "closed"):
+                raise LostDataError(
+                    "the Dask client was closed, or could not reach its scheduler."
+                ) from error
             raise LostDataError(
                 f"partition {number} of X was lost with its worker, or can't be "
                 f"computed: {error}. Data that the client has scattered are on one "

@@ -2,6 +2,8 @@
 
 import os
 import signal
+from concurrent.futures import CancelledError, Future
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -92,3 +94,14 @@ def test_lost_data_end_the_training_and_keep_its_epochs(client, monkeypatch, ste
     once = ScratchMLPClassifier(**OPTIONS).set_params(max_iter=3).fit(X, y)
     assert fitted.loss_curve_ == pytest.approx(once.loss_curve_[:1])
     assert fitted.to_local().predict(X).shape == (400,)
+
+
+def test_a_lost_scheduler_is_not_called_lost_data():
+    workers = object.__new__(Workers)
+    # As a client leaves its futures when it gives its scheduler up.
+    workers.client = SimpleNamespace(status="closed")
+    result = Future()
+    result.set_exception(CancelledError())
+    future = SimpleNamespace(status="cancelled", result=result.result)
+    with pytest.raises(LostDataError, match="could not reach its scheduler"):
+        workers._raise_error(0, future)
