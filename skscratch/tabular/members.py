@@ -282,7 +282,8 @@ class Members:
                 self.networks.append(network)
                 self._predict_held_out(network, encoded, held_out)
                 # Splits are as long as the data: drop them.
-                network.validation_split = None
+                for each in [network, *getattr(network, "estimators_", [])]:
+                    each.validation_split = None
 
     def trained_further(self, X: Array, y: Array, weights: Array | None) -> "Members":
         """Copy whose networks have been trained for one epoch on further samples.
