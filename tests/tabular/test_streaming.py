@@ -73,7 +73,9 @@ TABLE = make_table()
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     table = pa.Table.from_pandas(TABLE, preserve_index=False)
-    return write_folder(tmp_path_factory.mktemp("rows"), table, [0, 500, 501, 1200])
+    # Row groups are encoded one after the other, and small ones slowly.
+    path = tmp_path_factory.mktemp("rows")
+    return write_folder(path, table, [0, 500, 501, 1200], group_rows=170)
 
 
 def files_of(folder, window=None):
@@ -128,7 +130,8 @@ def test_more_rows_than_the_sample_improve_a_model(tmp_path, task):
     table, target = make_table(3000, seed=1), TARGETS[task]
     train, test = table[:2000], table[2000:]
     train = pa.Table.from_pandas(train, preserve_index=False)
-    files = files_of(write_folder(tmp_path / "f", train, [0, 900, 2000]), window=600)
+    folder = write_folder(tmp_path / "f", train, [0, 900, 2000], group_rows=300)
+    files = files_of(folder, window=600)
     train = train.to_pandas()
     recipe = {"random_state": 0, "n_estimators": 1, "kinds": ("smooth",)}
     recipe |= {"max_iter": 15, "learning_rate_init": 0.01}
@@ -273,7 +276,8 @@ def test_intervals_are_learned_from_the_sample(folder):
 
 def test_the_same_seed_gives_the_same_model(folder, tmp_path):
     def fitted(seed=0, callbacks=()):
-        model = make_tabular_classifier(**QUICK | {"random_state": seed})
+        options = {"random_state": seed, "max_iter": 1}
+        model = make_tabular_classifier(**QUICK | options)
         model.set_callbacks(*callbacks)
         return model.fit(files_of(folder, window=300), "label", n_sampled=200)
 
@@ -329,7 +333,7 @@ def test_a_refused_call_changes_nothing(folder, fault):
     assert_same_predictions(model, before, TABLE[FEATURES])
 
 
-@pytest.mark.parametrize("after", [3, 30])
+@pytest.mark.parametrize("after", [3, 12])
 def test_a_file_that_can_not_be_read_changes_nothing(folder, after, monkeypatch):
     """In the pass before training, or in the first epoch."""
     model = make_tabular_classifier(**QUICK)
@@ -402,11 +406,9 @@ print(memory("VmHWM") - before)
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Needs Linux.")
 def test_a_fit_holds_a_window_and_a_sample(tmp_path):
     random = np.random.default_rng(0)
-    columns = random.random((60, 250_000))
+    columns = random.random((60, 125_000))
     names = {f"f{j}": column for j, column in enumerate(columns)} | {"t": columns[0]}
-    write_folder(
-        tmp_path / "f", pa.table(names), [0, 150_000, 300_000], "parquet", 9000
-    )
+    write_folder(tmp_path / "f", pa.table(names), [0, 60_000, 125_000], "parquet", 9000)
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, tmp_path / "f"],
         capture_output=True,
@@ -415,5 +417,5 @@ def test_a_fit_holds_a_window_and_a_sample(tmp_path):
         cwd=ROOT,
     )
     assert done.returncode == 0, done.stderr
-    # In memory, the table takes 120 MB, and inputs and their encoding as much again.
-    assert float(done.stdout) < 120
+    # It takes about 100 MB. The table would take 60 more, and so would the inputs.
+    assert float(done.stdout) < 140
