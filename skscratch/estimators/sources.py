@@ -125,15 +125,17 @@ class DataSource(ABC):
         """
         raise ValueError(f"X can't be {type(self).__name__}: pass an array.")
 
-    def table_sample(self, estimator, y, sample_weight, n_rows, random_state):
+    def table_sample(self, estimator, given, names, n_rows, random_state):
         """Sample rows of a table of mixed columns, in one pass over all of them.
 
         Parameters
         ----------
         estimator : estimator
             A classifier or a regressor.
-        y, sample_weight
-            As the user passed them to ``fit``.
+        given : tuple of two
+            Targets and weights, as the user passed them to ``fit``.
+        names : tuple of two
+            The parameters of ``fit`` that they were passed as.
         n_rows : int
             Number of rows to sample.
         random_state : RandomState

@@ -6,8 +6,9 @@ from skscratch.files.formats import import_pyarrow
 
 __all__ = [
     "check_column",
-    "is_number",
+    "check_same_type",
     "kind_of",
+    "kind_of_classes",
     "labels_of",
     "numbers_of",
     "numpy_dtype",
@@ -23,8 +24,8 @@ def kind_of(arrow_type):
 
     Returns
     -------
-    {"number", "text", "other"}
-        Booleans are numbers.
+    {"number", "text", "other", "unknown"}
+        Booleans are numbers. Unknown is the kind of a column without values.
     """
     types = import_pyarrow().types
     if types.is_dictionary(arrow_type):
@@ -34,29 +35,16 @@ def kind_of(arrow_type):
         or types.is_floating(arrow_type)
         or types.is_boolean(arrow_type)
         or types.is_decimal(arrow_type)
-        or types.is_null(arrow_type)
     ):
         return "number"
+    if types.is_null(arrow_type):
+        return "unknown"
     is_text = (
         types.is_string(arrow_type)
         or types.is_large_string(arrow_type)
         or str(arrow_type) == "string_view"
     )
     return "text" if is_text else "other"
-
-
-def is_number(arrow_type):
-    """Whether a type is one of numbers or booleans.
-
-    Parameters
-    ----------
-    arrow_type : pyarrow.DataType
-
-    Returns
-    -------
-    bool
-    """
-    return kind_of(arrow_type) == "number"
 
 
 def numpy_dtype(arrow_type):
@@ -87,7 +75,7 @@ def check_column(schema, name, path, kind=None):
     name : str
     path : Path
     kind : str, default=None
-        What ``kind_of`` its type must be; None means any.
+        What ``kind_of`` its type must be, unless it is unknown; None means any.
 
     Raises
     ------
@@ -95,17 +83,84 @@ def check_column(schema, name, path, kind=None):
     """
     count = schema.names.count(name)
     if count != 1:
-        problem = "no" if not count else f"{count} columns with the name of"
+        problem = f"{count} columns named" if count else "no column"
         listed = ", ".join(map(repr, schema.names[:10]))
         more = ", …" if len(schema.names) > 10 else ""
         raise ValueError(
-            f"{path} has {problem} column {name!r}; its columns are {listed}{more}."
+            f"{path} has {problem} {name!r}; its columns are {listed}{more}."
         )
     found = schema.field(name).type
-    if kind is not None and kind_of(found) != kind:
+    if kind is not None and kind_of(found) not in (kind, "unknown"):
+        needed = "numbers are" if kind == "number" else f"{kind} is"
         raise ValueError(
-            f"column {name!r} of {path} holds {found}, but {kind}s are needed."
+            f"column {name!r} of {path} holds {found}, but {needed} needed."
         )
+
+
+def kind_of_classes(files, name):
+    """Kind of the classes in a column, in the first file that tells it.
+
+    Parameters
+    ----------
+    files : list of TableFile
+    name : str
+
+    Returns
+    -------
+    {"number", "text", "unknown"}
+
+    Raises
+    ------
+    ValueError
+        If a file lacks the column, or its values can't be classes.
+    """
+    kind = "unknown"
+    for file in files:
+        check_column(file.schema, name, file.path)
+        found = file.schema.field(name).type
+        if kind == "unknown":
+            kind = kind_of(found)
+        if kind == "other":
+            raise ValueError(
+                f"column {name!r} of {file.path} holds {found}, but classes must be "
+                "text, integers or booleans."
+            )
+    return kind
+
+
+def check_same_type(files, name):
+    """Refuse a column whose types in several files have none in common.
+
+    Parameters
+    ----------
+    files : list of TableFile
+        Which have this column.
+    name : str
+
+    Raises
+    ------
+    ValueError
+    """
+    arrow = import_pyarrow()
+    common = arrow.schema([files[0].schema.field(name)])
+    for file in files:
+        own = arrow.schema([file.schema.field(name)])
+        try:
+            common = arrow.unify_schemas([common, own], promote_options="permissive")
+        except arrow.ArrowException:
+            raise ValueError(
+                f"column {name!r} of {file.path} holds {own.field(name).type}, but "
+                f"{common.field(name).type} in the files before: write it with the "
+                "same type to all files, or leave it out of columns."
+            ) from None
+
+
+def _without_null_labels(column):
+    """Column whose missing values are not an item of its dictionary."""
+    types = import_pyarrow().types
+    if types.is_dictionary(column.type) and column.dictionary.null_count:
+        return column.dictionary_decode()
+    return column
 
 
 def _array(column, name, place):
@@ -114,6 +169,7 @@ def _array(column, name, place):
     ``place(row, name)`` says where a row is.
     """
     arrow = import_pyarrow()
+    column = _without_null_labels(column)
     if column.null_count:
         row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
         raise ValueError(f"{place(row, name)}: missing values are not accepted.")
@@ -183,7 +239,7 @@ def labels_of(batch, name, place):
     labels : ndarray of shape (n_labels,)
     codes : ndarray of int of shape (n_rows,)
     """
-    column = batch.column(name)
+    column = _without_null_labels(batch.column(name))
     if column.null_count:
         _array(column, name, place)
     if not import_pyarrow().types.is_dictionary(column.type):

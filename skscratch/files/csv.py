@@ -4,6 +4,8 @@ A block is a range of bytes that begins and ends with a line. A compressed file 
 block. Types are those of the first lines; columns of numbers are read as floats.
 """
 
+import re
+
 from skscratch.files.formats import TableFile, import_pyarrow, reading
 
 __all__ = ["CompressedCsv", "CsvFile"]
@@ -26,15 +28,63 @@ def _last_end(data):
 
 
 def _first_end(data):
-    """End of the first line, or 0."""
+    """End of the first line that is not empty, or 0."""
     end = data.find(b"\n") + 1
-    while end and not _is_outside_quotes(data, end):
+    while end and not (data[:end].strip() and _is_outside_quotes(data, end)):
         end = data.find(b"\n", end) + 1
     return end
 
 
+def _in_utf8(schema, path):
+    """Return a schema if all is UTF-8: other text is binary for pyarrow."""
+    types = import_pyarrow().types
+    try:
+        is_text = not any(
+            types.is_binary(schema.field(i).type) for i in range(len(schema.names))
+        )
+    except UnicodeDecodeError:
+        is_text = False
+    if not is_text:
+        raise ValueError(f"{path} is not UTF-8: convert it, or read it yourself.")
+    return schema
+
+
 class _AnyCsv(TableFile):
-    """A CSV file with a header, whose columns are separated by commas."""
+    """A CSV file with a header.
+
+    Parameters
+    ----------
+    path : Path
+    delimiter : str, default=","
+        Character between the columns.
+    """
+
+    def __init__(self, path, delimiter=","):
+        self.delimiter = delimiter
+        super().__init__(path)
+
+    def _parsing(self, newlines_in_values):
+        from pyarrow import csv
+
+        return csv.ParseOptions(
+            delimiter=self.delimiter, newlines_in_values=newlines_in_values
+        )
+
+    def _read_used(self, block, columns, n_rows, n_unused):
+        """Yield record batches; an error names the column and not only its number."""
+        try:
+            yield from super()._read_used(block, columns, n_rows, n_unused)
+        except import_pyarrow().ArrowInvalid as error:
+            found = re.match(r"In CSV column #(\d+):.*invalid value (.*)", str(error))
+            if found is None:
+                raise
+            name, value = self.schema.names[int(found[1])], found[2]
+            kind = self._types([name])[name]
+            raise ValueError(
+                f"{self.path}, column {name!r}: {value} is not of type {kind}, which "
+                "the first lines of the file tell: correct the value, leave the column "
+                "out by columns=[...], or convert the file to Parquet."
+            ) from error
 
     def _types(self, columns):
         """Types to read columns as."""
@@ -64,9 +114,16 @@ class CsvFile(_AnyCsv):
         with self.path.open("rb") as file:
             data = file.read(BLOCK_BYTES)
         self._header_end = _first_end(data) or len(data)
-        options = csv.ParseOptions(newlines_in_values=b'"' in data)
-        lines = data[: _last_end(data) or len(data)]
-        return csv.read_csv(arrow.BufferReader(lines), parse_options=options).schema
+        if b"\n" not in data and b"\r" in data:
+            raise ValueError(
+                f"{self.path} has lines that end with a carriage return alone: "
+                "convert them to lines that end with a newline."
+            )
+        # A header alone may lack the newline.
+        lines = data[: _last_end(data)] or data + b"\n"
+        options = self._parsing(b'"' in data)
+        table = csv.read_csv(arrow.BufferReader(lines), parse_options=options)
+        return _in_utf8(table.schema, self.path)
 
     def blocks(self):
         """Yield the offset and the size of each block."""
@@ -99,7 +156,7 @@ class CsvFile(_AnyCsv):
         table = csv.read_csv(
             arrow.BufferReader(data),
             read_options=csv.ReadOptions(column_names=self.schema.names),
-            parse_options=csv.ParseOptions(newlines_in_values=b'"' in data),
+            parse_options=self._parsing(b'"' in data),
             convert_options=self._conversion(columns),
         )
         yield from table.to_batches(max_chunksize=n_rows)
@@ -117,13 +174,13 @@ class CompressedCsv(_AnyCsv):
 
         return csv.open_csv(
             str(self.path),
-            parse_options=csv.ParseOptions(newlines_in_values=True),
+            parse_options=self._parsing(True),
             convert_options=conversion,
         )
 
     def _read_schema(self):
         with self._open() as reader:
-            return reader.schema
+            return _in_utf8(reader.schema, self.path)
 
     def blocks(self):
         """Yield the only block."""

@@ -4,7 +4,7 @@ import numpy as np
 
 from skscratch.files.rows import Block, Labels, Rows, UniformSample
 
-__all__ = ["Survey", "concatenated", "joined"]
+__all__ = ["Survey", "check_label_count", "concatenated", "joined", "label_array"]
 
 # Rows that stand for all of them where only an idea of the data is needed, and targets
 # from which a loss learns what it needs. The quantile of a level p of so many targets
@@ -112,11 +112,7 @@ class Survey:
             if number:
                 before = self.counts.get(value, (0, 0))
                 self.counts[value] = (before[0] + number, before[1] + total)
-        if len(self.counts) > MOST_LABELS:
-            raise ValueError(
-                f"{self.layout.targets[0]!r} has more than {MOST_LABELS} different "
-                "values: as a target of a classifier it must hold class labels."
-            )
+        check_label_count(self.counts, self.layout.targets[0])
 
     def labels(self):
         """Labels that occur, sorted.
@@ -125,10 +121,7 @@ class Survey:
         -------
         ndarray of shape (n_labels,)
         """
-        labels = sorted(self.counts)
-        if labels and isinstance(labels[0], str):
-            return np.array(labels, dtype=object)
-        return np.array(labels)
+        return label_array(self.counts)
 
     def sampled_rows(self):
         """The sample.
@@ -151,6 +144,44 @@ class Survey:
         """
         pieces, self.rows = self.rows, None
         return concatenated(pieces)
+
+
+def check_label_count(labels, name):
+    """Refuse a column of so many different values that they can't be classes.
+
+    Parameters
+    ----------
+    labels : sized
+        Different labels that were found so far.
+    name : str
+        Of the column.
+
+    Raises
+    ------
+    ValueError
+    """
+    if len(labels) > MOST_LABELS:
+        raise ValueError(
+            f"{name!r} has more than {MOST_LABELS} different values: as a target of a "
+            "classifier it must hold class labels."
+        )
+
+
+def label_array(labels):
+    """Labels as a sorted array.
+
+    Parameters
+    ----------
+    labels : iterable
+        Numbers, booleans or text.
+
+    Returns
+    -------
+    ndarray of shape (n_labels,)
+    """
+    ordered = sorted(labels)
+    is_text = bool(ordered) and isinstance(ordered[0], str)
+    return np.array(ordered, dtype=object if is_text else None)
 
 
 def concatenated(pieces):

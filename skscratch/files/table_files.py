@@ -15,7 +15,13 @@ from skscratch.estimators.validation import (
     encode_fit_data,
     validate_validation,
 )
-from skscratch.files.columns import check_column, kind_of, numpy_dtype
+from skscratch.files.columns import (
+    check_column,
+    check_same_type,
+    kind_of,
+    kind_of_classes,
+    numpy_dtype,
+)
 from skscratch.files.csv import CompressedCsv, CsvFile
 from skscratch.files.data import Encoder, FileData, class_weights
 from skscratch.files.formats import IpcFile, IpcStream, ParquetFile, reading
@@ -66,6 +72,8 @@ class TableFiles(DataSource):
         96 MiB. If all rows fit, they are read once, and the fit is that of arrays.
     format : {"parquet", "ipc", "csv"}, default=None
         Format of all files; None means what their names tell.
+    delimiter : str, default=","
+        Character between the columns of CSV files.
 
     Raises
     ------
@@ -83,6 +91,7 @@ class TableFiles(DataSource):
     columns: tuple[str, ...] | None
     window: int | None
     format: str | None
+    delimiter: str
 
     def __init__(
         self,
@@ -91,18 +100,26 @@ class TableFiles(DataSource):
         columns: Sequence[str] | None = None,
         window: int | None = None,
         format: str | None = None,
+        delimiter: str = ",",
     ) -> None:
         given = {
             "paths": _checked_paths(paths),
             "columns": None if columns is None else _checked_names(columns, "columns"),
             "window": window,
             "format": format,
+            "delimiter": delimiter,
         }
         if window is not None and not is_size(window):
             raise ValueError(f"window must be a positive integer, got {window!r}.")
         if format is not None and format not in FORMATS:
             raise ValueError(
                 f"format must be one of {sorted(FORMATS)} or None, got {format!r}."
+            )
+        is_character = isinstance(delimiter, str) and len(delimiter) == 1
+        if not is_character or not delimiter.isascii() or delimiter in '"\r\n':
+            raise ValueError(
+                "delimiter must be a single ASCII character, not a quote or the end of "
+                f"a line, got {delimiter!r}."
             )
         vars(self).update(given)
 
@@ -119,8 +136,14 @@ class TableFiles(DataSource):
         paths = repr(self.paths[0] if len(self.paths) == 1 else list(self.paths))
         columns = None if self.columns is None else list(self.columns)
         options = {"columns": columns, "window": self.window, "format": self.format}
+        options["delimiter"] = None if self.delimiter == "," else self.delimiter
         given = [f"{name}={value!r}" for name, value in options.items() if value]
         return f"TableFiles({', '.join([paths, *given])})"
+
+    def _options(self) -> dict[str, Any]:
+        """All parameters but the paths."""
+        names = ("columns", "window", "format", "delimiter")
+        return {name: getattr(self, name) for name in names}
 
     def open(self):
         """Find the files, and read what they say of themselves.
@@ -134,7 +157,8 @@ class TableFiles(DataSource):
         ValueError
             If there are none, or one can't be read.
         """
-        return [_open_file(*found) for found in find_files(self.paths, self.format)]
+        found = find_files(self.paths, self.format)
+        return [_open_file(path, kind, self.delimiter) for path, kind in found]
 
     def fit_data(
         self, estimator, given, validation, *, dtype, reset, make_targets, class_weight
@@ -230,15 +254,15 @@ class TableFiles(DataSource):
         samples = FileSamples(layout, blocks)
         return samples[:] if n_rows <= self._window_rows(layout) else samples
 
-    def table_sample(self, estimator, y, sample_weight, n_rows, random_state):
+    def table_sample(self, estimator, given, names, n_rows, random_state):
         """Sample rows of mixed columns; see ``DataSource``."""
         files = self.open()
-        layout = self._table_layout(files, estimator, y, sample_weight)
+        layout = self._table_layout(files, estimator, given, names)
         return FileTableSample(self, files, layout, n_rows, random_state)
 
-    def _table_layout(self, files, estimator, y, sample_weight):
+    def _table_layout(self, files, estimator, given, names):
         """Layout of features of any type."""
-        targets, weight = _target_names(y, sample_weight, ("y", "sample_weight"))
+        targets, weight = _target_names(given[0], given[1], names)
         layout = _layout_of(
             files, [], targets, weight, is_classifier(estimator), np.float64
         )
@@ -250,6 +274,7 @@ class TableFiles(DataSource):
                 )
             for file in files:
                 check_column(file.schema, name, file.path)
+            check_same_type(files, name)
         if not features:
             raise ValueError(f"{self!r} has no columns that could be features.")
         return layout._replace(features=features, dtype=np.dtype(np.float64))
@@ -274,6 +299,8 @@ class TableFiles(DataSource):
             wanted = self.columns if fitted is None else fitted
             wanted = file.schema.names if wanted is None else wanted
             names = [name for name in wanted if name in file.schema.names]
+            for name in names:
+                check_column(file.schema, name, file.path)
             for key in file.blocks():
                 for batch in file.read(key, names, TABLE_ROWS):
                     if batch.num_rows:
@@ -291,17 +318,18 @@ class TableFiles(DataSource):
         )
         pieces = []
         for file in files:
+            first_row = 0
             for key in file.blocks():
-                pieces += layout.read_block(file, key, 0)
+                block = list(layout.read_block(file, key, first_row))
+                first_row += sum(map(len, block))
+                pieces += block
         if not any(map(len, pieces)):
             raise ValueError(f"{self!r} has no rows, but at least 1 is needed.")
         _, y, sample_weight = concatenated(pieces)
         X = self
         if self.columns is None and not hasattr(estimator, "feature_names_in_"):
             columns = _all_but(files[0].schema, [*targets, weight])
-            X = TableFiles(
-                self.paths, columns=columns, window=self.window, format=self.format
-            )
+            X = TableFiles(self.paths, **self._options() | {"columns": columns})
         return X, y, sample_weight
 
     def _layout(self, files, estimator, given, names, dtype, reset):
@@ -392,12 +420,8 @@ class _EncodedFiles(TableFiles):
     """
 
     def __init__(self, source: TableFiles, files: list[EncodedFile]) -> None:
-        super().__init__(
-            source.paths,
-            columns=files[0].names,
-            window=source.window,
-            format=source.format,
-        )
+        options = source._options() | {"columns": files[0].names}
+        super().__init__(source.paths, **options)
         vars(self)["_files"] = tuple(files)
 
     def open(self):
@@ -414,13 +438,13 @@ class _EncodedFiles(TableFiles):
         return data, kept, split, targets
 
 
-def _open_file(path, file_format):
+def _open_file(path, file_format, delimiter):
     """Object for a file, by its format and the first bytes of it."""
     if file_format == "parquet":
         return ParquetFile(path)
     if file_format == "csv":
         is_plain = path.suffix[1:].lower() not in COMPRESSIONS
-        return CsvFile(path) if is_plain else CompressedCsv(path)
+        return (CsvFile if is_plain else CompressedCsv)(path, delimiter)
     with reading(path), path.open("rb") as file:
         is_indexed = file.read(len(IPC_MAGIC)) == IPC_MAGIC
     return IpcFile(path) if is_indexed else IpcStream(path)
@@ -431,7 +455,7 @@ def _layout_of(files, features, targets, weight, is_classifier, dtype):
     schema = files[0].schema
     for name in features:
         check_column(schema, name, files[0].path)
-        if kind_of(schema.field(name).type) != "number":
+        if kind_of(schema.field(name).type) not in ("number", "unknown"):
             raise ValueError(
                 f"column {name!r} of {files[0].path} holds "
                 f"{schema.field(name).type}, but features must be numbers or booleans: "
@@ -444,14 +468,7 @@ def _layout_of(files, features, targets, weight, is_classifier, dtype):
         numeric += targets
     kinds = dict.fromkeys(numeric, "number")
     if has_labels:
-        check_column(schema, targets[0], files[0].path)
-        kinds[targets[0]] = kind = kind_of(schema.field(targets[0]).type)
-        if kind == "other":
-            raise ValueError(
-                f"column {targets[0]!r} of {files[0].path} holds "
-                f"{schema.field(targets[0]).type}, but classes must be text, integers "
-                "or booleans."
-            )
+        kinds[targets[0]] = kind_of_classes(files, targets[0])
     for file in files:
         file.numbers = frozenset(numeric)
         for name, kind in kinds.items():

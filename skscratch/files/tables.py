@@ -11,7 +11,7 @@ import numpy as np
 from skscratch.estimators.sources import TableSample
 from skscratch.files.columns import labels_of, numbers_of
 from skscratch.files.formats import TableFile, import_pyarrow
-from skscratch.files.survey import joined
+from skscratch.files.survey import check_label_count, joined, label_array
 
 __all__ = ["TABLE_ROWS", "EncodedFile", "FileTableSample", "to_dataframe"]
 
@@ -143,6 +143,7 @@ class FileTableSample(TableSample):
                         counts = weights > 0
                     if layout.target_dtype is None:
                         labels.update(np.unique(y[counts]).tolist())
+                        check_label_count(labels, layout.targets[0])
                     rows = np.arange(n_read, n_read + batch.num_rows)
                     reservoir.add(
                         batch.select(layout.features), counts, rows, y, weights
@@ -157,8 +158,8 @@ class FileTableSample(TableSample):
         self.table = to_dataframe(table.unify_dictionaries())
         self.classes = None
         if layout.target_dtype is None:
-            dtype = self.y.dtype
-            self.classes = np.array(sorted(labels), dtype=dtype)
+            # Not in the dtype of the sample, which may lack wider numbers.
+            self.classes = label_array(labels)
         targets = layout.targets
         self.fit_arguments = (
             (targets[0] if len(targets) == 1 else targets),

@@ -163,10 +163,13 @@ def read_source(
     network = hedge.template()
     # The pipeline's own draws stay those of a table in memory.
     random_state = make_random_state(copy.deepcopy(network.random_state))
-    sample = source.table_sample(hedge, y, sample_weight, n_rows, random_state)
+    names = ("y", "sample_weight")
+    sample = source.table_sample(hedge, (y, sample_weight), names, n_rows, random_state)
     if isinstance(validation.X_val, DataSource):
+        given_val = validation.y_val, validation.sample_weight_val
+        names = ("y_val", "sample_weight_val")
         sample_val = validation.X_val.table_sample(
-            hedge, validation.y_val, validation.sample_weight_val, n_rows, random_state
+            hedge, given_val, names, n_rows, random_state
         )
         validation = validation._replace(
             X_val=sample_val.table,

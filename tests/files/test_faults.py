@@ -137,7 +137,7 @@ def test_columns_of_other_kinds_are_refused(tmp_path, column, what):
 def test_a_column_that_is_there_twice(tmp_path):
     table = table_of(X, y).append_column("f1", [X[:, 0]])
     write_table(table, tmp_path / "t.parquet")
-    refused(None, "2 columns with the name of column 'f1'", TableFiles(tmp_path))
+    refused(None, "2 columns named 'f1'", TableFiles(tmp_path))
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -398,3 +398,19 @@ def test_files_are_closed(tmp_path, kind, failure, fail_at):
         with contextlib.suppress(ValueError):
             make(2).fit(files_in(folder), "t").predict(files_in(folder))
         assert not [path for path in open_files() if str(folder) in path]
+
+
+@pytest.mark.parametrize("values", [["a", None], [1, None]])
+def test_a_missing_label_in_a_dictionary_is_refused(tmp_path, values):
+    labels = pa.DictionaryArray.from_arrays([0, 0, 1, 0], pa.array(values))
+    write_table(pa.table({"x": X[:4, 0], "t": labels}), tmp_path / "0.feather", 4)
+    files = TableFiles(tmp_path)
+    refused(None, r"0\.feather, column 't', row 2: missing values", files)
+
+
+def test_the_row_of_a_fault_in_scored_data_is_that_of_the_file(tmp_path):
+    clf = make().fit(X, y)
+    targets = [None if row == 170 else label for row, label in enumerate(y.tolist())]
+    write_folder(tmp_path, table_of(X, targets), [0, 100, 400], group_rows=30)
+    with pytest.raises(ValueError, match=r"001\.parquet, column 't', row 70: missing"):
+        clf.score(files_in(tmp_path), "t")

@@ -12,8 +12,12 @@ pytest.importorskip("pyarrow", reason="The extra 'files' is not installed.")
 import pyarrow as pa
 from table_folder import FORMATS, write_folder, write_table
 
-from skscratch import ScratchMLPClassifier, ScratchMLPRegressor
-from skscratch.files import TableFiles
+from skscratch import (
+    ScratchMLPClassifier,
+    ScratchMLPRegressor,
+    make_tabular_regressor,
+)
+from skscratch.files import TableFiles, survey
 from skscratch.files import tables as module
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
@@ -42,7 +46,8 @@ def folder(tmp_path_factory):
 
 def sample_of(source, estimator=REGRESSOR, y="target", weight=None, n_rows=200, seed=0):
     random_state = np.random.RandomState(seed)
-    return source.table_sample(estimator, y, weight, n_rows, random_state)
+    names = ("y", "sample_weight")
+    return source.table_sample(estimator, (y, weight), names, n_rows, random_state)
 
 
 # Samples
@@ -259,3 +264,64 @@ def test_parts_of_a_block_are_encoded_once(folder, monkeypatch):
     # ends within rows that are encoded together.
     assert counts.min() == 2
     assert counts.mean() < 2.2
+
+
+# Files whose columns differ
+
+
+def test_a_label_in_a_wider_type_that_the_sample_lacks_is_known(tmp_path):
+    narrow = pa.table({"x": np.arange(999.0), "t": pa.array(np.arange(999) % 2, "i1")})
+    write_folder(tmp_path, narrow, [0, 999])
+    write_table(pa.table({"x": [0.0], "t": [1000]}), tmp_path / "last.parquet")
+    sample = sample_of(TableFiles(tmp_path), CLASSIFIER, "t", n_rows=5)
+    assert 1000 not in sample.y
+    assert sample.classes.tolist() == [0, 1, 1000]
+
+
+def test_a_column_of_names_is_no_target(tmp_path, monkeypatch):
+    monkeypatch.setattr(survey, "MOST_LABELS", 10)
+    names = [f"n{number}" for number in range(11)]
+    write_folder(tmp_path, pa.table({"x": np.arange(11.0), "t": names}), [0, 11])
+    with pytest.raises(ValueError, match="'t' has more than 10 different values"):
+        sample_of(TableFiles(tmp_path), CLASSIFIER, "t")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (np.arange(5), list("abcde")),
+        (np.arange(5) > 2, np.arange(5)),
+        (pa.array(list("abcde")), pa.array(list("abcde")).dictionary_encode()),
+    ],
+)
+def test_a_feature_of_types_that_have_none_in_common_is_refused(tmp_path, values):
+    for number, column in enumerate(values):
+        table = pa.table({"x": column, "target": np.arange(5.0)})
+        write_table(table, tmp_path / f"{number}.parquet")
+    with pytest.raises(
+        ValueError, match=r"column 'x' of .*1\.parquet holds .* files be"
+    ):
+        sample_of(TableFiles(tmp_path))
+
+
+def test_types_that_have_one_in_common_are_joined(tmp_path):
+    columns = [np.arange(5), np.arange(5) / 2, pa.nulls(5)]
+    for number, column in enumerate(columns):
+        table = pa.table({"x": column, "target": np.arange(5.0)})
+        write_table(table, tmp_path / f"{number}.parquet")
+    x = sample_of(TableFiles(tmp_path)).table["x"].to_numpy(float)
+    np.testing.assert_array_equal(x, np.concatenate([*columns[:2], [np.nan] * 5]))
+
+
+def test_two_columns_of_a_name_are_not_predicted(tmp_path):
+    arrays = [pa.array([1.0]), pa.array([2.0])]
+    write_table(pa.table(arrays, names=["x", "x"]), tmp_path / "0.parquet")
+    with pytest.raises(ValueError, match=r"0\.parquet has 2 columns named 'x'"):
+        list(TableFiles(tmp_path).tables(REGRESSOR))
+
+
+def test_targets_of_validation_files_are_named_in_errors(folder):
+    model = make_tabular_regressor()
+    files = TableFiles(folder, columns=["row"])
+    with pytest.raises(TypeError, match=r"^y_val must be"):
+        model.fit(files, "target", X_val=files)
