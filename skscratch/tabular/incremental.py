@@ -1,7 +1,7 @@
 """Further training of an ensemble's networks, for ``partial_fit``.
 
-The networks of a hedged ensemble are trained by a schedule that is planned for a number
-of epochs, and by early stopping. Neither is possible on a stream of rows. This module
+The networks of a hedged ensemble are trained with a schedule planned for a number of
+epochs, and with early stopping. Neither is possible on a stream of rows. This module
 trains copies of them at a constant rate, and averages their parameters over the steps,
 which has the effect of a falling rate.
 """
@@ -83,7 +83,7 @@ def _parameters(network: Any, n_samples: int) -> dict[str, Any]:
             parameters[name] = value
     batch_size = parameters.get("batch_size", network.batch_size)
     if not isinstance(batch_size, str):
-        # The rows of a call may be few: no reason to warn that a batch is larger.
+        # A call may have few rows: don't warn that a batch is larger.
         parameters["batch_size"] = min(batch_size, n_samples)
     return parameters | {
         "learning_rate_init": RATE_SHARE * network.learning_rate_init,

@@ -68,10 +68,14 @@ def check_columns(columns: Any, prepared: Collection[str]) -> None:
             for i in positions
         ]
         names = [name for name, *_ in dates]
+        inputs = [
+            f"{'prepared_' + name!r}, which is what "
+            f"model['columns'].named_transformers_[{name!r}].transform returns"
+            for name in names
+        ]
         raise ValueError(
-            f"{', '.join(held)}: ONNX can't encode that. Pass prepared={names!r}, and "
-            "give the model what model['columns'].named_transformers_[part].transform "
-            "makes of these columns, as the input 'prepared_' + part."
+            f"{', '.join(held)}, which ONNX can't encode. Pass prepared={names!r}, and "
+            f"give the ONNX model the encoded columns as the input {', '.join(inputs)}."
         )
     for name, part, _ in parts:
         if type(part) is TextEncoder:

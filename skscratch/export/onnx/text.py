@@ -1,9 +1,9 @@
 """ONNX graphs of text: its n-grams, their TF-IDF, and the components of these.
 
-The operator ``Tokenizer`` of onnxruntime splits text into characters, for which ONNX
-itself has none. All else is computed with numbers of characters: ONNX's own lowercase
-depends on the locale of the machine, and onnxruntime's regular expressions know fewer
-letters and spaces than Python's.
+The operator ``Tokenizer`` of onnxruntime splits text into characters; ONNX itself has
+no such operator. Everything else is computed on numbers that stand for characters:
+ONNX's own lowercase depends on the machine's locale, and onnxruntime's regular
+expressions know fewer letters and spaces than Python's.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from skscratch.tabular.text import COMPONENT_STEPS
 
 __all__ = ["check_text", "encode_text"]
 
-# Characters whose lowercase is more than a table can say: one becomes two characters,
-# the other one of two, by its place in a word.
+# Characters whose lowercase a table can't give: one becomes two characters, the other
+# one of two, depending on its place in a word.
 DOTTED_I, SIGMA = "İ", "Σ"
 DOT, SMALL_SIGMA, FINAL_SIGMA = "\u0307", "σ", "ς"
-# Numbers of all characters that are in no n-gram, and of the space. Between words,
-# whatever is there counts as one space.
+# Numbers of all characters that are in no n-gram, and of the space. Whatever is between
+# two words counts as one space.
 UNKNOWN, SPACE = 0, 1
 
 
@@ -42,14 +42,14 @@ def check_text(encoder: Any) -> None:
     Raises
     ------
     ValueError
-        If it has n-grams of another kind than characters and words.
+        If its n-grams are neither of characters nor of words.
     """
     for vectorizer in encoder.vectorizers_:
         if vectorizer is not None and vectorizer.analyzer not in ("char", "word"):
             raise ValueError(
                 f"n-grams of analyzer={vectorizer.analyzer!r} can't be exported to "
-                "ONNX, only those of 'char' and 'word', which fit chooses today: fit "
-                "the model again."
+                "ONNX, only those of 'char' and 'word', which fit uses now: fit the "
+                "model again."
             )
 
 
@@ -63,7 +63,7 @@ def encode_text(encoder: Any, columns: list[Value], missing: Collection[str]) ->
     columns : list of Value of shape (n_samples, 1)
         Text.
     missing : collection of str
-        What a missing text may be.
+        Values that mark a missing text.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def encode_text(encoder: Any, columns: list[Value], missing: Collection[str]) ->
             V = encoder.decompositions_[index].components_.T.astype(np.float64)
             components = (weights @ V * COMPONENT_STEPS).rint() / COMPONENT_STEPS
             components = components.astype(np.float32)
-        # Ranks depend on whether a text's encoding is that of fit, bit for bit.
+        # Ranks are right only if a text is encoded as in fit, bit for bit.
         components = components - encoder.centers_[index]
         blocks.append(components / encoder.scales_[index])
         if encoder.has_missing_[index]:
@@ -128,9 +128,9 @@ def _lowercase(characters: Value, numbers: dict[str, int]) -> Value:
 
 
 def _is_final_sigma(characters: Value) -> Value:
-    """1 for a capital sigma behind a letter with case, and none after it, else 0.
+    """1 for a capital sigma that ends a word: a cased letter before it, none after it.
 
-    As Python's ``str.lower``, regardless of some characters, such as apostrophes.
+    As in Python's ``str.lower``, some characters, such as apostrophes, are skipped.
     """
     counts = 1 - characters.flags(_ignorable())
     places = counts.cumsum(1) * counts
@@ -154,7 +154,7 @@ def _single_spaces(
     found : list of Value of shape (n_samples, n_characters)
         Numbers of the first and the second character of each one's lowercase.
     is_kept : list of Value of shape (n_samples, n_characters)
-        1 for those that are there, 0 for others.
+        1 for characters that exist, 0 for others.
     """
     found = _lowercase(characters, numbers)
     is_space = characters.flags(_spaces())
@@ -178,7 +178,7 @@ def _words(
     has_dot = characters.lookup({DOTTED_I: 1}, 0)
     has_none = 1 - has_dot
     is_letter = characters.flags(_letters())
-    # The dot, which is the second character of a lowercase, is no letter.
+    # The dot, the second character of a lowercase, is not a letter.
     before = (is_letter * has_none).shifted(1)
     after = is_letter.shifted(-1) * has_none
     in_word = is_letter * before.maximum(after)
@@ -189,13 +189,13 @@ def _words(
 
 
 def _without_gaps(found: list[Value], is_kept: list[Value]) -> Value:
-    """Sequences of the numbers that are kept, behind and before an unknown one."""
+    """Sequences of the numbers that are kept, with an unknown one before and after."""
     graph = found[0].graph
     values, kept = (
         graph.concatenate([v.reshape(0, -1, 1) for v in pair], axis=2).reshape(0, -1)
         for pair in (found, is_kept)
     )
-    # What is not kept is put in the first place.
+    # Numbers that are not kept go to the first position.
     zeros = values * 0
     room = graph.concatenate([zeros.take([0]), zeros])
     return room.put_along(kept.cumsum(1) * kept, values * kept)
@@ -209,7 +209,7 @@ def _characters() -> str:
 
 @cache
 def _capitals() -> dict[str, list[str]]:
-    """Characters with another lowercase, by the first character of this."""
+    """Characters that differ from their lowercase, by its first character."""
     capitals: dict[str, list[str]] = {}
     for character in _characters():
         small = character.lower()[0]
@@ -220,7 +220,7 @@ def _capitals() -> dict[str, list[str]]:
 
 @cache
 def _letters() -> str:
-    """Pattern of what Python's regular expressions count as part of a word."""
+    """Pattern of the characters that Python's regular expressions match as a word's."""
     return _pattern_of("".join(re.findall(r"\w", _characters())))
 
 
@@ -250,7 +250,7 @@ def _ignorable() -> str:
 
 
 def _pattern_of(characters: str) -> str:
-    """Regular expression of a character among these, which are sorted."""
+    """Regular expression that matches one of these characters, which are sorted."""
     codes = np.array([ord(character) for character in characters])
     starts = np.flatnonzero(np.diff(codes, prepend=-2) > 1)
     ends = [*(starts[1:] - 1), len(codes) - 1]
