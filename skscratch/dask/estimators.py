@@ -1,7 +1,7 @@
 """``DaskScratchMLPClassifier`` and ``DaskScratchMLPRegressor``: the estimators.
 
-They have the parameters and fitted attributes of the local classes, whose ``fit`` they
-call with data that are elsewhere. Predictions are lazy, partition by partition.
+They have the parameters and fitted attributes of the local classes, and call their
+``fit`` with data that the workers hold. Predictions are lazy, partition by partition.
 """
 
 import copy
@@ -33,14 +33,14 @@ OWN_PARAMETERS = ("client", "local_steps")
 
 PARAMETERS = """\
 client : distributed.Client or None, default=None
-    Client of the Dask cluster; None means the current one when a method needs it. A
-    copy by ``clone`` shares it, a pickle has none.
+    Client of the Dask cluster; None means the client that is current when a method
+    needs one. ``clone`` keeps it; a pickle has none.
 local_steps : int, default=1
     Number of steps that each worker takes on batches of its own rows before
     parameters, and the optimizer's moments, are averaged over the workers, weighted
     by the rows' weights (Stich, *Local SGD converges fast and communicates little*,
-    arXiv 1805.09767). With 1, workers take each step together, which gives the
-    network of a local fit.
+    arXiv 1805.09767). With 1, the workers take each step together, which gives
+    the same network as a local fit.
 """
 
 
@@ -65,7 +65,7 @@ def on_dask(cls):
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
         for name, default in zip(OWN_PARAMETERS, (None, 1), strict=True)
     ]
-    # scikit-learn reads an estimator's parameters from here.
+    # scikit-learn reads an estimator's parameters from the signature.
     __init__.__signature__ = signature.replace(  # type: ignore[attr-defined]
         parameters=[*signature.parameters.values(), *own]
     )
@@ -87,7 +87,8 @@ def _section(cls, title):
     return "" if found is None else found[1]
 
 
-# Types see the methods that the mixin extends; at run time the local class has them.
+# For type checkers, the methods that the mixin extends are those of the base class; at
+# run time, they are those of the local class.
 _Local: Any = BaseScratchMLP if TYPE_CHECKING else object
 
 
@@ -113,8 +114,8 @@ class _DaskMixin(_Local):
         Parameters
         ----------
         X : Dask array or dataframe of shape (n_samples, n_features)
-            Samples. Each worker trains on the partitions that it holds: there should
-            be at least as many as workers, of similar size.
+            Samples. Each worker trains on the partitions that it holds: use at least
+            as many partitions as workers, of similar size.
         y : Dask array, series or dataframe of shape (n_samples,) or \
 (n_samples, n_outputs)
             Targets, in the order of the rows of ``X``; their partitions may differ.
@@ -137,12 +138,12 @@ class _DaskMixin(_Local):
         Raises
         ------
         TypeError
-            If ``X`` is no Dask collection.
+            If ``X`` is not a Dask collection.
         ValueError
             If there is no client, or data or parameters are invalid. The estimator is
             left unchanged.
         LostDataError
-            If partitions were lost with a worker, and can't be computed again; finished
+            If partitions were lost with a worker and can't be computed again. Finished
             epochs are kept.
         """
         if not is_size(self.local_steps):
@@ -161,17 +162,17 @@ class _DaskMixin(_Local):
                 )
             finally:
                 source.close()
-                # After an error too: the local estimator has kept what counts.
+                # After an error, too: the local estimator holds the finished epochs.
                 own = {name: getattr(self, name) for name in OWN_PARAMETERS}
                 self.__dict__ = vars(local).copy() | own
         return self
 
     @property
     def partial_fit(self):
-        """There is none: a stream has no partitions."""
+        """Not available: a stream has no partitions."""
         raise AttributeError(
-            f"{type(self).__name__} has no partial_fit: use fit, or partial_fit of the "
-            "plain estimator on one part after the other."
+            f"{type(self).__name__} has no partial_fit: use fit, or call "
+            f"partial_fit of {self._local_class.__name__} for each part of the data."
         )
 
     def predict(self, X: Any) -> Any:
@@ -185,12 +186,12 @@ class _DaskMixin(_Local):
         Returns
         -------
         Dask array
-            As of the local class, in the partitions of ``X``.
+            Predictions of the local class, in the partitions of ``X``.
         """
         return self._lazily("predict", X)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Score of the predictions, as of the local class.
+        """Score of the predictions, the same as that of the local class.
 
         Parameters
         ----------
@@ -225,7 +226,7 @@ class _DaskMixin(_Local):
 
     @property
     def client_(self) -> Any:
-        """Client that a method would use now, after ``fit``."""
+        """Client that a method of the fitted estimator would use now."""
         if not hasattr(self, "network_"):
             raise NotFittedError(
                 f"This {type(self).__name__} has no client_ before it is fitted."
@@ -247,7 +248,7 @@ class _DaskMixin(_Local):
         # Callbacks have nothing to do on the workers.
         local = self._as_local().set_callbacks()
         predict = functools.partial(_predict_block, local, method)
-        # Refuses wrong columns now, and tells what the results look like.
+        # Refuses wrong columns now, and shows what the results look like.
         example = predict(_example(X))
         if is_frame(X):
             return X.map_partitions(predict, meta=example[:0], enforce_metadata=False)
@@ -277,7 +278,7 @@ class _DaskMixin(_Local):
 
 
 def _example(X):
-    """Few rows of the kind of a collection's."""
+    """A few rows like those of a collection."""
     if is_frame(X):
         return X._meta_nonempty
     return np.zeros((1, X.shape[1]), X.dtype)
@@ -317,8 +318,8 @@ class DaskScratchMLPClassifier(  # type: ignore[misc]  # `fit` takes no groups.
 
     Notes
     -----
-    Dropout masks are drawn by the workers: with ``dropout``, results differ from those
-    of a local fit, in numbers but not in distribution. 'lbfgs', ``validation_split``
+    Dropout masks are drawn by the workers: with ``dropout``, results equal those of a
+    local fit only in distribution. 'lbfgs', ``validation_split``
     and ``share_batches`` need all data in one place, and are refused.
     """
 
@@ -362,7 +363,7 @@ class DaskScratchMLPClassifier(  # type: ignore[misc]  # `fit` takes no groups.
         Returns
         -------
         Dask array of shape (n_samples,) or (n_samples, n_classes)
-            As of the local class.
+            Those of the local class.
         """
         return self._lazily("decision_function", X)
 
@@ -394,8 +395,8 @@ class DaskScratchMLPRegressor(  # type: ignore[misc]  # `fit` takes no groups.
 
     Notes
     -----
-    Dropout masks are drawn by the workers: with ``dropout``, results differ from those
-    of a local fit, in numbers but not in distribution. 'lbfgs', ``validation_split``,
+    Dropout masks are drawn by the workers: with ``dropout``, results equal those of a
+    local fit only in distribution. 'lbfgs', ``validation_split``,
     ``intervals`` and ``share_batches`` need all data in one place, and are refused.
     """
 

@@ -44,11 +44,11 @@ __all__ = ["TableFiles"]
 
 # Memory of the samples in a window, unless its number of rows is given.
 WINDOW_BYTES = 96 * 2**20
-# What an Arrow IPC file begins with, unlike a stream.
+# First bytes of an Arrow IPC file, which a stream lacks.
 IPC_MAGIC = b"ARROW1"
-# Rows of targets that tell their number.
+# Rows of zeros that show the number of targets.
 PROBE_ROWS = 8
-# Bytes at the beginning and the end of a file that tell it from others.
+# Bytes at the beginning and the end of a file that identify it.
 SHOWN_BYTES = 2**16
 
 
@@ -57,21 +57,23 @@ class TableFiles(DataSource):
 
     Pass them to ``fit`` as ``X``, and the name of the target's column as ``y``. Each
     epoch reads the files once, a window of rows at a time. ``predict`` and the other
-    methods of a fitted estimator take them, too.
+    methods of a fitted estimator take them, too. Its own methods are
+    called by estimators, not by you.
 
     Parameters
     ----------
     paths : str, Path or sequence of them
         Files, folders and patterns such as ``"sales/2024-*.parquet"``. A folder stands
-        for the files in it and below. Formats are Parquet, Arrow IPC and CSV.
+        for the files in it and in its subfolders. Formats are Parquet, Arrow IPC and
+        CSV.
     columns : sequence of str, default=None
         Names of the features. None means all columns but targets and weights; for
         prediction, the features that the estimator was fitted on.
     window : int, default=None
         Number of rows that are held in memory and shuffled. None means as many as take
-        96 MiB. If all rows fit, they are read once, and the fit is that of arrays.
+        96 MiB. If all rows fit, they are read once, and the fit equals that of arrays.
     format : {"parquet", "ipc", "csv"}, default=None
-        Format of all files; None means what their names tell.
+        Format of all files. None means that the name of each file determines it.
     delimiter : str, default=","
         Character between the columns of CSV files.
 
@@ -124,7 +126,7 @@ class TableFiles(DataSource):
         vars(self).update(given)
 
     def __setattr__(self, name, value):
-        raise AttributeError(f"TableFiles can't be changed: make another, with {name}.")
+        raise AttributeError(f"TableFiles can't be changed: make a new one for {name}.")
 
     def __eq__(self, other):
         return isinstance(other, TableFiles) and vars(self) == vars(other)
@@ -146,7 +148,7 @@ class TableFiles(DataSource):
         return {name: getattr(self, name) for name in names}
 
     def open(self):
-        """Find the files, and read what they say of themselves.
+        """Find the files and read their schemas.
 
         Returns
         -------
@@ -155,7 +157,7 @@ class TableFiles(DataSource):
         Raises
         ------
         ValueError
-            If there are none, or one can't be read.
+            If there are no files, or one can't be read.
         """
         found = find_files(self.paths, self.format)
         return [_open_file(path, kind, self.delimiter) for path, kind in found]
@@ -537,7 +539,7 @@ def _target_names(y: Any, weight: Any, parameters: Any) -> tuple[list[str], Any]
         )
     targets = [y] if isinstance(y, str) else list(_checked_names(y, parameters[0]))
     if weight in targets:
-        raise ValueError(f"{weight!r} can't be the target and the weight, too.")
+        raise ValueError(f"{weight!r} can't be both the target and the weight.")
     return targets, weight
 
 
@@ -551,8 +553,8 @@ def _in_order(columns, fitted):
         missing = sorted(set(fitted) - set(columns))
         new = sorted(set(columns) - set(fitted))
         raise ValueError(
-            "columns must be those of the fit: "
-            f"missing are {missing[:5]}, and unknown are {new[:5]}."
+            "columns must be those that the estimator was fitted on: "
+            f"{missing[:5]} are missing, and {new[:5]} are unknown."
         )
     return fitted
 
@@ -572,7 +574,7 @@ def _check_count(survey):
 
 
 def _seen_targets(survey):
-    """Targets that show what kind they are, and which classes there are."""
+    """Targets that show their type and all classes."""
     if survey.layout.target_dtype is None:
         return np.repeat(survey.labels(), 3)
     return survey.sampled_rows().y

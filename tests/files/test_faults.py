@@ -252,7 +252,7 @@ def test_numbers_that_are_no_classes(tmp_path):
         ((y,), TypeError, "y must be the name of the target's column"),
         (("t", 1.0 + y), TypeError, "sample_weight must be the name of a column"),
         (("f0",), ValueError, "column 'f0' can't be a feature too"),
-        (("t", "t"), ValueError, "'t' can't be the target and the weight"),
+        (("t", "t"), ValueError, "'t' can't be both the target and the weight"),
         ((["t", "t"],), ValueError, "y has 't' more than once"),
     ],
 )
