@@ -261,7 +261,11 @@ def dated():
 
 def test_dates_are_refused_by_the_name_of_the_column(dated):
     _, model = dated
-    message = "^column 'pickup' holds dates, column 'dropoff' holds dates: ONNX can't"
+    message = (
+        "^column 'pickup' holds dates, column 'dropoff' holds dates, which ONNX can't "
+        r"encode. Pass prepared=\['dates'\], and .* as the input 'prepared_dates', "
+        r".*named_transformers_\['dates'\].transform"
+    )
     for prepared in ([], ["text"]):
         with pytest.raises(ValueError, match=message):
             to_onnx(model, prepared=prepared)
