@@ -91,6 +91,8 @@ def prepare_workers() -> None:
 
 
 def _wait_for_interrupts() -> None:
+    # A signal that this thread got would not wake the main thread, which handles it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR1})
     while True:
         signal.sigwait({signal.SIGINT})
         _start_to_exit()

@@ -250,6 +250,25 @@ def test_a_terminated_program_leaves_no_file(start, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc")
+def test_only_the_main_thread_is_told_to_terminate(start):
+    """The system may give a signal to any thread, but Python handles it in the main."""
+    process = start("-c", START + WRITING + END)
+    read_until(process, "ready")
+    has_blocked = {}
+    for task in Path(f"/proc/{process.pid}/task").iterdir():
+        fields = dict(
+            line.split(":", 1) for line in (task / "status").read_text().splitlines()
+        )
+        blocked = int(fields["SigBlk"], 16)
+        has_blocked[int(task.name)] = bool(blocked >> (signal.SIGTERM - 1) & 1)
+    assert has_blocked.pop(process.pid) is False
+    assert has_blocked
+    assert all(has_blocked.values())
+    process.terminate()
+    process.communicate(timeout=PATIENCE)
+
+
 def test_a_background_job_ignores_ctrl_c(start):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     program = "\ndef run():\n    ready()\n    sys.stdin.read(1)\n    return 7\n"
