@@ -17,13 +17,19 @@ from functools import cache
 import scipy
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["at_most_threads", "blas_in", "one_scipy_thread", "one_thread"]
+__all__ = [
+    "at_most_threads",
+    "blas_in",
+    "one_scipy_thread",
+    "one_thread",
+    "set_threads",
+]
 
 
 def one_scipy_thread():
     """Context in which SciPy's BLAS has one thread, and NumPy's is unchanged.
 
-    If NumPy and SciPy share a BLAS, nothing is changed. See ``one_thread``.
+    If NumPy and SciPy share a BLAS, nothing is changed. See ``set_threads``.
     """
     return one_thread(scipy)
 
@@ -39,6 +45,22 @@ def one_thread(package):
     Returns
     -------
     context manager
+    """
+    return set_threads(package, 1)
+
+
+def set_threads(package, n):
+    """Context in which the BLAS in the wheel of a package has so many threads.
+
+    Parameters
+    ----------
+    package : module
+        NumPy or SciPy.
+    n : int
+
+    Returns
+    -------
+    context manager
 
     Notes
     -----
@@ -46,14 +68,16 @@ def one_thread(package):
     one thread or in several, the first sets it and restores it, in its own thread, as
     threadpoolctl requires; the others change nothing, and are slower at worst.
     """
-    return _limited(blas_in(package), 1, _lock_of(package))
+    blas = blas_in(package)
+    others = [p["filepath"] for p in blas.info() if p["num_threads"] != n]
+    return _limited(blas, others, n, _lock_of(package))
 
 
 def at_most_threads(n):
     """Context in which each BLAS that is loaded has at most so many threads.
 
     For tasks that run beside others, in processes whose threads nobody else has
-    limited. A lower number stands. If contexts overlap, see ``one_thread``.
+    limited. A lower number stands. If contexts overlap, see ``set_threads``.
 
     Parameters
     ----------
@@ -64,18 +88,18 @@ def at_most_threads(n):
     context manager
     """
     blas = ThreadpoolController().select(user_api="blas")
-    return _limited(blas, n, _lock_of("every package"))
+    others = [p["filepath"] for p in blas.info() if p["num_threads"] > n]
+    return _limited(blas, others, n, _lock_of("every package"))
 
 
 @contextlib.contextmanager
-def _limited(blas, n, is_limited):
-    """Context in which libraries have at most ``n`` threads, where it gets the lock."""
-    has_more = [p["filepath"] for p in blas.info() if p["num_threads"] > n]
-    if not has_more or not is_limited.acquire(blocking=False):
+def _limited(blas, paths, n, is_limited):
+    """Context in which some libraries have ``n`` threads, where it gets the lock."""
+    if not paths or not is_limited.acquire(blocking=False):
         yield
         return
     try:
-        with blas.select(filepath=has_more).limit(limits=n):
+        with blas.select(filepath=paths).limit(limits=n):
             yield
     finally:
         is_limited.release()

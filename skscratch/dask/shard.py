@@ -3,10 +3,7 @@
 A ``Shard`` lives on a worker as a Dask actor. Nothing here imports Dask.
 """
 
-import contextlib
 import copy
-import threading
-from functools import cache
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -14,13 +11,13 @@ import numpy as np
 from scipy.sparse import issparse, vstack
 
 from skscratch.backends.buffered import BufferedOperations
-from skscratch.backends.threads import blas_in
+from skscratch.backends.threads import set_threads
 from skscratch.training.averaging import Average
 from skscratch.training.batches import BatchData
 from skscratch.training.regularization import Dropout
 from skscratch.training.steps import take_steps
 
-__all__ = ["Shard", "ShardOptions", "blas_threads", "stacked", "state_of"]
+__all__ = ["Shard", "ShardOptions", "stacked", "state_of"]
 
 
 class ShardOptions(NamedTuple):
@@ -143,7 +140,7 @@ class Shard:
         if self._dropout is not None:
             self._dropout.generator = np.random.default_rng(seed)
             masks = self._dropout.masks(A1.shape[-1])
-        with blas_threads(self._options.n_threads):
+        with set_threads(np, self._options.n_threads):
             cost = network.cost_and_gradients(
                 *(A1, Y),
                 weights=weights,
@@ -187,7 +184,7 @@ class Shard:
             self._dropout.generator = np.random.default_rng(seed)
         schedule = _Rates(rates)
         state = SimpleNamespace(optimizer=optimizer, schedule=schedule, average=average)
-        with blas_threads(self._options.n_threads):
+        with set_threads(np, self._options.n_threads):
             cost = take_steps(
                 *(network, _OwnBatches(self._data, batches), state, 1, config),
                 *(self._operations, self._dropout),
@@ -266,36 +263,6 @@ def state_of(network, state):
             decay=state.average.decay, n_steps=state.average.n_steps, trained=None
         )
     return arrays, scalars
-
-
-@contextlib.contextmanager
-def blas_threads(n_threads):
-    """Context in which NumPy's matrix products use a number of threads.
-
-    Parameters
-    ----------
-    n_threads : int
-
-    Notes
-    -----
-    The number is a setting of the whole process. Where several workers are in one
-    process, the first sets it and the others change nothing meanwhile.
-    """
-    blas, is_set = blas_in(np), _blas_lock()
-    is_right = all(pool["num_threads"] == n_threads for pool in blas.info())
-    if is_right or not is_set.acquire(blocking=False):
-        yield
-        return
-    try:
-        with blas.limit(limits=n_threads):
-            yield
-    finally:
-        is_set.release()
-
-
-@cache
-def _blas_lock():
-    return threading.Lock()
 
 
 def _mixed(numbers):

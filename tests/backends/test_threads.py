@@ -1,4 +1,4 @@
-"""The number of threads of SciPy's own BLAS while L-BFGS runs."""
+"""The number of threads of BLAS: of SciPy's own while L-BFGS runs, and others."""
 
 import threading
 from pathlib import Path
@@ -9,7 +9,7 @@ import scipy
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skscratch import Network
-from skscratch.backends.threads import one_scipy_thread
+from skscratch.backends.threads import blas_in, one_scipy_thread, set_threads
 from skscratch.training.lbfgs import minimize_lbfgs
 
 SCIPY = str(Path(scipy.__file__).resolve().parent)
@@ -99,3 +99,20 @@ def test_lbfgs_limits_scipy_and_nothing_else():
     assert during
     assert all(seen == limited(before) for seen in during)
     assert counts() == before
+
+
+def numpys_threads():
+    paths = {pool["filepath"] for pool in blas_in(np).info()}
+    return {p["num_threads"] for p in threadpool_info() if p["filepath"] in paths}
+
+
+def test_the_number_of_threads_is_set_and_restored():
+    before = numpys_threads()
+    with set_threads(np, 1):
+        assert numpys_threads() <= {1}
+        # Another context in this process changes nothing meanwhile.
+        other = threading.Thread(target=lambda: set_threads(np, 2).__enter__())
+        other.start()
+        other.join()
+        assert numpys_threads() <= {1}
+    assert numpys_threads() == before

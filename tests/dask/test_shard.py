@@ -1,18 +1,15 @@
 """Shards without a cluster: their gradients add up, and so do their checksums."""
 
 import itertools
-import threading
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
-from threadpoolctl import threadpool_info
 
 from skscratch import ScratchMLPClassifier
-from skscratch.backends.threads import blas_in
-from skscratch.dask.shard import Shard, ShardOptions, blas_threads, stacked
+from skscratch.dask.shard import Shard, ShardOptions, stacked
 from skscratch.estimators.class_targets import ClassTargets
 from skscratch.estimators.config import resolve_config
 from skscratch.nn.network import Network
@@ -127,20 +124,3 @@ def test_a_checksum_of_sparse_rows_is_that_of_dense_ones():
 
 def test_a_single_partition_is_not_copied():
     assert stacked([X]) is X
-
-
-def numpys_threads():
-    paths = {pool["filepath"] for pool in blas_in(np).info()}
-    return {p["num_threads"] for p in threadpool_info() if p["filepath"] in paths}
-
-
-def test_the_number_of_threads_is_set_and_restored():
-    before = numpys_threads()
-    with blas_threads(1):
-        assert numpys_threads() <= {1}
-        # Another worker in this process changes nothing meanwhile.
-        other = threading.Thread(target=lambda: blas_threads(2).__enter__())
-        other.start()
-        other.join()
-        assert numpys_threads() <= {1}
-    assert numpys_threads() == before
