@@ -305,7 +305,24 @@ class Workers:
         return dict(zip(numbers, self.client.compute(blocks), strict=True))
 
     def _make_shards(self, numbers):
-        (distributed,) = import_dask("distributed")
+        """Make shards of some partitions, each where it is."""
+        homes = self._checked_homes(numbers)
+        workers = self._alive()
+        made = []
+        for worker, own in sorted(homes.items()):
+            future = self.client.submit(
+                Shard, list(own.values()), workers=[worker], actor=True, pure=False
+            )
+            n_threads = workers.get(worker, 1)
+            made.append(Placement(worker, list(own), future, None, n_threads))
+        self._wait_for_actors(made)
+        self._futures = {}
+        # The order depends on the partitions, and not on the names of workers.
+        self.shards = sorted(self.shards + made, key=lambda shard: shard.numbers)
+        self._index()
+
+    def _checked_homes(self, numbers):
+        """Futures of validated partitions, by worker and by number of the partition."""
         missing = [number for number in numbers if number not in self._futures]
         self._futures |= self._computed(missing)
         estimator, dtype = self._checked_for
@@ -320,26 +337,18 @@ class Workers:
         self._settle(checked)
         for number, future in zip(numbers, checked, strict=True):
             self._raise_error(number, future)
-        homes: dict[str, list[int]] = {}
+        homes: dict[str, dict[int, Any]] = {}
         who_has = self.client.who_has(checked)
         for number, future in zip(numbers, checked, strict=True):
             holders = who_has.get(future.key, ())
             if not holders:
                 raise WorkerLostError
-            homes.setdefault(min(holders), []).append(number)
-        futures_of = dict(zip(numbers, checked, strict=True))
-        workers = self._alive()
-        made = []
-        for worker, own in sorted(homes.items()):
-            future = self.client.submit(
-                Shard,
-                [futures_of[number] for number in own],
-                workers=[worker],
-                actor=True,
-                pure=False,
-            )
-            n_threads = workers.get(worker, 1)
-            made.append(Placement(worker, own, future, None, n_threads))
+            homes.setdefault(min(holders), {})[number] = future
+        return homes
+
+    def _wait_for_actors(self, made):
+        """Wait until the shards are made, and note their actors."""
+        (distributed,) = import_dask("distributed")
         self._wait(
             lambda: _finished([shard.future for shard in made]),
             [shard.worker for shard in made],
@@ -352,10 +361,6 @@ class Workers:
         with self.client.as_current():
             for shard in made:
                 shard.actor = distributed.Actor(Shard, shard.worker, shard.future.key)
-        self._futures = {}
-        # The order depends on the partitions, and not on the names of workers.
-        self.shards = sorted(self.shards + made, key=lambda shard: shard.numbers)
-        self._index()
 
     def _settle(self, futures):
         """Wait until all futures have a result or an error, or are lost."""

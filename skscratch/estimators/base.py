@@ -30,8 +30,8 @@ from skscratch.estimators.attributes import (
     weight_views,
 )
 from skscratch.estimators.config import (
+    check_streams,
     resolve_config,
-    resolve_schedule,
     with_training_rows,
 )
 from skscratch.estimators.fitting import (
@@ -61,7 +61,6 @@ from skscratch.nn.network import Network
 from skscratch.nn.predictor import SMALL_INPUT, WORTH_LOADING, Predictor
 from skscratch.nn.stack import Stack
 from skscratch.training.history import with_arrays, with_lists
-from skscratch.training.solvers import find_solver
 from skscratch.version import __version__
 
 __all__ = ["BaseScratchMLP", "copy_as_saved", "fitted_state"]
@@ -188,22 +187,7 @@ class BaseScratchMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _supports_streams(self):
         """Whether there is ``partial_fit``; the error says why not."""
-        solver = find_solver(self.solver)
-        if not solver.is_stochastic:
-            raise AttributeError(
-                "partial_fit is only available for stochastic solvers, got "
-                f"solver={self.solver!r}."
-            )
-        try:
-            schedule = resolve_schedule(self.learning_rate, solver)
-        except ValueError:
-            return True  # The method says what is wrong with the parameter.
-        if schedule.needs_total_steps:
-            raise AttributeError(
-                "partial_fit is only available for schedules that need not know the "
-                f"number of epochs, got learning_rate={self.learning_rate!r}, which is "
-                "planned for max_iter epochs. Use fit, or learning_rate='constant'."
-            )
+        check_streams(self.solver, self.learning_rate)
         return True
 
     def _fit(

@@ -15,6 +15,7 @@ from skscratch.training.solvers import find_solver
 
 __all__ = [
     "auto_max_iter",
+    "check_streams",
     "resolve_config",
     "resolve_schedule",
     "with_training_rows",
@@ -146,6 +147,36 @@ def resolve_schedule(learning_rate, solver):
     followers = schedule.optimizers
     follows = followers is None or issubclass(solver.optimizer, followers)
     return schedule if follows else Constant
+
+
+def check_streams(solver, learning_rate):
+    """Refuse parameters that make ``partial_fit`` impossible.
+
+    Parameters
+    ----------
+    solver, learning_rate : object
+        The estimator's parameters, not yet validated.
+
+    Raises
+    ------
+    AttributeError
+    """
+    found = find_solver(solver)
+    if not found.is_stochastic:
+        raise AttributeError(
+            "partial_fit is only available for stochastic solvers, got "
+            f"solver={solver!r}."
+        )
+    try:
+        schedule = resolve_schedule(learning_rate, found)
+    except ValueError:
+        return  # The method says what is wrong with the parameter.
+    if schedule.needs_total_steps:
+        raise AttributeError(
+            "partial_fit is only available for schedules that need not know the "
+            f"number of epochs, got learning_rate={learning_rate!r}, which is "
+            "planned for max_iter epochs. Use fit, or learning_rate='constant'."
+        )
 
 
 def _options(cls, parameters):
