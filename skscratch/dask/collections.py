@@ -184,8 +184,20 @@ def in_memory(client, **given):
     -------
     list
         In the order of the arguments: arrays or DataFrames, and what was no collection.
+
+    Raises
+    ------
+    TypeError
+        If one is a string, such as the name of a column.
     """
     (distributed,) = import_dask("distributed")
+    for name, value in given.items():
+        if isinstance(value, str):
+            raise TypeError(
+                f"{name} must be a Dask array, series or dataframe, got {value!r}. For "
+                f"a column of a dataframe ddf, pass ddf[{value!r}], and "
+                f"ddf.drop(columns={value!r}) as X."
+            )
     lazy = {name: value for name, value in given.items() if is_collection(value)}
     futures = client.compute(list(lazy.values()))
     distributed.wait(futures)

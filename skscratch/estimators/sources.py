@@ -249,6 +249,6 @@ def check_remote_parameters(parameters):
     else:
         return
     raise ValueError(
-        f"{refused} needs all data in memory, as arrays: it can't be used for data "
-        "that are elsewhere."
+        f"{refused} needs all data in memory: pass arrays to ScratchMLPClassifier or "
+        "ScratchMLPRegressor, or leave it out."
     )

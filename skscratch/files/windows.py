@@ -1,4 +1,4 @@
-"""Batches of rows that are read while training goes on, a window at a time.
+"""Batches of rows that are read during the training, a window at a time.
 
 Blocks come in random order, and the rows of a window are shuffled. Such a shuffle is
 about as good as one of all rows if a window holds blocks of all kinds: Xu et al.,

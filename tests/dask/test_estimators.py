@@ -453,6 +453,8 @@ def fails_in_its_graph():
         (lambda: (X, y), TypeError, "got ndarray.*skscratch.ScratchMLPClassifier"),
         (lambda: (dy, dy), ValueError, "Expected 2D array"),
         (lambda: (nan_in_the_third(), dy), ValueError, "partition 2 of X.*NaN"),
+        (lambda: (dX, "price"), TypeError, r"y must be .*pass ddf\['price'\]"),
+        (lambda: (dX, dy, "n"), TypeError, "sample_weight must be a Dask array"),
         (lambda: (dX, dy[:-1]), ValueError, "X has 400 rows, y has 399"),
         (lambda: (dX, dy, d_weights[:9]), ValueError, "sample_weight has 9"),
         (lambda: (dX, dy, -d_weights), ValueError, "Negative values"),
